@@ -1,0 +1,1 @@
+//! Authoritative DNS server with health steering

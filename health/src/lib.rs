@@ -1,0 +1,1 @@
+//! Failure detection: probes, evidence, votes, quorum, verdicts

@@ -1,1 +1,14 @@
-//! Lifeboat
+//! Lifeboat: federated failover and traffic scheduling for applications on many Kubernetes clusters.
+//!
+//! ```text
+//! template + policies ─ propagate ─> binding ─ schedule ─> works ─ member ─> clusters
+//!                                       ▲                                      │
+//! verdicts (health) ──────── failover ──┘          steer <──── ready replicas ─┘
+//!                                                    └──> steering plan ──> dns
+//! ```
+pub mod api;
+pub mod failover;
+pub mod interpret;
+pub mod propagate;
+pub mod schedule;
+pub mod steer;

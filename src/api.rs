@@ -1,0 +1,1 @@
+//! Custom resources, one file a group.

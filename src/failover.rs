@@ -1,0 +1,1 @@
+//! Evictions, placements and failback as immutable plans.

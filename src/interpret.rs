@@ -1,0 +1,1 @@
+//! What a workload means: replicas, health, status, dependencies.

@@ -1,0 +1,1 @@
+//! Template and policies to binding to works.

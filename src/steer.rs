@@ -1,0 +1,1 @@
+//! Bindings and traffic policies to a steering plan.

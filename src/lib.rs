@@ -12,3 +12,4 @@ pub mod interpret;
 pub mod propagate;
 pub mod schedule;
 pub mod steer;
+pub mod store;

@@ -1,0 +1,20 @@
+//! The Kubernetes API as our state store: watches keep an in-memory index, one writer changes objects.
+//!
+//! ```text
+//! kube API ──watch──> Index ──list──> pure functions ──Vec<Write>──> Writer ──> kube API
+//!                       ▲                                              │
+//!                       └────────── the object as written ─────────────┘
+//! ```
+//! Objects are raw JSON here. Typed structs are views made from them, so that a field unknown to us
+//! survives every change we make.
+mod index;
+mod kinds;
+mod objects;
+mod watch;
+mod write;
+
+pub use index::{Index, Key};
+pub use kinds::Kind;
+pub use objects::{annotation, generation, label, name, namespace, pointer_i64, resource_version, uid};
+pub use watch::{Watches, connect};
+pub use write::{Op, Outcome, Write, WriteError, Writer};

@@ -1,0 +1,157 @@
+//! The one place that changes API objects. It makes no choices: it carries out [`Write`]s.
+
+use std::time::Duration;
+
+use futures::{StreamExt, stream};
+use kube::{
+    Api, Client,
+    api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
+};
+use serde_json::Value;
+
+use super::{Index, Key, Kind, watch::raw};
+
+/// Longest wait for one request; a hanging API server must not stall the loop that called.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
+/// Requests under way at once.
+const CONCURRENCY: usize = 16;
+
+/// One change to one object.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Write {
+    pub kind: Kind,
+    pub key: Key,
+    pub op: Op,
+}
+
+/// What to do. A patch that carries `metadata.resourceVersion` is refused with a conflict when the
+/// object has moved on; the caller's next round decides again from what is there then.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Op {
+    Create(Value),
+    Merge(Value),
+    MergeStatus(Value),
+    /// Server-side apply as field manager `lifeboat`, taking over contested fields.
+    Apply(Value),
+    Delete {
+        uid: String,
+    },
+}
+
+/// How a write ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    Done,
+    /// The object exists already (create) or is gone already (delete, patch).
+    Moot,
+    /// Somebody else changed the object first.
+    Conflict,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    #[error("{verb} {kind} {key}: {source}")]
+    Api { verb: &'static str, kind: String, key: Key, source: Box<kube::Error> },
+    #[error("{verb} {kind} {key}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
+    Timeout { verb: &'static str, kind: String, key: Key },
+}
+
+#[derive(Clone)]
+pub struct Writer {
+    client: Client,
+    index: Index,
+}
+
+impl Writer {
+    pub fn new(client: Client, index: Index) -> Self {
+        Self { client, index }
+    }
+
+    /// Carries out all writes, several at a time; one failure stops no other. Failures are logged here,
+    /// where they are handled: the next round computes anew. Returns how many changed something.
+    pub async fn all(&self, writes: Vec<Write>) -> usize {
+        stream::iter(writes)
+            .map(|write| async move {
+                match self.one(&write).await {
+                    Ok(Outcome::Done) => 1,
+                    Ok(Outcome::Moot | Outcome::Conflict) => 0,
+                    Err(error) => {
+                        tracing::warn!(error = %error, "write failed");
+                        0
+                    }
+                }
+            })
+            .buffer_unordered(CONCURRENCY)
+            .fold(0, |sum, n| async move { sum + n })
+            .await
+    }
+
+    pub async fn one(&self, write: &Write) -> Result<Outcome, WriteError> {
+        let Write { kind, key, op } = write;
+        let verb = match op {
+            Op::Create(_) => "create",
+            Op::Merge(_) => "patch",
+            Op::MergeStatus(_) => "patch status of",
+            Op::Apply(_) => "apply",
+            Op::Delete { .. } => "delete",
+        };
+        let request = tokio::time::timeout(REQUEST_TIMEOUT, self.send(kind, key, op));
+        match request.await {
+            Ok(Ok(object)) => {
+                if let Some(object) = object.and_then(|object| raw(kind, object)) {
+                    // A patched object that is no longer held was deleted meanwhile: it must not come back.
+                    let created = matches!(op, Op::Create(_) | Op::Apply(_));
+                    if created || self.index.get(kind, key).is_some() {
+                        self.index.apply(kind, object);
+                    }
+                }
+                Ok(Outcome::Done)
+            }
+            Ok(Err(kube::Error::Api(status))) if status.code == 409 => match op {
+                Op::Create(_) => Ok(Outcome::Moot),
+                Op::Merge(_) | Op::MergeStatus(_) | Op::Apply(_) | Op::Delete { .. } => Ok(Outcome::Conflict),
+            },
+            Ok(Err(kube::Error::Api(status))) if status.code == 404 && !matches!(op, Op::Create(_)) => {
+                self.index.delete(kind, key);
+                Ok(Outcome::Moot)
+            }
+            Ok(Err(error)) => Err(WriteError::Api {
+                verb,
+                kind: kind.kind.clone(),
+                key: key.clone(),
+                source: Box::new(error),
+            }),
+            Err(_elapsed) => Err(WriteError::Timeout { verb, kind: kind.kind.clone(), key: key.clone() }),
+        }
+    }
+
+    async fn send(&self, kind: &Kind, key: &Key, op: &Op) -> Result<Option<DynamicObject>, kube::Error> {
+        let resource = kind.resource();
+        let api: Api<DynamicObject> = if kind.namespaced {
+            Api::namespaced_with(self.client.clone(), &key.namespace, &resource)
+        } else {
+            Api::all_with(self.client.clone(), &resource)
+        };
+        let merge = PatchParams { field_manager: Some("lifeboat".to_owned()), ..PatchParams::default() };
+        match op {
+            Op::Create(object) => {
+                let object: DynamicObject =
+                    serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?;
+                api.create(&PostParams { field_manager: merge.field_manager, ..PostParams::default() }, &object)
+                    .await
+                    .map(Some)
+            }
+            Op::Merge(patch) => api.patch(&key.name, &merge, &Patch::Merge(patch)).await.map(Some),
+            Op::MergeStatus(patch) => api.patch_status(&key.name, &merge, &Patch::Merge(patch)).await.map(Some),
+            Op::Apply(object) => {
+                let params = PatchParams::apply("lifeboat").force();
+                api.patch(&key.name, &params, &Patch::Apply(object)).await.map(Some)
+            }
+            Op::Delete { uid } => {
+                let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
+                let params = DeleteParams::background().preconditions(preconditions);
+                api.delete(&key.name, &params).await.map(|deleted| deleted.left())
+            }
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! What observers send: raw facts about targets, in datagrams that each stand alone.
+//!
+//! ```text
+//! Detector ──facts──> Row ─┐
+//! Detector ──facts──> Row ─┼─> Table::datagrams ──encode──> ≤ 1100 bytes each ──QUIC──> decode ──> Quorum::ingest
+//! Detector ──facts──> Row ─┘
+//! ```
+//! A row has one size whatever it says, so a dead fleet costs as many bytes as a healthy one.
+
+mod hard;
+mod wire;
+
+pub use hard::Hard;
+pub use wire::{
+    DecodeError, MAX_DATAGRAM_BYTES, MAX_NAME_BYTES, ROW_BYTES, decode, encode_table, table_bytes,
+};
+
+use crate::target::TargetId;
+use crate::time::MonoTime;
+
+/// One observer's facts about one target. No threshold has been applied to them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    pub target: TargetId,
+    /// Misses in a row, up to now; saturates.
+    pub miss_streak: u16,
+    /// Successes in a row, up to now; saturates.
+    pub success_streak: u16,
+    /// Good ones among the last 100 probes.
+    pub good_of_100: u8,
+    pub hard: Hard,
+    /// Smoothed round-trip time of warm probes in microseconds; 0 before the first.
+    pub rtt_us: u32,
+    /// Milliseconds from the last probe's outcome to the sending of the row; saturates.
+    pub age_ms: u32,
+}
+
+impl Default for Row {
+    fn default() -> Row {
+        Row {
+            target: TargetId(0),
+            miss_streak: 0,
+            success_streak: 0,
+            good_of_100: 0,
+            hard: Hard::NONE,
+            rtt_us: 0,
+            age_ms: 0,
+        }
+    }
+}
+
+/// Who sends, and how the sender is: the part that every datagram of a table repeats.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Header {
+    /// The observer's name; must be the one in its certificate.
+    pub observer: String,
+    pub region: String,
+    /// Rises with every start of the observer.
+    pub boot: u64,
+    /// Rises with every datagram of a boot.
+    pub seq: u64,
+    /// On the observer's own monotonic clock.
+    pub sent_at: MonoTime,
+    /// The observer's self-check failed: its rows do not count.
+    pub abstain: bool,
+}
+
+/// One self-contained message.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Datagram {
+    pub header: Header,
+    pub rows: Vec<Row>,
+}

@@ -1,0 +1,208 @@
+//! The datagram on the wire, version 1; integers are big-endian.
+//!
+//! ```text
+//! "LE" version=1 flags | boot u64 | seq u64 | sent_at u64 µs | observer: len u8, text | region: len u8, text | rows u8 | row × rows
+//! row: target u64 | miss u16 | success u16 | good u8 | hard u8 | rtt_us u32 | age_ms u32           (22 bytes)
+//! ```
+
+use super::{Datagram, Hard, Header, Row};
+use crate::target::TargetId;
+use crate::time::MonoTime;
+
+/// Largest datagram that is ever made: it fits the payload of a QUIC packet at the least MTU of 1200 bytes.
+pub const MAX_DATAGRAM_BYTES: usize = 1_100;
+/// Longest name of an observer or a region.
+pub const MAX_NAME_BYTES: usize = 63;
+/// Every row has this size.
+pub const ROW_BYTES: usize = 22;
+
+const MAGIC: [u8; 2] = *b"LE";
+const VERSION: u8 = 1;
+const FLAG_ABSTAIN: u8 = 1;
+const FIXED_BYTES: usize = 4 + 8 * 3 + 1 + 1 + 1;
+/// Largest datagram that is read.
+const MAX_READ_BYTES: usize = 1_200;
+
+/// Why bytes are not a datagram of ours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum DecodeError {
+    #[error("longer than {MAX_READ_BYTES} bytes")]
+    TooLong,
+    #[error("shorter than its fields say")]
+    Truncated,
+    #[error("bytes after the last row")]
+    Trailing,
+    #[error("not evidence: the first two bytes are not LE")]
+    Magic,
+    #[error("version {0}, this reader knows version {VERSION}")]
+    Version(u8),
+    #[error("flags {0:#04x} are not known")]
+    Flags(u8),
+    #[error("a name is empty, longer than {MAX_NAME_BYTES} bytes, or not printable ASCII")]
+    Name,
+    #[error("a row says {0} good probes of 100")]
+    Good(u8),
+    #[error("a row has both a streak of misses and a streak of successes")]
+    Streaks,
+}
+
+/// How many bytes one table of `rows` rows takes at most.
+pub fn table_bytes(rows: usize) -> usize {
+    let per_datagram = (MAX_DATAGRAM_BYTES - FIXED_BYTES - 2 * MAX_NAME_BYTES) / ROW_BYTES;
+    rows.div_ceil(per_datagram).max(1) * MAX_DATAGRAM_BYTES
+}
+
+/// Encode a whole table as independent datagrams. `header.seq` numbers the first; the next free one is returned.
+/// A table without rows still makes one datagram: it carries the self-check.
+///
+/// Names longer than [`MAX_NAME_BYTES`] are cut; [`crate::Header`]'s maker checks them before.
+pub fn encode_table(header: &Header, rows: &[Row], mut emit: impl FnMut(Vec<u8>)) -> u64 {
+    let (observer, region) = (cut(&header.observer), cut(&header.region));
+    let head = FIXED_BYTES + observer.len() + region.len();
+    let per_datagram = ((MAX_DATAGRAM_BYTES - head) / ROW_BYTES).min(usize::from(u8::MAX));
+    let mut seq = header.seq;
+    let mut rest = rows;
+    loop {
+        let (these, after) = rest.split_at(rest.len().min(per_datagram));
+        let mut out = Vec::with_capacity(head + these.len() * ROW_BYTES);
+        out.extend_from_slice(&MAGIC);
+        out.push(VERSION);
+        out.push(if header.abstain { FLAG_ABSTAIN } else { 0 });
+        out.extend_from_slice(&header.boot.to_be_bytes());
+        out.extend_from_slice(&seq.to_be_bytes());
+        out.extend_from_slice(&header.sent_at.as_micros().to_be_bytes());
+        for name in [observer, region] {
+            out.push(u8::try_from(name.len()).unwrap_or(0));
+            out.extend_from_slice(name);
+        }
+        out.push(u8::try_from(these.len()).unwrap_or(u8::MAX));
+        for row in these {
+            put_row(&mut out, row);
+        }
+        emit(out);
+        seq = seq.wrapping_add(1);
+        rest = after;
+        if rest.is_empty() {
+            return seq;
+        }
+    }
+}
+
+fn cut(name: &str) -> &[u8] {
+    let bytes = name.as_bytes();
+    bytes.get(..MAX_NAME_BYTES).unwrap_or(bytes)
+}
+
+fn put_row(out: &mut Vec<u8>, row: &Row) {
+    out.extend_from_slice(&row.target.0.to_be_bytes());
+    out.extend_from_slice(&row.miss_streak.to_be_bytes());
+    out.extend_from_slice(&row.success_streak.to_be_bytes());
+    out.push(row.good_of_100);
+    out.push(row.hard.0);
+    out.extend_from_slice(&row.rtt_us.to_be_bytes());
+    out.extend_from_slice(&row.age_ms.to_be_bytes());
+}
+
+/// Decode one datagram, strictly.
+///
+/// # Errors
+/// What is wrong with the bytes; nothing of a datagram that is wrong in one place is used.
+pub fn decode(bytes: &[u8]) -> Result<Datagram, DecodeError> {
+    if bytes.len() > MAX_READ_BYTES {
+        return Err(DecodeError::TooLong);
+    }
+    let mut reader = Reader { rest: bytes };
+    if reader.take::<2>()? != MAGIC {
+        return Err(DecodeError::Magic);
+    }
+    let version = reader.byte()?;
+    if version != VERSION {
+        return Err(DecodeError::Version(version));
+    }
+    let flags = reader.byte()?;
+    if flags & !FLAG_ABSTAIN != 0 {
+        return Err(DecodeError::Flags(flags));
+    }
+    let boot = u64::from_be_bytes(reader.take()?);
+    let seq = u64::from_be_bytes(reader.take()?);
+    let sent_at = MonoTime::from_micros(u64::from_be_bytes(reader.take()?));
+    let observer = reader.name()?;
+    if observer.is_empty() {
+        return Err(DecodeError::Name);
+    }
+    let region = reader.name()?;
+    let count = reader.byte()?;
+    let mut rows = Vec::with_capacity(usize::from(count).min(MAX_READ_BYTES / ROW_BYTES));
+    for _ in 0..count {
+        rows.push(reader.row()?);
+    }
+    if !reader.rest.is_empty() {
+        return Err(DecodeError::Trailing);
+    }
+    let header = Header {
+        observer,
+        region,
+        boot,
+        seq,
+        sent_at,
+        abstain: flags & FLAG_ABSTAIN != 0,
+    };
+    Ok(Datagram { header, rows })
+}
+
+struct Reader<'a> {
+    rest: &'a [u8],
+}
+
+impl Reader<'_> {
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], DecodeError> {
+        let (taken, rest) = self.rest.split_first_chunk::<N>().ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        Ok(*taken)
+    }
+
+    fn byte(&mut self) -> Result<u8, DecodeError> {
+        self.take::<1>().map(|[byte]| byte)
+    }
+
+    fn name(&mut self) -> Result<String, DecodeError> {
+        let length = usize::from(self.byte()?);
+        if length > MAX_NAME_BYTES {
+            return Err(DecodeError::Name);
+        }
+        let (name, rest) = self.rest.split_at_checked(length).ok_or(DecodeError::Truncated)?;
+        self.rest = rest;
+        if !name.iter().all(u8::is_ascii_graphic) {
+            return Err(DecodeError::Name);
+        }
+        String::from_utf8(name.to_vec()).map_err(|_| DecodeError::Name)
+    }
+
+    fn row(&mut self) -> Result<Row, DecodeError> {
+        let target = TargetId(u64::from_be_bytes(self.take()?));
+        let miss_streak = u16::from_be_bytes(self.take()?);
+        let success_streak = u16::from_be_bytes(self.take()?);
+        let good_of_100 = self.byte()?;
+        let hard = Hard(self.byte()?);
+        let rtt_us = u32::from_be_bytes(self.take()?);
+        let age_ms = u32::from_be_bytes(self.take()?);
+        if good_of_100 > 100 {
+            return Err(DecodeError::Good(good_of_100));
+        }
+        if miss_streak > 0 && success_streak > 0 {
+            return Err(DecodeError::Streaks);
+        }
+        Ok(Row {
+            target,
+            miss_streak,
+            success_streak,
+            good_of_100,
+            hard,
+            rtt_us,
+            age_ms,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests;

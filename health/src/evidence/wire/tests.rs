@@ -1,0 +1,189 @@
+use proptest::prelude::*;
+
+use super::*;
+
+fn header() -> Header {
+    Header {
+        observer: "observer-1".into(),
+        region: "eu-north-1".into(),
+        boot: 7,
+        seq: 41,
+        sent_at: MonoTime::from_micros(123_456_789),
+        abstain: true,
+    }
+}
+
+fn rows(count: u64) -> Vec<Row> {
+    (0..count)
+        .map(|n| Row {
+            target: TargetId(n),
+            miss_streak: 3,
+            rtt_us: 9,
+            ..Row::default()
+        })
+        .collect()
+}
+
+fn encoded(header: &Header, rows: &[Row]) -> Vec<Vec<u8>> {
+    let mut all = Vec::new();
+    encode_table(header, rows, |bytes| all.push(bytes));
+    all
+}
+
+#[test]
+fn a_large_table_is_several_datagrams_that_each_stand_alone() {
+    let table = rows(1_000);
+    let datagrams = encoded(&header(), &table);
+    assert!(datagrams.len() > 20);
+    let mut seen = Vec::new();
+    for (at, bytes) in datagrams.iter().enumerate() {
+        assert!(bytes.len() <= MAX_DATAGRAM_BYTES);
+        let datagram = decode(bytes).unwrap();
+        assert_eq!(
+            datagram.header,
+            Header {
+                seq: 41 + at as u64,
+                ..header()
+            }
+        );
+        seen.extend(datagram.rows);
+    }
+    assert_eq!(seen, table);
+    let bytes: usize = datagrams.iter().map(Vec::len).sum();
+    assert!(bytes <= table_bytes(table.len()));
+}
+
+#[test]
+fn an_empty_table_still_carries_the_self_check() {
+    let datagrams = encoded(&header(), &[]);
+    assert_eq!(datagrams.len(), 1);
+    let datagram = decode(&datagrams[0]).unwrap();
+    assert!(datagram.header.abstain && datagram.rows.is_empty());
+}
+
+#[test]
+fn as_many_bytes_healthy_or_not() {
+    let well = vec![
+        Row {
+            success_streak: u16::MAX,
+            good_of_100: 100,
+            ..Row::default()
+        };
+        10
+    ];
+    let dead = vec![
+        Row {
+            miss_streak: 900,
+            hard: Hard::REFUSED,
+            age_ms: u32::MAX,
+            ..Row::default()
+        };
+        10
+    ];
+    assert_eq!(
+        encoded(&header(), &well)[0].len(),
+        encoded(&header(), &dead)[0].len()
+    );
+}
+
+#[test]
+fn what_is_wrong_is_said() {
+    let good = encoded(&header(), &rows(2)).remove(0);
+    let with = |at: usize, byte: u8| {
+        let mut bytes = good.clone();
+        bytes[at] = byte;
+        decode(&bytes).unwrap_err()
+    };
+    assert_eq!(with(0, b'X'), DecodeError::Magic);
+    assert_eq!(with(2, 2), DecodeError::Version(2));
+    assert_eq!(with(3, 0x82), DecodeError::Flags(0x82));
+    assert_eq!(with(28, 64), DecodeError::Name);
+    assert_eq!(with(29, b' '), DecodeError::Name);
+    let first_row = good.len() - 2 * ROW_BYTES;
+    assert_eq!(with(first_row + 12, 101), DecodeError::Good(101));
+    assert_eq!(with(first_row + 11, 1), DecodeError::Streaks);
+    assert_eq!(with(first_row - 1, 3), DecodeError::Truncated);
+    assert_eq!(with(first_row - 1, 1), DecodeError::Trailing);
+    for length in 0..good.len() {
+        assert!(decode(&good[..length]).is_err(), "cut at {length}");
+    }
+    assert_eq!(decode(&[0; 1_201]).unwrap_err(), DecodeError::TooLong);
+    assert_eq!(decode(&[]).unwrap_err(), DecodeError::Truncated);
+}
+
+/// Random bytes and randomly damaged datagrams never panic, and what decodes encodes to the same bytes.
+#[test]
+fn damaged_datagrams() {
+    let seed = std::env::var("LIFEBOAT_TEST_SEED")
+        .ok()
+        .and_then(|s| s.parse().ok())
+        .unwrap_or_else(|| fastrand::u64(..));
+    println!("LIFEBOAT_TEST_SEED={seed}");
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let good = encoded(&header(), &rows(20)).remove(0);
+    for _ in 0..20_000 {
+        let bytes = if rng.bool() {
+            let mut bytes = good.clone();
+            for _ in 0..rng.usize(1..4) {
+                let at = rng.usize(..bytes.len());
+                bytes[at] = rng.u8(..);
+            }
+            bytes.truncate(rng.usize(..=bytes.len()));
+            bytes
+        } else {
+            (0..rng.usize(..1_300)).map(|_| rng.u8(..)).collect()
+        };
+        if let Ok(datagram) = decode(&bytes) {
+            assert_eq!(encoded(&datagram.header, &datagram.rows), [bytes]);
+        }
+    }
+}
+
+fn any_row() -> impl Strategy<Value = Row> {
+    (
+        any::<u64>(),
+        any::<u16>(),
+        any::<bool>(),
+        0..=100_u8,
+        any::<u8>(),
+        any::<u32>(),
+        any::<u32>(),
+    )
+        .prop_map(
+            |(target, streak, missed, good_of_100, hard, rtt_us, age_ms)| Row {
+                target: TargetId(target),
+                miss_streak: if missed { streak } else { 0 },
+                success_streak: if missed { 0 } else { streak },
+                good_of_100,
+                hard: Hard(hard),
+                rtt_us,
+                age_ms,
+            },
+        )
+}
+
+proptest! {
+    #[test]
+    fn every_table_survives_the_wire(
+        observer in "[!-~]{1,63}",
+        region in "[!-~]{0,63}",
+        (boot, seq, sent_at) in (any::<u64>(), 0..u64::MAX / 2, any::<u64>()),
+        abstain in any::<bool>(),
+        table in proptest::collection::vec(any_row(), 0..200),
+    ) {
+        let header = Header { observer, region, boot, seq, sent_at: MonoTime::from_micros(sent_at), abstain };
+        let mut back = Vec::new();
+        for (at, bytes) in encoded(&header, &table).iter().enumerate() {
+            prop_assert!(bytes.len() <= MAX_DATAGRAM_BYTES);
+            let datagram = decode(bytes).unwrap();
+            prop_assert_eq!(datagram.header, Header { seq: seq + at as u64, ..header.clone() });
+            back.extend(datagram.rows);
+        }
+        prop_assert_eq!(back, table);
+    }
+
+    #[test]
+    fn random_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..1_300)) {
+        let _ = decode(&bytes);
+    }
+}

@@ -1,0 +1,213 @@
+//! Every constant of detection, in one table: its default in each preset, its unit, its bounds, its source.
+//!
+//! A profile in YAML names a preset and whatever it changes: `{preset: wan, intervalMs: 250}`.
+
+mod table;
+
+use std::time::Duration;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+pub use table::{Profile, ProfilePatch};
+
+/// A named set of constants to start from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Preset {
+    /// A hundred milliseconds between probes, five observers or more: Down in 0.81 s.
+    #[default]
+    Fast,
+    /// For observers oceans away, or links that lose more than one packet in a hundred.
+    Wan,
+    /// One observer built into a standalone server. Weaker: its own broken link looks like a broken fleet.
+    Single,
+    /// Karmada's own timings, to compare against: one observer, a probe every 10 s, 30 s of failure.
+    Karmada,
+}
+
+impl Preset {
+    pub fn profile(self) -> Profile {
+        match self {
+            Preset::Fast => Profile::fast(),
+            Preset::Wan => Profile::wan(),
+            Preset::Single => Profile::single(),
+            Preset::Karmada => Profile::karmada(),
+        }
+    }
+}
+
+/// A profile that cannot work.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ProfileError {
+    #[error("profile field {field} is {given}: allowed is {least} to {most}")]
+    Range {
+        field: &'static str,
+        given: u32,
+        least: u32,
+        most: u32,
+    },
+    #[error("profile field {field} is {given}: {rule}, here {bound}")]
+    Rule {
+        field: &'static str,
+        given: u32,
+        rule: &'static str,
+        bound: u64,
+    },
+}
+
+impl Profile {
+    /// Check every field's range, and the rules between fields.
+    ///
+    /// # Errors
+    /// The first field at fault, and the bound it breaks.
+    pub fn validate(&self) -> Result<(), ProfileError> {
+        self.check_ranges()?;
+        let at_least = |field, given: u32, rule, bound: u64| {
+            if u64::from(given) >= bound {
+                Ok(())
+            } else {
+                Err(ProfileError::Rule {
+                    field,
+                    given,
+                    rule,
+                    bound,
+                })
+            }
+        };
+        let at_most = |field, given: u32, rule, bound: u64| {
+            if u64::from(given) <= bound {
+                Ok(())
+            } else {
+                Err(ProfileError::Rule {
+                    field,
+                    given,
+                    rule,
+                    bound,
+                })
+            }
+        };
+        let slowest_interval = micros_to_ms(self.slowest_interval());
+        at_least(
+            "timeoutMaxMs",
+            self.timeout_max_ms,
+            "at least timeoutMinMs",
+            self.timeout_min_ms.into(),
+        )?;
+        at_most(
+            "timeoutMaxMs",
+            self.timeout_max_ms,
+            "at most deadMisses x intervalMs, or the timeout alone outlasts the streak it is part of",
+            u64::from(self.dead_misses) * u64::from(self.interval_ms),
+        )?;
+        at_least(
+            "deadMisses",
+            self.dead_misses,
+            "at least suspectMisses",
+            self.suspect_misses.into(),
+        )?;
+        at_most(
+            "hardMisses",
+            self.hard_misses,
+            "at most deadMisses",
+            self.dead_misses.into(),
+        )?;
+        at_least(
+            "freshMs",
+            self.fresh_ms,
+            "at least the slowest interval + timeoutMaxMs, or a silent target's rows turn stale before they vote",
+            slowest_interval + u64::from(self.timeout_max_ms),
+        )?;
+        at_least(
+            "freshMs",
+            self.fresh_ms,
+            "at least 2 x sendMs",
+            2 * u64::from(self.send_ms),
+        )?;
+        at_least(
+            "downWindowMs",
+            self.down_window_ms,
+            "at least freshMs",
+            self.fresh_ms.into(),
+        )?;
+        at_most(
+            "flapRelease",
+            self.flap_release,
+            "at most flapSuppress",
+            self.flap_suppress.into(),
+        )
+    }
+
+    /// Votes that a decision needs among `fresh` observers: ⌊2·V/3⌋ + 1.
+    pub const fn q(&self, fresh: u32) -> u32 {
+        2 * fresh / 3 + 1
+    }
+
+    /// T, without jitter.
+    pub fn interval(&self) -> Duration {
+        ms(self.interval_ms)
+    }
+
+    /// T with the largest jitter.
+    pub fn slowest_interval(&self) -> Duration {
+        self.interval() * (100 + self.jitter_percent) / 100
+    }
+
+    /// Connections to one target that may be busy at once: a probe starts every T and may take a connect and a
+    /// request, each up to its timeout.
+    pub fn connections(&self) -> usize {
+        let longest = u64::from(self.timeout_max_ms) + u64::from(self.phase_timeout_ms);
+        usize::try_from(longest.div_ceil(u64::from(self.interval_ms.max(1))))
+            .unwrap_or(usize::MAX)
+            .max(1)
+    }
+
+    pub fn fresh(&self) -> Duration {
+        ms(self.fresh_ms)
+    }
+
+    pub fn send(&self) -> Duration {
+        ms(self.send_ms)
+    }
+
+    pub fn down_window(&self) -> Duration {
+        ms(self.down_window_ms)
+    }
+
+    pub fn cut_wait(&self) -> Duration {
+        ms(self.cut_wait_ms)
+    }
+
+    pub fn recover_hold(&self) -> Duration {
+        ms(self.recover_hold_ms)
+    }
+
+    pub fn loop_lag(&self) -> Duration {
+        ms(self.loop_lag_ms)
+    }
+
+    pub fn abstain_hold(&self) -> Duration {
+        ms(self.abstain_hold_ms)
+    }
+
+    pub fn ack_timeout(&self) -> Duration {
+        ms(self.ack_timeout_ms)
+    }
+}
+
+impl Default for Profile {
+    fn default() -> Profile {
+        Profile::fast()
+    }
+}
+
+fn ms(value: u32) -> Duration {
+    Duration::from_millis(value.into())
+}
+
+fn micros_to_ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros().div_ceil(1_000)).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,135 @@
+//! The table of constants. One line of it makes the field, its four presets, its bounds and its YAML name.
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Serialize};
+
+use super::{Preset, ProfileError};
+
+macro_rules! constants {
+    ($( $(#[doc = $doc:literal])+ $field:ident / $yaml:literal : $fast:literal, $wan:literal, $single:literal, $karmada:literal; $least:literal ..= $most:literal )+) => {
+        /// Every constant of detection. Made by a preset, or read from YAML as a preset and its changes.
+        #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+        #[serde(try_from = "ProfilePatch", rename_all = "camelCase")]
+        pub struct Profile {
+            $( $(#[doc = $doc])+ pub $field: u32, )+
+        }
+
+        /// A profile as it is written: a preset, and the constants that differ from it.
+        #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+        pub struct ProfilePatch {
+            /// The preset to start from.
+            pub preset: Preset,
+            $( $(#[doc = $doc])+ #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<u32>, )+
+        }
+
+        impl Profile {
+            /// The default: sub-second detection by three or more observers.
+            pub const fn fast() -> Profile {
+                Profile { $( $field: $fast, )+ }
+            }
+
+            /// For links that are long or lossy.
+            pub const fn wan() -> Profile {
+                Profile { $( $field: $wan, )+ }
+            }
+
+            /// One observer inside the process that consumes its evidence: slower, and weaker.
+            pub const fn single() -> Profile {
+                Profile { $( $field: $single, )+ }
+            }
+
+            /// Karmada's timings.
+            pub const fn karmada() -> Profile {
+                Profile { $( $field: $karmada, )+ }
+            }
+
+            pub(super) fn check_ranges(&self) -> Result<(), ProfileError> {
+                let Profile { $( $field, )+ } = self;
+                $( if !($least..=$most).contains($field) {
+                    return Err(ProfileError::Range { field: $yaml, given: *$field, least: $least, most: $most });
+                } )+
+                Ok(())
+            }
+        }
+
+        impl TryFrom<ProfilePatch> for Profile {
+            type Error = ProfileError;
+
+            fn try_from(patch: ProfilePatch) -> Result<Profile, ProfileError> {
+                let mut profile = patch.preset.profile();
+                let ProfilePatch { preset: _, $( $field, )+ } = patch;
+                $( if let Some(value) = $field { profile.$field = value; } )+
+                profile.validate()?;
+                Ok(profile)
+            }
+        }
+    };
+}
+
+constants! {
+    /// T: milliseconds between two probes of a target. Design: 100 ms; Karmada `--cluster-status-update-frequency` 10 s.
+    interval_ms / "intervalMs": 100, 200, 200, 10_000; 20..=60_000
+    /// How far each interval strays from T, in percent to either side, so that observers do not march in step.
+    jitter_percent / "jitterPercent": 10, 10, 10, 10; 0..=50
+    /// Warm probes to one probe on a fresh connection.
+    fresh_every / "freshEvery": 10, 10, 10, 10; 1..=1_000
+    /// Least timeout of a probe in milliseconds, whatever SRTT + 4·RTTVAR says (RFC 6298 names the estimators).
+    timeout_min_ms / "timeoutMinMs": 60, 150, 100, 1_000; 10..=10_000
+    /// Largest timeout of a probe in milliseconds.
+    timeout_max_ms / "timeoutMaxMs": 300, 800, 500, 5_000; 20..=30_000
+    /// Largest timeout in milliseconds of each phase on a fresh connection: connect, first byte.
+    phase_timeout_ms / "phaseTimeoutMs": 300, 800, 500, 5_000; 20..=30_000
+    /// k: misses in a row after which an observer votes Suspect.
+    suspect_misses / "suspectMisses": 3, 3, 5, 2; 1..=1_000
+    /// Misses in a row after which an observer votes Dead. Karmada `--cluster-failure-threshold` 30 s = 4 probes.
+    dead_misses / "deadMisses": 5, 5, 10, 4; 1..=1_000
+    /// The same with hard evidence: refused, reset, TLS alert, 5xx of a control path, an agent that says it stops.
+    hard_misses / "hardMisses": 3, 3, 5, 4; 1..=1_000
+    /// Successes in a row after which an observer votes Clear.
+    clear_successes / "clearSuccesses": 3, 3, 3, 1; 1..=1_000
+    /// Milliseconds between two sends of the whole table.
+    send_ms / "sendMs": 100, 100, 100, 1_000; 20..=10_000
+    /// A row older than this many milliseconds does not count.
+    fresh_ms / "freshMs": 500, 1_500, 1_000, 40_000; 100..=300_000
+    /// Fewest fresh observers that may decide; with fewer the verdict is frozen. 1 only in `single` and `karmada`.
+    min_fresh / "minFresh": 3, 3, 1, 1; 1..=64
+    /// Votes Dead must have been cast within this many milliseconds of each other.
+    down_window_ms / "downWindowMs": 1_500, 3_000, 3_000, 60_000; 100..=600_000
+    /// How long a Down waits for another cluster on its way down, in milliseconds (the cut of Rapid, ATC 2018).
+    cut_wait_ms / "cutWaitMs": 100, 200, 100, 0; 0..=5_000
+    /// Fewest votes Dead that make another cluster one on its way down.
+    cut_votes / "cutVotes": 2, 2, 2, 2; 1..=64
+    /// How long a cluster must be good before it is Up after a Down, in milliseconds. Karmada's success threshold is 30 s.
+    recover_hold_ms / "recoverHoldMs": 10_000, 20_000, 20_000, 30_000; 0..=3_600_000
+    /// Of the last 100 probes, how many must be good for that. Karmada knows no such rule.
+    recover_good / "recoverGood": 90, 90, 90, 1; 1..=100
+    /// Added to the flap penalty by each Down (RFC 2439 damps routes in the same way).
+    flap_penalty / "flapPenalty": 1_000, 1_000, 1_000, 0; 0..=100_000
+    /// Seconds in which the flap penalty halves.
+    flap_half_life_s / "flapHalfLifeS": 300, 300, 300, 300; 1..=86_400
+    /// A cluster is kept out above this penalty.
+    flap_suppress / "flapSuppress": 2_500, 2_500, 2_500, 2_500; 1..=1_000_000
+    /// And let in again below this one.
+    flap_release / "flapRelease": 750, 750, 750, 750; 1..=1_000_000
+    /// Longest suppression in seconds; it bounds the penalty at release · 2^(max / half-life).
+    flap_max_s / "flapMaxS": 1_200, 1_200, 1_200, 1_200; 1..=86_400
+    /// An observer whose loop wakes later than this many milliseconds abstains.
+    loop_lag_ms / "loopLagMs": 50, 50, 50, 1_000; 5..=10_000
+    /// And goes on abstaining for this many milliseconds, until every probe that was under way is over.
+    abstain_hold_ms / "abstainHoldMs": 300, 800, 500, 5_000; 0..=60_000
+    /// Misses in a row that make an anchor one that fails; an observer abstains when all its anchors fail.
+    anchor_misses / "anchorMisses": 2, 2, 3, 2; 1..=1_000
+    /// An observer connects anew to a consumer that acknowledged nothing for this many milliseconds.
+    ack_timeout_ms / "ackTimeoutMs": 500, 1_500, 1_000, 10_000; 200..=60_000
+}
+
+impl JsonSchema for Profile {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        ProfilePatch::schema_name()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        ProfilePatch::json_schema(generator)
+    }
+}

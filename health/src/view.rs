@@ -1,0 +1,192 @@
+//! The whole of what one consumer believes at one moment, for everyone who reads verdicts.
+
+use std::collections::BTreeMap;
+
+use serde::{Serialize, Serializer};
+
+use crate::target::{Family, Path};
+use crate::time::MonoTime;
+use crate::verdict::{Transition, Verdict};
+
+/// Key of a cell: (cluster, path, family).
+pub type CellKey = (String, Path, Family);
+
+/// One consumer's beliefs about every target and every observer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FleetView {
+    /// When the view was made, on the consumer's clock.
+    pub at: MonoTime,
+    #[serde(serialize_with = "cells_as_list")]
+    pub cells: BTreeMap<CellKey, Cell>,
+    /// By name.
+    pub observers: Vec<ObserverView>,
+}
+
+/// What is believed about one target.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cell {
+    /// The last verdict reached; it stands while `frozen`.
+    pub verdict: Verdict,
+    /// Too few fresh observers to decide anything: no transition, no eviction, no change of weight.
+    pub frozen: bool,
+    /// At least q fresh votes Clear now.
+    pub positively_healthy: bool,
+    /// Kept out of rotation for flapping, whatever the verdict.
+    pub suppressed: bool,
+    /// Since when the verdict stands.
+    pub since: MonoTime,
+    pub votes: Votes,
+    /// Observers with a fresh row who do not abstain.
+    pub fresh: u32,
+    /// Votes that a decision needs now.
+    pub q: u32,
+    /// Median of the fresh observers' round-trip times.
+    pub rtt_ms: Option<f64>,
+    /// Flap penalty, decayed to `FleetView::at`.
+    pub penalty: f64,
+}
+
+impl Cell {
+    /// Whether traffic may go there: not Down, not suppressed.
+    pub fn usable(&self) -> bool {
+        self.verdict.serves() && !self.suppressed
+    }
+
+    /// The verdict for those who must not act on an old one: Unknown while frozen.
+    pub fn current(&self) -> Verdict {
+        if self.frozen {
+            Verdict::Unknown
+        } else {
+            self.verdict
+        }
+    }
+}
+
+/// Votes by kind; they add up to the observers that ever sent a row for this target.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Votes {
+    pub clear: u32,
+    pub suspect: u32,
+    pub dead: u32,
+    /// Stale rows, observers that abstain, rows without an opinion yet.
+    pub abstain: u32,
+}
+
+/// What is known about one observer.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObserverView {
+    pub name: String,
+    pub region: String,
+    /// A datagram arrived within the profile's `freshMs`.
+    pub fresh: bool,
+    /// The observer's own self-check failed.
+    pub abstaining: bool,
+    /// Since its last datagram.
+    pub age_ms: u32,
+    /// Datagrams accepted.
+    pub datagrams: u64,
+    /// Gaps in its sequence.
+    pub lost: u64,
+}
+
+impl FleetView {
+    pub fn cell(&self, cluster: &str, path: Path, family: Family) -> Option<&Cell> {
+        self.cells.get(&(cluster.to_owned(), path, family))
+    }
+
+    /// The cell of the better family of one path, for decisions about replicas.
+    pub fn better_family(&self, cluster: &str, path: Path) -> Option<&Cell> {
+        let (v4, v6) = (
+            self.cell(cluster, path, Family::V4),
+            self.cell(cluster, path, Family::V6),
+        );
+        match (v4, v6) {
+            (Some(a), Some(b)) if a.current().better(b.current()) == a.current() => Some(a),
+            (_, Some(b)) => Some(b),
+            (a, None) => a,
+        }
+    }
+
+    /// Names of all clusters with a cell, in order, each once.
+    pub fn clusters(&self) -> Vec<&str> {
+        let mut names: Vec<&str> = self
+            .cells
+            .keys()
+            .map(|(cluster, _, _)| cluster.as_str())
+            .collect();
+        names.dedup();
+        names
+    }
+}
+
+/// Receives every poll of a consumer, on the consumer's own thread. What it does must be short.
+pub trait VerdictSink: Send {
+    fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView);
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed<'a> {
+    cluster: &'a str,
+    path: Path,
+    family: Family,
+    #[serde(flatten)]
+    cell: &'a Cell,
+}
+
+fn cells_as_list<S: Serializer>(cells: &BTreeMap<CellKey, Cell>, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(cells.iter().map(|((cluster, path, family), cell)| Listed {
+        cluster,
+        path: *path,
+        family: *family,
+        cell,
+    }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_view_is_json_with_named_cells() {
+        let mut view = FleetView::default();
+        view.cells
+            .insert(("a".into(), Path::Traffic, Family::V4), Cell::default());
+        let json = serde_json::to_value(&view).unwrap();
+        assert_eq!(json["cells"][0]["cluster"], "a");
+        assert_eq!(json["cells"][0]["family"], "ipv4");
+        assert_eq!(json["cells"][0]["verdict"], "Unknown");
+    }
+
+    #[test]
+    fn replicas_take_the_better_family() {
+        let mut view = FleetView::default();
+        let cell = |verdict, frozen| Cell {
+            verdict,
+            frozen,
+            ..Cell::default()
+        };
+        view.cells.insert(
+            ("a".into(), Path::Traffic, Family::V4),
+            cell(Verdict::Down, false),
+        );
+        view.cells
+            .insert(("a".into(), Path::Traffic, Family::V6), cell(Verdict::Up, false));
+        assert_eq!(
+            view.better_family("a", Path::Traffic).unwrap().verdict,
+            Verdict::Up
+        );
+        view.cells
+            .insert(("a".into(), Path::Traffic, Family::V6), cell(Verdict::Down, true));
+        assert!(
+            view.better_family("a", Path::Traffic).unwrap().frozen,
+            "a frozen family is not known to be down"
+        );
+        assert_eq!(view.better_family("b", Path::Traffic), None);
+        assert_eq!(view.clusters(), ["a"]);
+    }
+}

@@ -1,1 +1,1 @@
-//! Template and policies to binding to works.
+//! Template and policies to binding to works. (Pure half being written by the propagation author, not by the scheduler's author.)

@@ -1,0 +1,122 @@
+//! The command line: one file a subcommand, arguments parsed into checked types at the edge.
+
+mod client;
+mod crds;
+mod demo;
+mod explain;
+mod fault;
+mod get;
+mod output;
+mod plan;
+
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use self::client::{Client, ClientError};
+
+/// Keeps applications on many Kubernetes clusters reachable and running when clusters die.
+#[derive(Parser)]
+#[command(name = "lifeboat", version, about, max_term_width = 100, after_help = EXIT_CODES)]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+    /// What to log on standard error, e.g. `info` or `lifeboat=debug,lifeboat_dns=trace`.
+    #[arg(long, global = true, env = "LIFEBOAT_LOG", default_value = "warn", value_name = "FILTER")]
+    log: String,
+}
+
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or a drill broke its hypothesis; 2 wrong usage; \
+     3 the server cannot be reached; 4 the named object does not exist or the server refused.";
+
+#[derive(Subcommand)]
+enum Command {
+    /// Run the whole of Lifeboat over five simulated clusters in this one process.
+    Demo(Box<demo::Demo>),
+    /// Inject, list and clear faults in a running demo.
+    Fault(fault::Fault),
+    /// List clusters, names, bindings, DNS servers, observers or events.
+    Get(get::Get),
+    /// Tell why: a name's answers, or a cluster's verdicts.
+    Explain(explain::Explain),
+    /// Show what would move if clusters were lost now.
+    Plan(plan::Plan),
+    /// Print the custom resource definitions, or write them to a folder.
+    Crds(crds::Crds),
+}
+
+/// Where the server is and how to print what it says; shared by all operator's verbs.
+#[derive(Args, Clone)]
+struct ServerArgs {
+    /// The server to ask.
+    #[arg(long, env = "LIFEBOAT_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    server: http::Uri,
+    /// Token for a server beyond loopback.
+    #[arg(long, env = "LIFEBOAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Format {
+    Table,
+    Json,
+}
+
+impl ServerArgs {
+    fn client(&self) -> Result<Client, ClientError> {
+        let Self { server, token, output: _ } = self;
+        Client::new(server.clone(), token.clone())
+    }
+}
+
+/// Parses the arguments, runs the subcommand and turns its end into an exit code.
+pub fn main() -> ExitCode {
+    let Cli { command, log } = Cli::parse();
+    if let Err(error) = start_log(&log) {
+        output::error(&format!("--log {log}: {error}"));
+        return ExitCode::from(2);
+    }
+    let result = match command {
+        Command::Demo(demo) => demo.run(),
+        Command::Fault(fault) => on_runtime(fault.run()),
+        Command::Get(get) => on_runtime(get.run()),
+        Command::Explain(explain) => on_runtime(explain.run()),
+        Command::Plan(plan) => on_runtime(plan.run()),
+        Command::Crds(crds) => crds.run(),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            ExitCode::from(error.downcast_ref::<ClientError>().map_or(1, ClientError::exit_code))
+        }
+    }
+}
+
+fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
+    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+}
+
+fn start_log(filter: &str) -> anyhow::Result<()> {
+    let filter = tracing_subscriber::EnvFilter::try_new(filter)?;
+    let ansi = std::io::IsTerminal::is_terminal(&std::io::stderr());
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(ansi)
+        .try_init()
+        .map_err(|error| anyhow::anyhow!("{error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn arguments_are_consistent() {
+        super::Cli::command().debug_assert();
+    }
+}

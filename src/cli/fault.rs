@@ -1,0 +1,125 @@
+//! `lifeboat fault`: inject, list and clear faults in a running demo.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use http::Method;
+use lifeboat_chaos::fault::FaultKind;
+use serde_json::{Value, json};
+
+use super::{Format, ServerArgs, output};
+
+#[derive(Args)]
+pub(super) struct Fault {
+    #[command(flatten)]
+    server: ServerArgs,
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Subcommand)]
+enum Action {
+    /// All sockets of the clusters fall silent and their pods are lost.
+    PowerOff(Inject),
+    /// All sockets of the clusters fall silent both ways; their pods run on.
+    BlackHole(Inject),
+    /// The clusters' API servers fall silent; their ingress serves on.
+    ApiDown(Inject),
+    /// The clusters' ingress refuses connections; their API servers live.
+    VipDown(Inject),
+    /// The clusters answer late.
+    Slow(Slow),
+    /// Lifeboat's own controller stops.
+    ControllerDown(Duration),
+    /// The faults in force.
+    List,
+    /// End one fault, or all.
+    Clear {
+        /// The fault's number from `list`; all faults without it.
+        id: Option<u64>,
+    },
+}
+
+#[derive(Args)]
+struct Inject {
+    /// Clusters to hit, all at one instant.
+    #[arg(required = true, value_name = "CLUSTER")]
+    clusters: Vec<String>,
+    #[command(flatten)]
+    duration: Duration,
+}
+
+#[derive(Args)]
+struct Slow {
+    #[command(flatten)]
+    inject: Inject,
+    /// How much later each answer comes.
+    #[arg(long, default_value_t = 200, value_name = "MILLISECONDS")]
+    delay_ms: u64,
+}
+
+#[derive(Args)]
+struct Duration {
+    /// How long the fault lasts, e.g. `30s`; every fault has an end.
+    #[arg(long = "for", value_name = "DURATION")]
+    for_: Option<String>,
+}
+
+impl Fault {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { server, action } = self;
+        let client = server.client()?;
+        let inject = |kind: FaultKind, clusters: Vec<String>, duration: Duration, delay_ms: Option<u64>| {
+            json!({ "kind": kind, "clusters": clusters, "for": duration.for_, "delay_ms": delay_ms })
+        };
+        let body = match action {
+            Action::PowerOff(Inject { clusters, duration }) => inject(FaultKind::PowerOff, clusters, duration, None),
+            Action::BlackHole(Inject { clusters, duration }) => inject(FaultKind::BlackHole, clusters, duration, None),
+            Action::ApiDown(Inject { clusters, duration }) => inject(FaultKind::ApiDown, clusters, duration, None),
+            Action::VipDown(Inject { clusters, duration }) => inject(FaultKind::VipDown, clusters, duration, None),
+            Action::Slow(Slow { inject: Inject { clusters, duration }, delay_ms }) => {
+                inject(FaultKind::Slow, clusters, duration, Some(delay_ms))
+            }
+            Action::ControllerDown(duration) => inject(FaultKind::ControllerDown, Vec::new(), duration, None),
+            Action::List => {
+                let faults = client.get("/api/demo/faults").await?;
+                print(&faults, server.output);
+                return Ok(ExitCode::SUCCESS);
+            }
+            Action::Clear { id } => {
+                let path = id.map_or_else(|| "/api/demo/faults".to_owned(), |id| format!("/api/demo/faults/{id}"));
+                let cleared = client.send(Method::DELETE, &path, None).await?;
+                print(&cleared, server.output);
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        let injected = client.send(Method::POST, "/api/demo/faults", Some(&body)).await?;
+        print(&injected, server.output);
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn print(faults: &Value, format: Format) {
+    if format == Format::Json {
+        return output::json(faults);
+    }
+    let one = std::slice::from_ref(faults);
+    let faults = faults.as_array().map_or(one, Vec::as_slice);
+    if faults.is_empty() {
+        return output::line("no fault is in force");
+    }
+    let text = |fault: &Value, field: &str| match &fault[field] {
+        Value::String(text) => text.clone(),
+        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+        Value::Null => String::new(),
+        other => other.to_string(),
+    };
+    let seconds = |fault: &Value| {
+        fault["remainingMs"].as_u64().map_or_else(String::new, |ms| format!("{}s", ms.div_ceil(1000)))
+    };
+    let rows: Vec<Vec<String>> = faults
+        .iter()
+        .map(|fault| vec![text(fault, "id"), text(fault, "kind"), text(fault, "clusters"), seconds(fault)])
+        .collect();
+    output::table(&["ID", "KIND", "CLUSTERS", "ENDS IN"], &rows);
+}

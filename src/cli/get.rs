@@ -1,0 +1,169 @@
+//! `lifeboat get`: lists of what there is, from the current state.
+
+use std::process::ExitCode;
+
+use clap::{Args, ValueEnum};
+use serde_json::Value;
+
+use super::{Format, ServerArgs, output};
+use crate::serve::state::{Binding, Cluster, DnsServer, Name, Observer, PathState};
+
+#[derive(Args)]
+pub(super) struct Get {
+    #[arg(value_enum)]
+    what: What,
+    /// Only the object with this name.
+    name: Option<String>,
+    #[command(flatten)]
+    server: ServerArgs,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum What {
+    Clusters,
+    Names,
+    Bindings,
+    Dns,
+    Observers,
+    Events,
+}
+
+impl Get {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { what, name, server } = self;
+        let (path, field) = match what {
+            What::Clusters => ("/api/clusters", "name"),
+            What::Names => ("/api/names", "name"),
+            What::Bindings => ("/api/bindings", "name"),
+            What::Dns => ("/api/dns", "server"),
+            What::Observers => ("/api/observers", "name"),
+            What::Events => ("/api/events", "type"),
+        };
+        let mut list = server.client()?.get(path).await?;
+        if let (Some(name), Some(items)) = (&name, list.as_array_mut()) {
+            let known: Vec<String> = items.iter().filter_map(|i| i[field].as_str().map(str::to_owned)).collect();
+            items.retain(|item| item[field].as_str() == Some(name));
+            anyhow::ensure!(!items.is_empty(), "{path}: nothing is named {name:?}; known: {}", known.join(", "));
+        }
+        if server.output == Format::Json {
+            output::json(&list);
+            return Ok(ExitCode::SUCCESS);
+        }
+        match what {
+            What::Clusters => clusters(&serde_json::from_value::<Vec<Cluster>>(list)?),
+            What::Names => names(&serde_json::from_value::<Vec<Name>>(list)?),
+            What::Bindings => bindings(&serde_json::from_value::<Vec<Binding>>(list)?),
+            What::Dns => dns(&serde_json::from_value::<Vec<DnsServer>>(list)?),
+            What::Observers => observers(&serde_json::from_value::<Vec<Observer>>(list)?),
+            What::Events => events(&list),
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn clusters(clusters: &[Cluster]) {
+    let votes = |path: &PathState| format!("{} ({}/{} clear)", path.verdict, path.votes.clear, total(path));
+    let rows: Vec<Vec<String>> = clusters
+        .iter()
+        .map(|c| {
+            vec![
+                c.name.clone(),
+                c.provider.clone(),
+                c.region.clone(),
+                votes(&c.traffic),
+                votes(&c.control),
+                format!("{}/{}", c.replicas.ready, c.replicas.assigned),
+                c.vips.join(","),
+                c.faults.join(","),
+            ]
+        })
+        .collect();
+    output::table(&["NAME", "PROVIDER", "REGION", "TRAFFIC", "CONTROL", "READY", "VIP", "FAULTS"], &rows);
+}
+
+fn total(path: &PathState) -> u32 {
+    path.votes.clear + path.votes.suspect + path.votes.dead + path.votes.abstain
+}
+
+fn names(names: &[Name]) {
+    let rows: Vec<Vec<String>> = names
+        .iter()
+        .flat_map(|name| {
+            name.servers.iter().map(|at| {
+                let answers = at.answers.iter().map(|share| {
+                    format!("{} {} {:.0}%", share.cluster, share.addresses.join(","), share.share * 100.0)
+                });
+                let mode = if at.panic { "PANIC: last good set" } else { "" };
+                let answers = answers.collect::<Vec<_>>().join("; ");
+                vec![name.name.clone(), name.ttl.to_string(), name.policy.clone(), at.server.clone(), answers, mode.into()]
+            })
+        })
+        .collect();
+    output::table(&["NAME", "TTL", "POLICY", "SERVER", "ANSWERS", ""], &rows);
+}
+
+fn bindings(bindings: &[Binding]) {
+    let rows: Vec<Vec<String>> = bindings
+        .iter()
+        .map(|b| {
+            let clusters = b.clusters.iter().map(|c| format!("{} {}/{}", c.name, c.ready, c.replicas));
+            let evicting = b.evicting.iter().map(|e| e.cluster.clone()).collect::<Vec<_>>().join(",");
+            vec![
+                b.namespace.clone(),
+                b.name.clone(),
+                format!("{}/{}", b.ready, b.replicas),
+                clusters.collect::<Vec<_>>().join("; "),
+                evicting,
+                b.message.clone(),
+            ]
+        })
+        .collect();
+    output::table(&["NAMESPACE", "NAME", "READY", "CLUSTERS", "EVICTING", "MESSAGE"], &rows);
+}
+
+fn dns(servers: &[DnsServer]) {
+    let rows: Vec<Vec<String>> = servers
+        .iter()
+        .map(|s| {
+            vec![
+                s.server.clone(),
+                s.address.clone(),
+                s.ready.to_string(),
+                s.source.clone(),
+                format!("{}.{}", s.epoch, s.seq),
+                format!("{:.0}", s.qps),
+                s.queries.to_string(),
+            ]
+        })
+        .collect();
+    output::table(&["SERVER", "ADDRESS", "READY", "SOURCE", "PLAN", "QUERIES/S", "QUERIES"], &rows);
+}
+
+fn observers(observers: &[Observer]) {
+    let rows: Vec<Vec<String>> = observers
+        .iter()
+        .map(|o| {
+            let state = match (o.fresh, o.abstaining) {
+                (_, true) => "abstaining",
+                (true, false) => "fresh",
+                (false, false) => "stale",
+            };
+            vec![o.name.clone(), o.region.clone(), state.to_owned(), format!("{} ms", o.age_ms)]
+        })
+        .collect();
+    output::table(&["NAME", "REGION", "STATE", "EVIDENCE AGE"], &rows);
+}
+
+fn events(events: &Value) {
+    let text = |event: &Value, field: &str| event[field].as_str().unwrap_or_default().to_owned();
+    let rows: Vec<Vec<String>> = events
+        .as_array()
+        .into_iter()
+        .flatten()
+        .map(|e| {
+            let at = format!("{:.3} s", e["atMs"].as_f64().unwrap_or_default() / 1000.0);
+            vec![at, text(e, "type"), text(e, "cluster"), text(e, "detail")]
+        })
+        .collect();
+    output::table(&["AT", "TYPE", "CLUSTER", "DETAIL"], &rows);
+}

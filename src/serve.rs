@@ -1,0 +1,15 @@
+//! What people and other systems see: the JSON API, the event stream, metrics and the web console.
+//!
+//! ```text
+//! index, verdicts, dns servers ── view ──> State ──> /api/*  /api/stream (SSE)  console
+//! ```
+//! The server only reads. Requests that change something come from routers merged in by the caller
+//! (the demo's fault endpoint) and pass the same [`guard`].
+mod console;
+mod guard;
+mod router;
+pub mod state;
+mod stream;
+
+pub use guard::Guard;
+pub use router::{Inquiries, Sources, router};

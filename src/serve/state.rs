@@ -1,0 +1,197 @@
+//! The document that describes the whole fleet at one moment: `GET /api/state` and each `state` event.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct State {
+    pub now: Timestamp,
+    pub up_ms: u64,
+    pub fleet: Fleet,
+    pub clusters: Vec<Cluster>,
+    pub names: Vec<Name>,
+    pub dns: Vec<DnsServer>,
+    pub bindings: Vec<Binding>,
+    pub observers: Vec<Observer>,
+    /// What would happen if one cluster were lost now; null until first computed.
+    pub standing: Option<Vec<Standing>>,
+    /// Synthetic users; null outside the demo.
+    pub users: Option<Value>,
+    /// Faults in force; null outside the demo.
+    pub faults: Option<Value>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Fleet {
+    pub uid: String,
+    pub epoch: u64,
+    pub seq: u64,
+    /// `running` or `down`.
+    pub controller: String,
+    /// The eviction tier's brake is on.
+    pub freeze: bool,
+    /// The DNS tier's brake is on for at least one name.
+    pub panic: bool,
+    pub demo: bool,
+    pub hold_ms: u64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Cluster {
+    pub name: String,
+    pub provider: String,
+    pub region: String,
+    pub zones: Vec<String>,
+    pub vips: Vec<String>,
+    pub traffic: PathState,
+    pub control: PathState,
+    pub replicas: Replicas,
+    pub capacity: Capacity,
+    pub conditions: Vec<Condition>,
+    pub taints: Vec<String>,
+    pub faults: Vec<String>,
+}
+
+/// One path's verdict with the votes behind it.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathState {
+    pub verdict: String,
+    pub since_ms: u64,
+    pub votes: Votes,
+    pub rtt_ms: Option<f64>,
+    pub suppressed: bool,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Votes {
+    pub clear: u32,
+    pub suspect: u32,
+    pub dead: u32,
+    pub abstain: u32,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+pub struct Replicas {
+    pub assigned: i64,
+    pub ready: i64,
+}
+
+#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Capacity {
+    pub cpu_millis: i64,
+    pub cpu_used_millis: i64,
+    pub memory_bytes: i64,
+    pub memory_used_bytes: i64,
+    pub pods: i64,
+    pub pods_used: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Condition {
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub status: String,
+    #[serde(default)]
+    pub reason: String,
+    #[serde(default)]
+    pub message: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Name {
+    pub name: String,
+    pub zone: String,
+    pub ttl: u32,
+    pub policy: String,
+    pub servers: Vec<NameAtServer>,
+}
+
+/// What one DNS server would answer now.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct NameAtServer {
+    pub server: String,
+    pub address: String,
+    pub panic: bool,
+    pub answers: Vec<Share>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Share {
+    pub cluster: String,
+    pub addresses: Vec<String>,
+    /// Part of all answers, 0 to 1.
+    pub share: f64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct DnsServer {
+    pub server: String,
+    pub address: String,
+    pub ready: bool,
+    /// `plan`, `last-known-good` or `none`.
+    pub source: String,
+    pub epoch: u64,
+    pub seq: u64,
+    pub qps: f64,
+    pub queries: u64,
+    pub nxdomain: u64,
+    pub servfail: u64,
+    pub verdicts: BTreeMap<String, String>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Binding {
+    pub namespace: String,
+    pub name: String,
+    pub kind: String,
+    pub template: String,
+    pub replicas: i64,
+    pub ready: i64,
+    pub clusters: Vec<BindingCluster>,
+    pub evicting: Vec<Evicting>,
+    pub scheduled: bool,
+    pub message: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct BindingCluster {
+    pub name: String,
+    pub replicas: i64,
+    pub ready: i64,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Evicting {
+    pub cluster: String,
+    pub reason: String,
+    pub since: String,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Observer {
+    pub name: String,
+    pub region: String,
+    pub fresh: bool,
+    pub abstaining: bool,
+    pub age_ms: u64,
+}
+
+/// The standing plan for the loss of one cluster, in short.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Standing {
+    pub if_lost: String,
+    pub moves: i64,
+    pub short_replicas: i64,
+    pub estimated_seconds: f64,
+    pub feasible: bool,
+}

@@ -1,0 +1,171 @@
+//! The record of decisions with their evidence: a bounded ring that the console and drills read.
+
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+
+use jiff::Timestamp;
+use lifeboat_health::{MonoClock, MonoTime, Path, Transition, Verdict};
+use parking_lot::Mutex;
+use serde::Serialize;
+use tokio::sync::broadcast;
+
+/// Entries kept for a reader that joins later.
+const KEPT: usize = 1000;
+/// Entries a slow live reader may lag behind before it must read the ring again.
+const LIVE: usize = 256;
+/// The same transition told by a second consumer within this time is the same event.
+const SAME_EVENT: Duration = Duration::from_secs(3);
+
+/// One decision or observation. Times are for people; no decision reads them.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Entry {
+    pub id: u64,
+    pub at: Timestamp,
+    /// Milliseconds since the process started.
+    pub at_ms: u64,
+    #[serde(rename = "type")]
+    pub kind: String,
+    pub cluster: Option<String>,
+    pub detail: String,
+    pub evidence: Vec<Evidence>,
+}
+
+/// What one observer had seen.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Evidence {
+    pub observer: String,
+    pub vote: String,
+    pub miss_streak: u32,
+    pub success_streak: u32,
+    pub hard: Vec<String>,
+    pub age_ms: u64,
+    pub rtt_ms: Option<f64>,
+}
+
+/// Cheap to clone; all clones share one ring.
+#[derive(Clone)]
+pub struct Timeline {
+    ring: Arc<Mutex<Ring>>,
+    live: broadcast::Sender<Entry>,
+    clock: MonoClock,
+    start: MonoTime,
+}
+
+#[derive(Default)]
+struct Ring {
+    next_id: u64,
+    entries: VecDeque<Entry>,
+    transitions: Vec<Told>,
+}
+
+/// A transition already in the ring.
+struct Told {
+    cluster: String,
+    path: Path,
+    to: Verdict,
+    at: MonoTime,
+}
+
+impl Timeline {
+    pub fn new(clock: MonoClock) -> Self {
+        Self {
+            ring: Arc::default(),
+            live: broadcast::channel(LIVE).0,
+            clock,
+            start: clock.now(),
+        }
+    }
+
+    /// Milliseconds since this timeline began.
+    pub fn up_ms(&self) -> u64 {
+        millis(self.clock.now().saturating_since(self.start))
+    }
+
+    pub fn push(&self, kind: &str, cluster: Option<&str>, detail: impl Into<String>) {
+        self.record(&mut self.ring.lock(), kind, cluster, detail.into(), Vec::new());
+    }
+
+    /// Enters a change of verdict, once, whichever consumer tells it first.
+    pub fn transition(&self, teller: &str, transition: &Transition) {
+        let Transition { cluster, path, family: _, from, to, at: _, q, fresh, evidence, reason } = transition;
+        let now = self.clock.now();
+        let mut ring = self.ring.lock();
+        ring.transitions.retain(|told| now.saturating_since(told.at) < SAME_EVENT);
+        if ring.transitions.iter().any(|t| t.cluster == *cluster && t.path == *path && t.to == *to) {
+            return;
+        }
+        ring.transitions.push(Told { cluster: cluster.clone(), path: *path, to: *to, at: now });
+        let path_name = match path {
+            Path::Traffic => "traffic",
+            Path::Control => "control",
+        };
+        let detail = format!("{path_name} path {from:?} to {to:?}: {reason} ({fresh} fresh observers, quorum {q}; told by {teller})");
+        let kind = match path {
+            Path::Traffic => format!("cluster.{}", verdict_word(*to)),
+            Path::Control => format!("cluster.control.{}", verdict_word(*to)),
+        };
+        let evidence = evidence
+            .iter()
+            .map(|witness| Evidence {
+                observer: witness.observer.clone(),
+                vote: format!("{:?}", witness.vote),
+                miss_streak: witness.miss_streak,
+                success_streak: witness.success_streak,
+                hard: witness.hard.iter().map(|hard| format!("{hard:?}")).collect(),
+                age_ms: witness.age_ms,
+                rtt_ms: witness.rtt_us.map(|us| f64::from(us) / 1000.0),
+            })
+            .collect();
+        self.record(&mut ring, &kind, Some(cluster), detail, evidence);
+    }
+
+    /// Entries with an id above `after`, oldest first, and the live continuation without a gap.
+    pub fn since(&self, after: u64) -> (Vec<Entry>, broadcast::Receiver<Entry>) {
+        let ring = self.ring.lock();
+        let past = ring.entries.iter().filter(|entry| entry.id > after).cloned().collect();
+        (past, self.live.subscribe())
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "the one place where an entry gets its date for people")]
+    fn record(
+        &self,
+        ring: &mut Ring,
+        kind: &str,
+        cluster: Option<&str>,
+        detail: String,
+        evidence: Vec<Evidence>,
+    ) {
+        tracing::info!(kind, cluster, detail, "timeline");
+        ring.next_id += 1;
+        let entry = Entry {
+            id: ring.next_id,
+            at: Timestamp::now(),
+            at_ms: self.up_ms(),
+            kind: kind.to_owned(),
+            cluster: cluster.map(str::to_owned),
+            detail,
+            evidence,
+        };
+        if ring.entries.len() == KEPT {
+            ring.entries.pop_front();
+        }
+        ring.entries.push_back(entry.clone());
+        // No reader is no error.
+        let _unread = self.live.send(entry);
+    }
+}
+
+fn verdict_word(verdict: Verdict) -> &'static str {
+    match verdict {
+        Verdict::Unknown => "unknown",
+        Verdict::Up => "up",
+        Verdict::Suspect => "suspect",
+        Verdict::Down => "down",
+        Verdict::Recovering => "recovering",
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

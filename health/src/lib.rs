@@ -6,25 +6,44 @@
 //! ```
 //! Everything but `probe`, `transport` and `clock` is pure: time and randomness are arguments.
 
+mod brakes;
 mod check;
 mod clock;
+mod detector;
 mod evidence;
+mod flap;
+pub mod invariants;
 mod profile;
+mod quadrant;
+mod quorum;
+mod schedule;
+mod selfcheck;
+mod table;
 mod target;
 mod time;
+mod transit;
 mod verdict;
 mod view;
 mod vote;
 
+pub use brakes::DownShare;
 pub use check::{Check, CheckError, Probe, Remote, StatusRange};
 pub use clock::MonoClock;
+pub use detector::{Detector, Outcome, Rtt, Series, Timeouts, Window};
 pub use evidence::{
     Datagram, DecodeError, Hard, Header, MAX_DATAGRAM_BYTES, MAX_NAME_BYTES, ROW_BYTES, Row, decode,
     encode_table, table_bytes,
 };
+pub use flap::Flap;
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch};
-pub use target::{Family, Path, Target, TargetError, TargetId};
+pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
+pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
+pub use schedule::Schedule;
+pub use selfcheck::{AbstainReason, SelfCheck};
+pub use table::{Mark, Slot, TableFull, VerdictTable};
+pub use target::{Family, Path, Target, TargetError, TargetId, check_targets};
 pub use time::MonoTime;
+pub use transit::Transit;
 pub use verdict::{Transition, Verdict, Witness};
 pub use view::{Cell, CellKey, FleetView, ObserverView, VerdictSink, Votes};
 pub use vote::{Vote, standing, vote};

@@ -1,5 +1,6 @@
 //! One thing to probe: (cluster, path, address family), with the check that is made on it.
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::net::IpAddr;
 
@@ -79,6 +80,14 @@ impl fmt::Display for TargetId {
 pub enum TargetError {
     #[error("target of cluster {given:?}: a cluster name is 1 to 253 characters")]
     Cluster { given: String },
+    #[error(
+        "target {cluster}/{path}/{family} is given twice: a cluster has one check for each path and family"
+    )]
+    Twice {
+        cluster: String,
+        path: Path,
+        family: Family,
+    },
     #[error("target {cluster}/{path}/{family}: {source}")]
     Check {
         cluster: String,
@@ -134,6 +143,31 @@ impl Target {
                 source,
             })
     }
+}
+
+/// Every target for itself, and no (cluster, path, family) twice.
+///
+/// # Errors
+/// The first target at fault.
+pub fn check_targets(targets: &[Target]) -> Result<(), TargetError> {
+    let mut keys = BTreeSet::new();
+    for target in targets {
+        target.parse()?;
+        if !keys.insert((&target.cluster, target.path, target.family)) {
+            let Target {
+                cluster,
+                path,
+                family,
+                ..
+            } = target.clone();
+            return Err(TargetError::Twice {
+                cluster,
+                path,
+                family,
+            });
+        }
+    }
+    Ok(())
 }
 
 /// FNV-1a over length-prefixed fields, with a final mix so that near-equal definitions spread.
@@ -259,6 +293,25 @@ mod tests {
             bad.parse().unwrap_err().to_string(),
             "target eu-north-1/traffic/ipv4: url \"ftp://x/\": the scheme is not http; \
              allowed is http://HOST[:PORT]/PATH"
+        );
+    }
+
+    #[test]
+    fn a_path_has_one_check() {
+        assert_eq!(
+            check_targets(&[
+                target(),
+                Target {
+                    path: Path::Control,
+                    ..target()
+                }
+            ]),
+            Ok(())
+        );
+        let twice = check_targets(&[target(), target()]).unwrap_err().to_string();
+        assert!(
+            twice.contains("eu-north-1/traffic/ipv4 is given twice"),
+            "{twice}"
         );
     }
 

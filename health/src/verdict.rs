@@ -93,6 +93,8 @@ pub struct Witness {
     pub hard: Hard,
     pub age_ms: u32,
     pub rtt_us: u32,
+    /// How long ago its row last said Dead.
+    pub dead_ms: Option<u32>,
     /// Counted towards the quorum: the row was fresh and the observer did not abstain.
     pub counted: bool,
 }

@@ -1,0 +1,113 @@
+//! What the two brakes look at: PANIC of the DNS tier and FREEZE of the eviction tier. The tiers apply them.
+
+use std::collections::BTreeSet;
+
+use crate::target::{Family, Path};
+use crate::verdict::Verdict;
+use crate::view::FleetView;
+
+/// How many of a fleet's clusters are Down.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct DownShare {
+    pub down: u32,
+    pub all: u32,
+}
+
+impl DownShare {
+    /// More than `percent` of at least three clusters, or every one.
+    pub fn exceeds(self, percent: u32) -> bool {
+        let share = u64::from(self.down) * 100 > u64::from(self.all) * u64::from(percent);
+        (share && self.all >= 3) || (self.down == self.all && self.all > 0)
+    }
+}
+
+impl FleetView {
+    /// Clusters that stay in and are positively healthy on the traffic path of one family. None of them: PANIC.
+    pub fn survivors(&self, family: Family, withdrawn: &BTreeSet<&str>) -> Vec<&str> {
+        self.cells
+            .iter()
+            .filter(|((cluster, path, its_family), cell)| {
+                *path == Path::Traffic
+                    && *its_family == family
+                    && cell.positively_healthy
+                    && cell.usable()
+                    && !withdrawn.contains(cluster.as_str())
+            })
+            .map(|((cluster, _, _), _)| cluster.as_str())
+            .collect()
+    }
+
+    /// The share of clusters that are Down on both paths that are probed, better family of each; frozen ones are not.
+    pub fn down_share(&self) -> DownShare {
+        let clusters = self.clusters();
+        let dead = |cluster: &&&str| {
+            [Path::Traffic, Path::Control]
+                .into_iter()
+                .filter_map(|path| self.better_family(cluster, path))
+                .all(|cell| cell.current() == Verdict::Down)
+        };
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        DownShare {
+            down: count(clusters.iter().filter(dead).count()),
+            all: count(clusters.len()),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::view::Cell;
+
+    fn view(cells: &[(&str, Path, Verdict, bool)]) -> FleetView {
+        let mut view = FleetView::default();
+        for (cluster, path, verdict, positively_healthy) in cells {
+            let cell = Cell {
+                verdict: *verdict,
+                positively_healthy: *positively_healthy,
+                ..Cell::default()
+            };
+            view.cells.insert(((*cluster).into(), *path, Family::V4), cell);
+        }
+        view
+    }
+
+    #[test]
+    fn survivors_are_positively_healthy_and_stay_in() {
+        let view = view(&[
+            ("a", Path::Traffic, Verdict::Up, true),
+            ("b", Path::Traffic, Verdict::Up, false),
+            ("c", Path::Traffic, Verdict::Down, false),
+            ("d", Path::Control, Verdict::Up, true),
+            ("e", Path::Traffic, Verdict::Up, true),
+        ]);
+        assert_eq!(view.survivors(Family::V4, &BTreeSet::from(["e"])), ["a"]);
+        assert!(view.survivors(Family::V6, &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn a_cluster_is_dead_when_both_paths_are() {
+        let view = view(&[
+            ("a", Path::Traffic, Verdict::Down, false),
+            ("a", Path::Control, Verdict::Down, false),
+            ("b", Path::Traffic, Verdict::Down, false),
+            ("b", Path::Control, Verdict::Up, true),
+        ]);
+        assert_eq!(view.down_share(), DownShare { down: 1, all: 2 });
+    }
+
+    #[test]
+    fn the_share_counts_from_three_clusters() {
+        let check =
+            |down, all, expected| assert_eq!(DownShare { down, all }.exceeds(55), expected, "{down}/{all}");
+        check(1, 2, false);
+        check(2, 2, true);
+        check(1, 3, false);
+        check(2, 3, true);
+        check(3, 6, false);
+        check(4, 6, true);
+        check(11, 20, false);
+        check(12, 20, true);
+        check(0, 0, false);
+    }
+}

@@ -1,0 +1,189 @@
+//! One target as one observer sees it: raw streaks, timings, hard evidence. No threshold and no hysteresis here;
+//! those are the consumer's, so that one observer serves consumers with different profiles.
+
+mod rtt;
+mod window;
+
+use std::time::Duration;
+
+pub use rtt::Rtt;
+pub use window::Window;
+
+use crate::evidence::{Hard, Row};
+use crate::profile::Profile;
+use crate::target::TargetId;
+use crate::time::MonoTime;
+
+/// Which of a target's probe series an outcome belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Series {
+    /// On a persistent connection, each T.
+    Warm,
+    /// On a connection made for it, one to every `freshEvery` warm ones.
+    Fresh,
+}
+
+/// How one probe ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Outcome {
+    pub series: Series,
+    /// When the probe was due and sent.
+    pub started: MonoTime,
+    /// Time to the connection, where the probe made one.
+    pub connect: Option<Duration>,
+    /// Time from the request to the first byte of the answer.
+    pub first_byte: Option<Duration>,
+    /// `Some` for a miss, with what hard evidence it gave.
+    pub miss: Option<Hard>,
+}
+
+/// How long a probe may take now, by phase.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timeouts {
+    /// From the request on a persistent connection to the first byte.
+    pub warm: Duration,
+    /// To a new connection.
+    pub connect: Duration,
+    /// From the first request on a new connection to the first byte.
+    pub first_byte: Duration,
+}
+
+/// Folds the outcomes of one target's probes into the facts of its row.
+#[derive(Clone, Debug)]
+pub struct Detector {
+    miss_streak: u16,
+    success_streak: u16,
+    window: Window,
+    hard: Hard,
+    warm: Rtt,
+    connect: Rtt,
+    first_byte: Rtt,
+    last_warm_miss: Option<MonoTime>,
+    last_outcome: Option<MonoTime>,
+    interval: Duration,
+}
+
+impl Detector {
+    pub fn new(profile: &Profile) -> Detector {
+        let least = profile.timeout_min_ms.min(profile.timeout_max_ms);
+        let phase = profile.phase_timeout_ms;
+        Detector {
+            miss_streak: 0,
+            success_streak: 0,
+            window: Window::default(),
+            hard: Hard::NONE,
+            warm: Rtt::new(least, profile.timeout_max_ms),
+            connect: Rtt::new(least.min(phase), phase),
+            first_byte: Rtt::new(least.min(phase), phase),
+            last_warm_miss: None,
+            last_outcome: None,
+            interval: profile.interval(),
+        }
+    }
+
+    /// Take in how a probe ended.
+    pub fn record(&mut self, outcome: &Outcome, now: MonoTime) {
+        match outcome.series {
+            Series::Warm => self.record_warm(outcome, now),
+            Series::Fresh => self.record_fresh(outcome, now),
+        }
+    }
+
+    /// An answer that came after its probe had been recorded as a miss: the miss stands, but the timeout learns from
+    /// it. Without this a jump in latency beyond the timeout would look like silence for ever.
+    pub fn record_late(&mut self, series: Series, first_byte: Duration) {
+        match series {
+            Series::Warm => self.warm.sample(first_byte),
+            Series::Fresh => self.first_byte.sample(first_byte),
+        }
+    }
+
+    /// The same for a connection that came late.
+    pub fn record_late_connect(&mut self, connect: Duration) {
+        self.connect.sample(connect);
+    }
+
+    pub fn timeouts(&self) -> Timeouts {
+        Timeouts {
+            warm: self.warm.timeout(),
+            connect: self.connect.timeout(),
+            first_byte: self.first_byte.timeout(),
+        }
+    }
+
+    /// The facts as of `now`. A target that was never probed has an age that no profile calls fresh.
+    pub fn row(&self, target: TargetId, now: MonoTime) -> Row {
+        let age = self.last_outcome.map(|at| now.saturating_since(at).as_millis());
+        Row {
+            target,
+            miss_streak: self.miss_streak,
+            success_streak: self.success_streak,
+            good_of_100: self.window.good(),
+            hard: self.hard,
+            rtt_us: self
+                .warm
+                .smoothed()
+                .map_or(0, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
+            age_ms: age.map_or(u32::MAX, |ms| u32::try_from(ms).unwrap_or(u32::MAX)),
+        }
+    }
+
+    fn record_warm(&mut self, outcome: &Outcome, now: MonoTime) {
+        self.last_outcome = Some(now);
+        if let Some(connect) = outcome.connect {
+            self.connect.sample(connect);
+        }
+        match outcome.miss {
+            None => {
+                if let Some(first_byte) = outcome.first_byte {
+                    self.warm.sample(first_byte);
+                }
+                self.window.push(true);
+                self.miss_streak = 0;
+                self.success_streak = self.success_streak.saturating_add(1);
+                self.hard = Hard::NONE;
+            }
+            Some(hard) => {
+                self.last_warm_miss = Some(now);
+                self.window.push(false);
+                self.miss(hard);
+            }
+        }
+    }
+
+    /// A fresh miss counts only beside a warm one, and then it adds what hard evidence it has: the window is missed
+    /// already, and missed once. A second count would turn a blip of 400 ms into five misses.
+    fn record_fresh(&mut self, outcome: &Outcome, now: MonoTime) {
+        if let Some(connect) = outcome.connect {
+            self.connect.sample(connect);
+        }
+        match outcome.miss {
+            None => {
+                if let Some(first_byte) = outcome.first_byte {
+                    self.first_byte.sample(first_byte);
+                }
+            }
+            Some(hard) => {
+                let opened = outcome.started.saturating_sub(self.interval);
+                if self.miss_streak > 0 && self.last_warm_miss.is_some_and(|at| at >= opened) {
+                    self.last_outcome = Some(now);
+                    self.hard = self.hard.union(hard);
+                }
+            }
+        }
+    }
+
+    /// Hard evidence holds as long as each further miss brings some; a soft miss takes it back.
+    fn miss(&mut self, hard: Hard) {
+        self.success_streak = 0;
+        self.miss_streak = self.miss_streak.saturating_add(1);
+        self.hard = if hard.is_empty() {
+            Hard::NONE
+        } else {
+            self.hard.union(hard)
+        };
+    }
+}
+
+#[cfg(test)]
+mod tests;

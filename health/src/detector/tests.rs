@@ -1,0 +1,158 @@
+use proptest::prelude::*;
+
+use super::*;
+
+const ID: TargetId = TargetId(1);
+
+fn at(ms: u64) -> MonoTime {
+    MonoTime::from_millis(ms)
+}
+
+fn outcome(series: Series, started_ms: u64, miss: Option<Hard>) -> Outcome {
+    let first_byte = miss.is_none().then_some(Duration::from_millis(2));
+    Outcome {
+        series,
+        started: at(started_ms),
+        connect: None,
+        first_byte,
+        miss,
+    }
+}
+
+/// Runs `script`, one outcome each 100 ms: `+` good, `-` missed, `r` refused; and of the fresh series `p` good, `m` missed,
+/// `R` refused. Answers with (miss streak, success streak, hard).
+fn run(script: &str) -> (u16, u16, Hard) {
+    let mut detector = Detector::new(&Profile::fast());
+    for (n, letter) in script.chars().enumerate() {
+        let started = 100 * n as u64;
+        let (series, miss) = match letter {
+            '+' => (Series::Warm, None),
+            '-' => (Series::Warm, Some(Hard::NONE)),
+            'r' => (Series::Warm, Some(Hard::REFUSED)),
+            'p' => (Series::Fresh, None),
+            'm' => (Series::Fresh, Some(Hard::NONE)),
+            'R' => (Series::Fresh, Some(Hard::REFUSED)),
+            other => panic!("{other}"),
+        };
+        detector.record(&outcome(series, started, miss), at(started + 60));
+    }
+    let row = detector.row(ID, at(100_000));
+    (row.miss_streak, row.success_streak, row.hard)
+}
+
+#[track_caller]
+fn check(script: &str, expected: (u16, u16, Hard)) {
+    assert_eq!(run(script), expected, "{script}");
+}
+
+#[test]
+fn streaks_are_raw() {
+    check("", (0, 0, Hard::NONE));
+    check("+++", (0, 3, Hard::NONE));
+    check("+++-", (1, 0, Hard::NONE));
+    check("---+", (0, 1, Hard::NONE));
+    check("+-----", (5, 0, Hard::NONE));
+}
+
+#[test]
+fn hard_evidence_holds_while_it_is_repeated() {
+    check("+rrr", (3, 0, Hard::REFUSED));
+    check("+--r", (3, 0, Hard::REFUSED));
+    check("+rr-", (3, 0, Hard::NONE));
+    check("+r+", (0, 1, Hard::NONE));
+}
+
+#[test]
+fn a_fresh_miss_counts_only_beside_a_warm_one() {
+    check("+m", (0, 1, Hard::NONE));
+    check("+R", (0, 1, Hard::NONE));
+    check("+mmm", (0, 1, Hard::NONE));
+    check("-m", (1, 0, Hard::NONE));
+    check("-R", (1, 0, Hard::REFUSED));
+    check("-+m", (0, 1, Hard::NONE));
+    check("-p", (1, 0, Hard::NONE));
+}
+
+#[test]
+fn a_fresh_miss_long_after_the_warm_one_does_not_count() {
+    let mut detector = Detector::new(&Profile::fast());
+    detector.record(&outcome(Series::Warm, 0, Some(Hard::NONE)), at(60));
+    detector.record(&outcome(Series::Fresh, 500, Some(Hard::REFUSED)), at(800));
+    assert!(detector.row(ID, at(800)).hard.is_empty());
+}
+
+#[test]
+fn warm_and_fresh_phases_have_their_own_timeouts() {
+    let mut detector = Detector::new(&Profile::fast());
+    let all = Duration::from_millis(300);
+    assert_eq!(
+        detector.timeouts(),
+        Timeouts {
+            warm: all,
+            connect: all,
+            first_byte: all
+        }
+    );
+    for _ in 0..50 {
+        detector.record(&outcome(Series::Warm, 0, None), at(2));
+        let slow = Outcome {
+            connect: Some(Duration::from_millis(150)),
+            first_byte: Some(Duration::from_millis(160)),
+            ..outcome(Series::Fresh, 0, None)
+        };
+        detector.record(&slow, at(310));
+    }
+    let timeouts = detector.timeouts();
+    assert_eq!(timeouts.warm, Duration::from_millis(60));
+    assert!(timeouts.connect > Duration::from_millis(149) && timeouts.first_byte > timeouts.connect);
+}
+
+#[test]
+fn a_latency_jump_beyond_the_timeout_is_not_silence() {
+    let mut detector = Detector::new(&Profile::fast());
+    for n in 0..50 {
+        detector.record(&outcome(Series::Warm, n, None), at(n));
+    }
+    let jump = Duration::from_millis(200);
+    let mut misses = 0;
+    for n in 0..50 {
+        let started = 1_000 + n * 100;
+        if detector.timeouts().warm < jump {
+            detector.record(
+                &outcome(Series::Warm, started, Some(Hard::NONE)),
+                at(started + 60),
+            );
+            detector.record_late(Series::Warm, jump);
+            misses += 1;
+        } else {
+            let good = Outcome {
+                first_byte: Some(jump),
+                ..outcome(Series::Warm, started, None)
+            };
+            detector.record(&good, at(started + 200));
+        }
+    }
+    assert!(misses < 3, "{misses} misses");
+}
+
+#[test]
+fn a_row_ages_and_an_unprobed_target_is_never_fresh() {
+    let mut detector = Detector::new(&Profile::fast());
+    assert_eq!(detector.row(ID, at(5)).age_ms, u32::MAX);
+    detector.record(&outcome(Series::Warm, 0, None), at(10));
+    assert_eq!(detector.row(ID, at(170)).age_ms, 160);
+    assert_eq!(detector.row(ID, at(170)).rtt_us, 2_000);
+}
+
+proptest! {
+    /// Whatever happens, at most one streak is above zero and the window agrees with the warm outcomes.
+    #[test]
+    fn facts_agree_with_the_history(script in "[-+rpmR]{0,300}") {
+        let (misses, successes, hard) = run(&script);
+        prop_assert!(misses == 0 || successes == 0);
+        prop_assert!(hard.is_empty() || misses > 0);
+        let warm: Vec<char> = script.chars().filter(|c| "+-r".contains(*c)).collect();
+        let tail = warm.iter().rev().take_while(|c| **c == '+').count();
+        prop_assert_eq!(usize::from(successes), tail);
+    }
+}

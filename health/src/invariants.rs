@@ -1,0 +1,179 @@
+//! What must hold of detection, each invariant a plain function under its number in the reliability notes
+//! (S: safety, L: liveness). Tests, the simulator and `debug_assert!` call the same functions. Standard library only.
+
+use std::collections::{BTreeSet, hash_map::DefaultHasher};
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::time::Duration;
+
+use crate::profile::Profile;
+use crate::target::Family;
+use crate::time::MonoTime;
+use crate::verdict::{Transition, Verdict};
+use crate::view::{Cell, FleetView};
+use crate::vote::Vote;
+
+/// An invariant that did not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Broken {
+    pub invariant: &'static str,
+    pub detail: String,
+}
+
+impl fmt::Display for Broken {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} broken: {}", self.invariant, self.detail)
+    }
+}
+
+/// What every invariant answers.
+pub type Holds = Result<(), Broken>;
+
+fn hold(invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) -> Holds {
+    if holds {
+        Ok(())
+    } else {
+        Err(Broken {
+            invariant,
+            detail: detail(),
+        })
+    }
+}
+
+/// S6: a Down has at least q distinct, fresh, non-abstaining observers whose vote Dead was cast within the window, and the
+/// transition shows them.
+pub fn s6_down_has_quorum(transition: &Transition, profile: &Profile) -> Holds {
+    if transition.to != Verdict::Down {
+        return Ok(());
+    }
+    let dead: BTreeSet<&str> = transition
+        .evidence
+        .iter()
+        .filter(|w| {
+            w.counted && w.vote == Vote::Dead && w.dead_ms.is_some_and(|ms| ms <= profile.down_window_ms)
+        })
+        .map(|w| w.observer.as_str())
+        .collect();
+    let counted = transition.evidence.iter().filter(|w| w.counted).count();
+    let enough = u32::try_from(dead.len()).is_ok_and(|votes| votes >= transition.q);
+    let honest =
+        transition.q == profile.q(transition.fresh) && u32::try_from(counted) == Ok(transition.fresh);
+    hold("S6", enough && honest, || {
+        format!(
+            "{} went Down with the votes of {dead:?}, q {} of {}",
+            transition.cluster, transition.q, transition.fresh
+        )
+    })
+}
+
+/// S7: with fewer fresh observers than `minFresh` there is no automatic transition.
+pub fn s7_frozen_decides_nothing(transition: &Transition, profile: &Profile) -> Holds {
+    hold("S7", transition.fresh >= profile.min_fresh, || {
+        format!(
+            "{} turned {} with {} fresh observers",
+            transition.cluster, transition.to, transition.fresh
+        )
+    })
+}
+
+/// S7, between two views: a frozen cell keeps its verdict.
+pub fn s7_frozen_stands_still(before: &FleetView, after: &FleetView) -> Holds {
+    let moved = after.cells.iter().find(|(key, cell)| {
+        cell.frozen
+            && before
+                .cells
+                .get(key)
+                .is_some_and(|was| was.frozen && was.verdict != cell.verdict)
+    });
+    hold("S7", moved.is_none(), || {
+        format!("{moved:?} changed while frozen")
+    })
+}
+
+/// S8a: clusters are withdrawn only while one that stays is positively healthy; otherwise the last good set is served.
+pub fn s8a_withdrawal_leaves_a_survivor(
+    withdrawn: &BTreeSet<&str>,
+    view: &FleetView,
+    family: Family,
+    serves_last_good_set: bool,
+) -> Holds {
+    let holds = withdrawn.is_empty() || serves_last_good_set || !view.survivors(family, withdrawn).is_empty();
+    hold("S8a", holds, || {
+        format!("{withdrawn:?} withdrawn, and no survivor is positively healthy")
+    })
+}
+
+/// S14: a suppressed target is not let in while its penalty is above the release, unless it is the last usable one.
+pub fn s14_suppressed_stays_out(before: &Cell, after: &Cell, last_usable: bool, profile: &Profile) -> Holds {
+    let released = before.suppressed && !after.suppressed;
+    hold(
+        "S14",
+        !released || last_usable || after.penalty < f64::from(profile.flap_release),
+        || format!("let in with a penalty of {}", after.penalty),
+    )
+}
+
+/// S19: clocks that are off or run at other rates change no decision: both runs tell the same story.
+pub fn s19_clocks_change_nothing(one: &[Transition], other: &[Transition]) -> Holds {
+    let story = |log: &[Transition]| -> Vec<String> {
+        log.iter()
+            .map(|t| format!("{}/{}/{} {}>{}", t.cluster, t.path, t.family, t.from, t.to))
+            .collect()
+    };
+    let (one, other) = (story(one), story(other));
+    hold("S19", one == other, || format!("{one:?} against {other:?}"))
+}
+
+/// S20: the same seed gives the same log.
+pub fn s20_same_seed_same_log(one: &[Transition], other: &[Transition]) -> Holds {
+    let (one, other) = (log_hash(one), log_hash(other));
+    hold("S20", one == other, || {
+        format!("trace hash {one:016x} against {other:016x}")
+    })
+}
+
+/// A hash of everything a log says, equal from run to run of one binary.
+pub fn log_hash(log: &[Transition]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    for transition in log {
+        format!("{transition:?}").hash(&mut hasher);
+    }
+    hasher.finish()
+}
+
+/// L1: a cluster that has died, for a second or more, is Down within 1.0 s of its death.
+pub fn l1_down_in_time(died: MonoTime, down: Option<MonoTime>) -> Holds {
+    within("L1", died, down, Duration::from_secs(1))
+}
+
+/// L2: every reachable DNS server stops answering a cluster within 300 ms of its Down.
+pub fn l2_withdrawn_in_time(down: MonoTime, withdrawn: Option<MonoTime>) -> Holds {
+    within("L2", down, withdrawn, Duration::from_millis(300))
+}
+
+/// L9: a recovered cluster regains its weight within the recovery time, the ramp, and what is left of its penalty.
+pub fn l9_weight_returns(
+    recovered: MonoTime,
+    full_weight: Option<MonoTime>,
+    ramp: Duration,
+    penalty: Duration,
+    profile: &Profile,
+) -> Holds {
+    let detection = profile.slowest_interval() * profile.clear_successes + profile.fresh();
+    within(
+        "L9",
+        recovered,
+        full_weight,
+        profile.recover_hold() + detection + ramp + penalty,
+    )
+}
+
+fn within(invariant: &'static str, from: MonoTime, to: Option<MonoTime>, limit: Duration) -> Holds {
+    let took = to.map(|to| to.saturating_since(from));
+    hold(invariant, took.is_some_and(|took| took <= limit), || {
+        took.map_or_else(
+            || "never happened".to_owned(),
+            |took| format!("took {took:?}, allowed is {limit:?}"),
+        )
+    })
+}

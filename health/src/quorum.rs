@@ -1,0 +1,222 @@
+//! One consumer's whole belief: every observer's rows for every target, and the verdicts that follow.
+//!
+//! ```text
+//! ingest: Datagram ─ admitted by Observers (boot, seq, delay) ─> Seen rows of each Subject
+//! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression
+//! ```
+
+mod cut;
+mod decide;
+mod observers;
+mod subject;
+
+use std::collections::BTreeMap;
+
+use crate::evidence::Datagram;
+use crate::invariants;
+use crate::profile::Profile;
+use crate::target::{Family, Path, Target, TargetId};
+use crate::time::MonoTime;
+use crate::verdict::{Transition, Verdict};
+use crate::view::FleetView;
+
+pub use observers::{MAX_OBSERVERS, Rejected};
+
+use observers::Observers;
+use subject::{Subject, Tally};
+
+/// Evidence in, verdicts out. Pure: time is an argument, and the same calls give the same transitions.
+#[derive(Clone, Debug)]
+pub struct Quorum {
+    profile: Profile,
+    /// In order of (cluster, path, family).
+    subjects: Vec<Subject>,
+    index: BTreeMap<TargetId, usize>,
+    observers: Observers,
+    revision: u64,
+}
+
+/// What became of a datagram's rows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ingested {
+    /// Rows taken in.
+    pub rows: u32,
+    /// Of those, rows too old on arrival to count.
+    pub stale: u32,
+    /// Rows of targets that this consumer does not know.
+    pub unknown: u32,
+}
+
+impl Quorum {
+    /// Targets given twice keep their first definition; [`crate::check_targets`] finds them.
+    pub fn new(targets: Vec<Target>, profile: Profile) -> Quorum {
+        let mut quorum = Quorum {
+            profile,
+            subjects: Vec::new(),
+            index: BTreeMap::new(),
+            observers: Observers::default(),
+            revision: 0,
+        };
+        quorum.set_targets(targets);
+        quorum
+    }
+
+    /// Replace the targets. One whose (cluster, path, family) stays keeps its verdict and penalty, and its rows too if its
+    /// check is unchanged.
+    pub fn set_targets(&mut self, mut targets: Vec<Target>) {
+        targets.sort_by(|a, b| (&a.cluster, a.path, a.family).cmp(&(&b.cluster, b.path, b.family)));
+        targets.dedup_by(|b, a| (&a.cluster, a.path, a.family) == (&b.cluster, b.path, b.family));
+        let mut before: BTreeMap<(String, Path, Family), Subject> = std::mem::take(&mut self.subjects)
+            .into_iter()
+            .map(|subject| (subject.key(), subject))
+            .collect();
+        self.subjects = targets
+            .into_iter()
+            .map(
+                |target| match before.remove(&(target.cluster.clone(), target.path, target.family)) {
+                    Some(subject) => subject.redefined(target),
+                    None => Subject::new(target),
+                },
+            )
+            .collect();
+        self.index = self
+            .subjects
+            .iter()
+            .enumerate()
+            .map(|(at, subject)| (subject.id, at))
+            .collect();
+        self.revision += 1;
+    }
+
+    /// Take in one datagram, from the observer whom the transport has identified.
+    ///
+    /// # Errors
+    /// Why all of it was rejected.
+    pub fn ingest(&mut self, datagram: &Datagram, now: MonoTime) -> Result<Ingested, Rejected> {
+        let admitted = self.observers.admit(&datagram.header, now, &self.profile)?;
+        if admitted.forget {
+            self.subjects
+                .iter_mut()
+                .for_each(|subject| subject.forget(admitted.slot));
+        }
+        let mut ingested = Ingested::default();
+        for row in &datagram.rows {
+            let Some(subject) = self
+                .index
+                .get(&row.target)
+                .and_then(|at| self.subjects.get_mut(*at))
+            else {
+                ingested.unknown += 1;
+                continue;
+            };
+            let age = subject.ingest(row, &admitted, datagram.header.abstain, now, &self.profile);
+            ingested.rows += 1;
+            ingested.stale += u32::from(age >= self.profile.fresh());
+        }
+        Ok(ingested)
+    }
+
+    /// Decide, as of `now`. Call it often: each 10 ms.
+    pub fn poll(&mut self, now: MonoTime) -> Vec<Transition> {
+        let Quorum {
+            profile,
+            subjects,
+            observers,
+            revision,
+            ..
+        } = self;
+        let tallies: Vec<Tally> = subjects
+            .iter()
+            .map(|subject| subject.tally(observers, now, profile))
+            .collect();
+        for (subject, tally) in subjects.iter_mut().zip(&tallies) {
+            subject.track(tally, now, profile);
+        }
+        let released = cut::released(subjects, now, profile);
+        let group = released.iter().filter(|down| **down).count();
+        let mut transitions = Vec::new();
+        for ((subject, tally), down) in subjects.iter_mut().zip(&tallies).zip(released) {
+            if let Some(to) = decide::decide(subject.verdict, tally, down, subject.suppressed) {
+                let reason = decide::reason(subject.verdict, to, tally, group, profile);
+                let transition = subject.transition(to, tally, observers, now, profile, reason);
+                debug_assert_eq!(invariants::s6_down_has_quorum(&transition, profile), Ok(()));
+                debug_assert_eq!(
+                    invariants::s7_frozen_decides_nothing(&transition, profile),
+                    Ok(())
+                );
+                transitions.push(transition);
+            }
+        }
+        suppress(subjects, &tallies, now, profile);
+        let mut changed = observers.refresh(now, profile);
+        for (subject, tally) in subjects.iter_mut().zip(tallies) {
+            changed |= subject.settle(tally);
+        }
+        *revision += u64::from(changed);
+        transitions
+    }
+
+    /// Rises whenever a poll changed anything that a view shows, ages and round-trip times aside.
+    pub fn revision(&self) -> u64 {
+        self.revision
+    }
+
+    /// Everything believed, with ages as of `now`; verdicts and votes are those of the last poll.
+    pub fn view(&self, now: MonoTime) -> FleetView {
+        FleetView {
+            at: now,
+            cells: self
+                .subjects
+                .iter()
+                .map(|subject| (subject.key(), subject.cell(&self.observers, now, &self.profile)))
+                .collect(),
+            observers: self.observers.view(now, &self.profile),
+        }
+    }
+
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+}
+
+/// Flap suppression, by (path, family): release what has decayed, and spare the last usable cluster.
+///
+/// Where every cluster that is not Down is suppressed, the one with the lowest penalty is let in. A frozen cell keeps
+/// what it has, except for that.
+fn suppress(subjects: &mut [Subject], tallies: &[Tally], now: MonoTime, profile: &Profile) {
+    for (subject, tally) in subjects.iter_mut().zip(tallies) {
+        if !tally.frozen {
+            subject.flap.release(now, profile);
+        }
+        subject.suppressed = subject.flap.suppressed();
+    }
+    for path in [Path::Traffic, Path::Control] {
+        for family in [Family::V4, Family::V6] {
+            let in_reach = |subject: &&mut Subject| {
+                subject.target.path == path
+                    && subject.target.family == family
+                    && subject.verdict != Verdict::Down
+            };
+            let mut spared: Option<&mut Subject> = None;
+            for subject in subjects.iter_mut().filter(in_reach) {
+                if !subject.suppressed {
+                    spared = None;
+                    break;
+                }
+                let penalty = subject.flap.penalty(now, profile);
+                if spared
+                    .as_ref()
+                    .is_none_or(|least| penalty < least.flap.penalty(now, profile))
+                {
+                    spared = Some(subject);
+                }
+            }
+            if let Some(last_usable) = spared {
+                last_usable.suppressed = false;
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

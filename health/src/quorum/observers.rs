@@ -1,0 +1,180 @@
+//! The observers a consumer hears: which datagrams of theirs are admitted, and how late those were.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::evidence::Header;
+use crate::profile::Profile;
+use crate::time::MonoTime;
+use crate::transit::Transit;
+use crate::view::ObserverView;
+
+/// Most observers that one consumer keeps. A further one takes the place of one silent for a minute, or is rejected.
+pub const MAX_OBSERVERS: usize = 64;
+
+/// A boot id lower than the known one is taken for a restart once the known one has been silent for this long: an
+/// observer whose wall clock was set back must not be unheard for as long as that.
+const REBOOT_SILENCE: Duration = Duration::from_secs(10);
+const GONE: Duration = Duration::from_secs(60);
+
+/// Why a datagram was not taken in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, thiserror::Error)]
+pub enum Rejected {
+    #[error("the boot id is lower than one already seen")]
+    Boot,
+    #[error("the sequence number is not above the last one: replayed or reordered")]
+    Sequence,
+    #[error("delayed on its way for longer than a row stays fresh")]
+    Delayed,
+    #[error("more than {MAX_OBSERVERS} observers")]
+    TooMany,
+}
+
+/// A datagram that may be used.
+pub(super) struct Admitted {
+    pub(super) slot: usize,
+    /// Delay on the way, above the least of late.
+    pub(super) delay: Duration,
+    /// What was known from this slot belongs to an earlier boot or another observer.
+    pub(super) forget: bool,
+}
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Observers {
+    slots: Vec<Observer>,
+    by_name: BTreeMap<String, usize>,
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Observer {
+    pub(super) name: String,
+    pub(super) abstaining: bool,
+    region: String,
+    boot: u64,
+    seq: u64,
+    /// The last datagram of the boot, admitted or late.
+    heard: MonoTime,
+    arrived: MonoTime,
+    transit: Transit,
+    datagrams: u64,
+    lost: u64,
+    was_fresh: bool,
+    shown_abstaining: bool,
+}
+
+impl Observers {
+    pub(super) fn get(&self, slot: usize) -> Option<&Observer> {
+        self.slots.get(slot)
+    }
+
+    pub(super) fn admit(
+        &mut self,
+        header: &Header,
+        now: MonoTime,
+        profile: &Profile,
+    ) -> Result<Admitted, Rejected> {
+        let (slot, new) = match self.by_name.get(&header.observer) {
+            Some(slot) => (*slot, false),
+            None => (self.make_room(header, now)?, true),
+        };
+        let observer = self.slots.get_mut(slot).ok_or(Rejected::TooMany)?;
+        let reboot = header.boot != observer.boot;
+        if !new && header.boot < observer.boot && now.saturating_since(observer.heard) < REBOOT_SILENCE {
+            return Err(Rejected::Boot);
+        }
+        if !new && !reboot && header.seq <= observer.seq {
+            return Err(Rejected::Sequence);
+        }
+        if reboot {
+            observer.transit = Transit::default();
+            observer.boot = header.boot;
+        } else if !new {
+            observer.lost += header.seq - observer.seq - 1;
+        }
+        observer.seq = header.seq;
+        observer.heard = now;
+        let delay = observer.transit.record(header.sent_at, now);
+        if delay >= profile.fresh() {
+            return Err(Rejected::Delayed);
+        }
+        observer.arrived = now;
+        observer.datagrams += 1;
+        observer.abstaining = header.abstain;
+        if observer.region != header.region {
+            observer.region.clone_from(&header.region);
+        }
+        Ok(Admitted {
+            slot,
+            delay,
+            forget: new || reboot,
+        })
+    }
+
+    /// Note who turned fresh, stale or abstaining since the last call; whether anyone did.
+    pub(super) fn refresh(&mut self, now: MonoTime, profile: &Profile) -> bool {
+        let mut changed = false;
+        for observer in &mut self.slots {
+            let fresh = observer.is_fresh(now, profile);
+            changed |= fresh != observer.was_fresh || observer.abstaining != observer.shown_abstaining;
+            observer.was_fresh = fresh;
+            observer.shown_abstaining = observer.abstaining;
+        }
+        changed
+    }
+
+    pub(super) fn view(&self, now: MonoTime, profile: &Profile) -> Vec<ObserverView> {
+        let by_name = self.by_name.values().filter_map(|slot| self.slots.get(*slot));
+        by_name
+            .map(|observer| ObserverView {
+                name: observer.name.clone(),
+                region: observer.region.clone(),
+                fresh: observer.is_fresh(now, profile),
+                abstaining: observer.abstaining,
+                age_ms: u32::try_from(now.saturating_since(observer.arrived).as_millis()).unwrap_or(u32::MAX),
+                datagrams: observer.datagrams,
+                lost: observer.lost,
+            })
+            .collect()
+    }
+
+    fn make_room(&mut self, header: &Header, now: MonoTime) -> Result<usize, Rejected> {
+        let newcomer = Observer {
+            name: header.observer.clone(),
+            abstaining: header.abstain,
+            region: header.region.clone(),
+            boot: header.boot,
+            seq: header.seq,
+            heard: now,
+            arrived: now,
+            transit: Transit::default(),
+            datagrams: 0,
+            lost: 0,
+            was_fresh: false,
+            shown_abstaining: false,
+        };
+        let slot = if self.slots.len() < MAX_OBSERVERS {
+            self.slots.push(newcomer);
+            self.slots.len() - 1
+        } else {
+            let longest_silent = self
+                .slots
+                .iter_mut()
+                .enumerate()
+                .min_by_key(|(_, observer)| observer.heard);
+            let (slot, gone) = longest_silent
+                .filter(|(_, observer)| now.saturating_since(observer.heard) >= GONE)
+                .ok_or(Rejected::TooMany)?;
+            self.by_name.remove(&gone.name);
+            *gone = newcomer;
+            slot
+        };
+        self.by_name.insert(header.observer.clone(), slot);
+        Ok(slot)
+    }
+}
+
+impl Observer {
+    fn is_fresh(&self, now: MonoTime, profile: &Profile) -> bool {
+        self.datagrams > 0 && now.saturating_since(self.arrived) < profile.fresh()
+    }
+}

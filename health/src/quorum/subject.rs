@@ -1,0 +1,301 @@
+//! One target: what each observer last said about it, the verdict that stands, and the count of votes.
+
+use std::time::Duration;
+
+use super::observers::{Admitted, Observers};
+use crate::evidence::Row;
+use crate::flap::Flap;
+use crate::profile::Profile;
+use crate::target::{Family, Path, Target, TargetId};
+use crate::time::MonoTime;
+use crate::verdict::{Transition, Verdict, Witness};
+use crate::view::{Cell, Votes};
+use crate::vote::{self, Vote};
+
+#[derive(Clone, Debug)]
+pub(super) struct Subject {
+    pub(super) target: Target,
+    pub(super) id: TargetId,
+    pub(super) verdict: Verdict,
+    pub(super) flap: Flap,
+    /// Out of rotation for flapping, after the last usable cluster has been spared.
+    pub(super) suppressed: bool,
+    /// Since when enough votes for a Down stand.
+    pub(super) condemned_since: Option<MonoTime>,
+    /// Since when at least `cutVotes` votes Dead stand.
+    pub(super) dying_since: Option<MonoTime>,
+    since: MonoTime,
+    /// By the observer's slot.
+    seen: Vec<Option<Seen>>,
+    shown: (Tally, Verdict, bool),
+}
+
+/// One observer's last row, and what had to be remembered of those before.
+#[derive(Clone, Debug)]
+struct Seen {
+    row: Row,
+    arrived: MonoTime,
+    delay: Duration,
+    /// The vote that stands; a row without an opinion does not change it.
+    vote: Vote,
+    /// When a row last said Dead.
+    dead_at: Option<MonoTime>,
+    /// Since when no row had a streak of `suspectMisses`, without a gap in the rows.
+    calm_since: Option<MonoTime>,
+}
+
+/// The votes on one target at one moment.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct Tally {
+    pub(super) votes: Votes,
+    /// Observers with a fresh row who do not abstain.
+    pub(super) fresh: u32,
+    pub(super) q: u32,
+    pub(super) frozen: bool,
+    /// Votes Dead cast within the window of a Down.
+    pub(super) dead: u32,
+    /// Votes Clear of observers that have been content for the whole recovery time.
+    pub(super) steady: u32,
+}
+
+impl Subject {
+    pub(super) fn new(target: Target) -> Subject {
+        Subject {
+            id: target.id(),
+            target,
+            verdict: Verdict::Unknown,
+            flap: Flap::default(),
+            suppressed: false,
+            condemned_since: None,
+            dying_since: None,
+            since: MonoTime::ZERO,
+            seen: Vec::new(),
+            shown: (Tally::default(), Verdict::Unknown, false),
+        }
+    }
+
+    /// The same subject under a new definition: rows about another check are not rows about this one.
+    pub(super) fn redefined(mut self, target: Target) -> Subject {
+        let id = target.id();
+        if id != self.id {
+            self.seen.clear();
+            (self.condemned_since, self.dying_since) = (None, None);
+        }
+        Subject { target, id, ..self }
+    }
+
+    pub(super) fn key(&self) -> (String, Path, Family) {
+        (self.target.cluster.clone(), self.target.path, self.target.family)
+    }
+
+    pub(super) fn forget(&mut self, slot: usize) {
+        if let Some(seen) = self.seen.get_mut(slot) {
+            *seen = None;
+        }
+    }
+
+    /// Take in a row; its age on arrival.
+    pub(super) fn ingest(
+        &mut self,
+        row: &Row,
+        admitted: &Admitted,
+        abstain: bool,
+        now: MonoTime,
+        profile: &Profile,
+    ) -> Duration {
+        if self.seen.len() <= admitted.slot {
+            self.seen.resize(admitted.slot + 1, None);
+        }
+        let Some(place) = self.seen.get_mut(admitted.slot) else {
+            return Duration::MAX;
+        };
+        let mut seen = Seen {
+            row: *row,
+            arrived: now,
+            delay: admitted.delay,
+            vote: Vote::Abstain,
+            dead_at: None,
+            calm_since: None,
+        };
+        // Rows of an observer that abstains hold misses of its own; nothing of them may outlive the abstention.
+        if !abstain {
+            let before = place.as_ref();
+            seen.vote = vote::standing(before.map_or(Vote::Abstain, |b| b.vote), row, profile);
+            let said_dead = vote::vote(row, profile) == Vote::Dead;
+            seen.dead_at = if said_dead {
+                Some(now)
+            } else {
+                before.and_then(|b| b.dead_at)
+            };
+            let unbroken = before
+                .filter(|b| b.age(now) < profile.fresh())
+                .and_then(|b| b.calm_since);
+            let calm = u32::from(row.miss_streak) < profile.suspect_misses;
+            seen.calm_since = calm.then(|| unbroken.unwrap_or(now));
+        }
+        let age = seen.age(now);
+        *place = Some(seen);
+        age
+    }
+
+    pub(super) fn tally(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> Tally {
+        let mut tally = Tally::default();
+        for (seen, abstaining) in self.witnesses(observers) {
+            if abstaining || seen.age(now) >= profile.fresh() {
+                tally.votes.abstain += 1;
+                continue;
+            }
+            tally.fresh += 1;
+            match seen.vote {
+                Vote::Clear => {
+                    tally.votes.clear += 1;
+                    tally.steady += u32::from(seen.is_steady(now, profile));
+                }
+                Vote::Suspect => tally.votes.suspect += 1,
+                Vote::Dead => {
+                    tally.votes.dead += 1;
+                    tally.dead += u32::from(seen.dead_within(profile.down_window(), now));
+                }
+                Vote::Abstain => tally.votes.abstain += 1,
+            }
+        }
+        tally.q = profile.q(tally.fresh);
+        tally.frozen = tally.fresh < profile.min_fresh;
+        tally
+    }
+
+    /// Note since when the target is condemned, or on its way there.
+    pub(super) fn track(&mut self, tally: &Tally, now: MonoTime, profile: &Profile) {
+        let open = !tally.frozen && self.verdict != Verdict::Down;
+        let keep = |since: Option<MonoTime>, holds: bool| holds.then(|| since.unwrap_or(now));
+        self.condemned_since = keep(self.condemned_since, open && tally.dead >= tally.q);
+        self.dying_since = keep(self.dying_since, open && tally.dead >= profile.cut_votes);
+    }
+
+    pub(super) fn transition(
+        &mut self,
+        to: Verdict,
+        tally: &Tally,
+        observers: &Observers,
+        now: MonoTime,
+        profile: &Profile,
+        reason: String,
+    ) -> Transition {
+        let from = std::mem::replace(&mut self.verdict, to);
+        self.since = now;
+        if to == Verdict::Down {
+            self.flap.strike(now, profile);
+            (self.condemned_since, self.dying_since) = (None, None);
+        }
+        let evidence = self.evidence(observers, now, profile);
+        let Target {
+            cluster,
+            path,
+            family,
+            check: _,
+        } = &self.target;
+        Transition {
+            cluster: cluster.clone(),
+            path: *path,
+            family: *family,
+            from,
+            to,
+            at: now,
+            q: tally.q,
+            fresh: tally.fresh,
+            evidence,
+            reason,
+        }
+    }
+
+    /// Keep what this poll found, for views; whether it differs from what the last one found.
+    pub(super) fn settle(&mut self, tally: Tally) -> bool {
+        let found = (tally, self.verdict, self.suppressed);
+        std::mem::replace(&mut self.shown, found) != found
+    }
+
+    pub(super) fn cell(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> Cell {
+        let (tally, ..) = &self.shown;
+        let mut rtts: Vec<u32> = self
+            .witnesses(observers)
+            .filter(|(seen, abstaining)| {
+                !abstaining && seen.row.rtt_us > 0 && seen.age(now) < profile.fresh()
+            })
+            .map(|(seen, _)| seen.row.rtt_us)
+            .collect();
+        rtts.sort_unstable();
+        Cell {
+            verdict: self.verdict,
+            frozen: tally.frozen || tally.fresh == 0,
+            positively_healthy: tally.is_positively_healthy(),
+            suppressed: self.suppressed,
+            since: self.since,
+            votes: tally.votes,
+            fresh: tally.fresh,
+            q: tally.q,
+            rtt_ms: rtts.get(rtts.len() / 2).map(|us| f64::from(*us) / 1_000.0),
+            penalty: self.flap.penalty(now, profile),
+        }
+    }
+
+    fn evidence(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> Vec<Witness> {
+        let named = self
+            .seen
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, seen)| Some((observers.get(slot)?, seen.as_ref()?)));
+        let mut evidence: Vec<Witness> = named
+            .map(|(observer, seen)| Witness {
+                observer: observer.name.clone(),
+                vote: seen.vote,
+                miss_streak: seen.row.miss_streak.into(),
+                success_streak: seen.row.success_streak.into(),
+                hard: seen.row.hard,
+                age_ms: millis(seen.age(now)),
+                rtt_us: seen.row.rtt_us,
+                dead_ms: seen.dead_at.map(|at| millis(now.saturating_since(at))),
+                counted: !observer.abstaining && seen.age(now) < profile.fresh(),
+            })
+            .collect();
+        evidence.sort_by(|a, b| a.observer.cmp(&b.observer));
+        evidence
+    }
+
+    /// What each observer said last, and whether that observer abstains.
+    fn witnesses<'a>(&'a self, observers: &'a Observers) -> impl Iterator<Item = (&'a Seen, bool)> {
+        self.seen
+            .iter()
+            .enumerate()
+            .filter_map(|(slot, seen)| Some((seen.as_ref()?, observers.get(slot)?.abstaining)))
+    }
+}
+
+impl Seen {
+    /// Since the probe that the row last took in ended, as far as this consumer's own clock can tell.
+    fn age(&self, now: MonoTime) -> Duration {
+        now.saturating_since(self.arrived)
+            .saturating_add(Duration::from_millis(self.row.age_ms.into()))
+            .saturating_add(self.delay)
+    }
+
+    fn dead_within(&self, window: Duration, now: MonoTime) -> bool {
+        self.dead_at.is_some_and(|at| now.saturating_since(at) <= window)
+    }
+
+    fn is_steady(&self, now: MonoTime, profile: &Profile) -> bool {
+        let calm = self
+            .calm_since
+            .is_some_and(|since| now.saturating_since(since) >= profile.recover_hold());
+        calm && u32::from(self.row.good_of_100) >= profile.recover_good
+    }
+}
+
+impl Tally {
+    pub(super) fn is_positively_healthy(&self) -> bool {
+        !self.frozen && self.votes.clear >= self.q
+    }
+}
+
+fn millis(duration: Duration) -> u32 {
+    u32::try_from(duration.as_millis()).unwrap_or(u32::MAX)
+}

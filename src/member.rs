@@ -13,4 +13,5 @@ mod link;
 mod links;
 mod summary;
 
+pub(crate) use collect::condition;
 pub use links::Links;

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -56,6 +59,8 @@ pub(super) struct Link {
     applied: Applied,
     failures: BTreeMap<(Kind, Key), String>,
     discovered: Option<(tokio::time::Instant, Value)>,
+    /// Set once the statuses of all works were read over this link.
+    fresh: Arc<AtomicBool>,
 }
 
 type GroupVersionKindKey = (String, String);
@@ -68,7 +73,7 @@ struct Wanted {
 }
 
 impl Link {
-    pub(super) fn new(cluster: String, control: ControlPlane, client: Client) -> Self {
+    pub(super) fn new(cluster: String, control: ControlPlane, client: Client, fresh: Arc<AtomicBool>) -> Self {
         let held = Index::default();
         let managed = Watches::new(client.clone(), held.clone()).with_labels("karmada.io/managed=true");
         let capacity = Watches::new(client.clone(), held.clone());
@@ -86,6 +91,7 @@ impl Link {
             applied: Applied::new(),
             failures: BTreeMap::new(),
             discovered: None,
+            fresh,
         }
     }
 
@@ -128,6 +134,9 @@ impl Link {
             }
         }
         self.report_cluster().await;
+        if self.held.synced(&kinds) {
+            self.fresh.store(true, Ordering::Release);
+        }
     }
 
     /// Finds the kind of each manifest, asking the member once for a kind not met before.

@@ -2,7 +2,10 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 
 use serde_json::Value;
@@ -17,6 +20,8 @@ use crate::store::{Index, Key, Kind, Writer, name};
 /// A running link and what it was made from.
 struct Member {
     spec: Value,
+    /// The link has read the member's statuses.
+    fresh: Arc<AtomicBool>,
     _task: AbortOnDropHandle<()>,
 }
 
@@ -53,6 +58,12 @@ impl Links {
         }
     }
 
+    /// Clusters whose statuses were read over their present link.
+    pub fn fresh(&self) -> BTreeSet<String> {
+        let fresh = self.running.iter().filter(|(_, member)| member.fresh.load(Ordering::Acquire));
+        fresh.map(|(name, _)| name.clone()).collect()
+    }
+
     /// Why a cluster has no link although it should, by cluster.
     pub fn refused(&self) -> &BTreeMap<String, String> {
         &self.refused
@@ -67,9 +78,10 @@ impl Links {
         match endpoint::client(cluster, secret.as_deref()) {
             Ok(client) => {
                 self.refused.remove(name);
-                let link = Link::new(name.to_owned(), self.control.clone(), client);
+                let fresh = Arc::new(AtomicBool::new(false));
+                let link = Link::new(name.to_owned(), self.control.clone(), client, fresh.clone());
                 let task = AbortOnDropHandle::new(tokio::spawn(link.run()));
-                self.running.insert(name.to_owned(), Member { spec: connection(cluster), _task: task });
+                self.running.insert(name.to_owned(), Member { spec: connection(cluster), fresh, _task: task });
             }
             Err(error) => {
                 let message = error.to_string();

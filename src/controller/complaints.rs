@@ -1,0 +1,63 @@
+//! What is wrong with a policy, told once, as an Event of that policy: Karmada's policies have no status.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use lifeboat_health::MonoTime;
+use serde_json::json;
+
+use super::{Kinds, propagation::wall};
+use crate::store::{Index, Key, Kind, Op, Write, uid};
+
+/// A complaint must stand this long: objects applied together come one after the other.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is being complained about, since when, and whether it was told.
+#[derive(Default)]
+pub(super) struct Complaints {
+    standing: BTreeMap<(Kind, Key, String), (MonoTime, bool)>,
+}
+
+impl Complaints {
+    /// Events for the complaints among `found` that have stood long enough and were not told yet.
+    pub(super) fn tell(
+        &mut self,
+        found: Vec<(Kind, Key, String)>,
+        now: MonoTime,
+        kinds: &Kinds,
+        index: &Index,
+    ) -> Vec<Write> {
+        self.standing.retain(|complaint, _| found.contains(complaint));
+        let mut writes = Vec::new();
+        for complaint in found {
+            let (since, told) = self.standing.entry(complaint.clone()).or_insert((now, false));
+            if *told || now.saturating_since(*since) < PATIENCE {
+                continue;
+            }
+            *told = true;
+            let (kind, key, message) = complaint;
+            tracing::warn!(kind = kind.kind, object = %key, message, "policy has no effect");
+            writes.extend(event(kinds, index, &kind, &key, &message));
+        }
+        writes
+    }
+}
+
+fn event(kinds: &Kinds, index: &Index, kind: &Kind, key: &Key, message: &str) -> Option<Write> {
+    let object = index.get(kind, key)?;
+    let namespace = if key.namespace.is_empty() { "default" } else { key.namespace.as_str() };
+    let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let version = object.pointer("/metadata/resourceVersion").and_then(|v| v.as_str()).unwrap_or("0");
+    let name = format!("{}.no-effect.{version}", key.name);
+    let event = json!({
+        "apiVersion": "v1", "kind": "Event",
+        "metadata": { "name": name, "namespace": namespace },
+        "involvedObject": {
+            "apiVersion": kind.api_version(), "kind": kind.kind, "name": key.name, "namespace": key.namespace,
+            "uid": uid(&object),
+        },
+        "type": "Warning", "reason": "NoEffect", "message": message,
+        "source": { "component": "lifeboat-controller" },
+        "firstTimestamp": stamp, "lastTimestamp": stamp, "count": 1,
+    });
+    Some(Write { kind: kinds.event.clone(), key: Key::new(namespace, &name), op: Op::Create(event) })
+}

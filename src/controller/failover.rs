@@ -1,0 +1,180 @@
+//! The loop of the slow tier: verdicts to conditions, links, failover plans and standing plans.
+
+use std::{
+    collections::BTreeSet,
+    sync::Arc,
+    time::Duration,
+};
+
+use lifeboat_health::Verdict;
+
+use super::{
+    Context, Leadership, LeadershipError, conditions,
+    propagation::wall,
+    reader,
+    status::{Inputs, Status},
+};
+use crate::{
+    failover::{self, FailoverPlan, Settings, Standing, State, executor},
+    member::Links,
+    schedule,
+};
+
+/// How often a plan is made.
+const TICK: Duration = Duration::from_millis(100);
+/// How often the standing plans are made anew.
+const STANDING: Duration = Duration::from_secs(5);
+
+/// Runs until leadership is lost.
+pub(super) async fn run(
+    context: &Arc<Context>,
+    mut leadership: Leadership,
+    defaults: &Settings,
+    pod_start: Duration,
+) -> LeadershipError {
+    let kinds = &context.kinds;
+    let mut links = Links::new(
+        context.index.clone(),
+        context.writer.clone(),
+        kinds.work.clone(),
+        kinds.cluster.clone(),
+        kinds.secret.clone(),
+    );
+    let mut state = State::default();
+    let mut told = Told::default();
+    let mut standing: (Option<tokio::time::Instant>, Arc<Vec<(String, Standing)>>) = (None, Arc::default());
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        let inputs = Arc::new(read(context, &mut leadership, defaults, pod_start));
+        follow_members(context, &mut links, &inputs);
+        let stamp = inputs.wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let reports = conditions::writes(&context.index, kinds, &inputs.health, links.refused(), &stamp);
+        context.writer.all(reports).await;
+        let plan = failover::plan(&mut state, &inputs.world());
+        told.tell(context, &plan);
+        if !plan.changes_nothing()
+            && let Err(error) = carry_out(context, &mut leadership, &plan).await
+        {
+            match error {
+                LeadershipError::Lost { .. } => return error,
+                LeadershipError::Api { .. } | LeadershipError::Timeout { .. } | LeadershipError::Contended => {
+                    tracing::warn!(error = %error, "failover plan not carried out, made anew");
+                }
+            }
+        }
+        if standing.0.is_none_or(|at| at.elapsed() >= STANDING) {
+            let clusters = inputs.clusters.iter().map(|cluster| cluster.name.clone());
+            let plans = clusters.map(|name| (name.clone(), inputs.if_lost(&[name]))).collect();
+            standing = (Some(tokio::time::Instant::now()), Arc::new(plans));
+        }
+        context.status.store(Arc::new(Status {
+            running: true,
+            epoch: leadership.epoch,
+            fleet_uid: leadership.fleet_uid.clone(),
+            freeze: plan.freeze,
+            hold: inputs.settings.hold,
+            holds: plan.holds,
+            no_target: plan.no_target,
+            standing: standing.1.clone(),
+            inputs: Some(inputs),
+        }));
+    }
+}
+
+fn read(context: &Context, leadership: &mut Leadership, defaults: &Settings, pod_start: Duration) -> Inputs {
+    let now = context.clock.now();
+    Inputs {
+        now,
+        wall: wall(),
+        health: reader::health(&context.verdicts()),
+        clusters: Arc::new(schedule::reconcile::cluster_views(&context.index, &context.kinds)),
+        bindings: Arc::new(reader::bindings(&context.index, &context.kinds)),
+        settings: Arc::new(reader::settings(&context.index, &context.kinds, defaults)),
+        budget: leadership.tokens(now),
+        epoch: leadership.epoch,
+        pod_start,
+    }
+}
+
+/// A link ends while its cluster's control path is Down, so that it starts with fresh lists afterwards.
+fn follow_members(context: &Context, links: &mut Links, inputs: &Inputs) {
+    let down: BTreeSet<String> = inputs
+        .health
+        .iter()
+        .filter(|(_, health)| health.control == Verdict::Down)
+        .map(|(name, _)| name.clone())
+        .collect();
+    links.set(&context.index.list(&context.kinds.cluster), &down);
+    let fresh = links.fresh();
+    if **context.fresh.load() != fresh {
+        context.fresh.store(Arc::new(fresh));
+    }
+}
+
+/// Spends the budget, which also proves the epoch, then writes in the plan's order.
+async fn carry_out(
+    context: &Context,
+    leadership: &mut Leadership,
+    plan: &FailoverPlan,
+) -> Result<(), LeadershipError> {
+    let evictions = plan.evictions.iter().map(|eviction| eviction.from.len()).sum::<usize>();
+    let evictions = u32::try_from(evictions).unwrap_or(u32::MAX);
+    if !leadership.spend(evictions, context.clock.now()).await? {
+        return Ok(());
+    }
+    for eviction in &plan.evictions {
+        for cluster in &eviction.from {
+            let to: Vec<String> =
+                eviction.clusters.iter().map(|target| format!("{} {}", target.name, target.replicas)).collect();
+            let detail = format!("{}: {}; now {}", eviction.binding, eviction.reason, to.join(", "));
+            context.timeline.push("failover.evict.started", Some(cluster), detail);
+        }
+    }
+    for step in &plan.movements {
+        let kind = if step.finished { "failover.failback.done" } else { "failover.failback" };
+        context.timeline.push(kind, None, format!("{}: {:?}: {}", step.binding, step.phase, step.reason));
+    }
+    let (intents, patches): (Vec<_>, Vec<_>) = executor::writes(plan, &context.index, &context.kinds)
+        .into_iter()
+        .partition(|write| write.kind == context.kinds.eviction_intent);
+    context.writer.all(intents).await;
+    context.writer.all(patches).await;
+    Ok(())
+}
+
+/// Standing facts are told when they begin and when they end, not in every tick.
+#[derive(Default)]
+struct Told {
+    freeze: bool,
+    no_target: BTreeSet<String>,
+    holds: BTreeSet<String>,
+}
+
+impl Told {
+    fn tell(&mut self, context: &Context, plan: &FailoverPlan) {
+        let timeline = &context.timeline;
+        if plan.freeze != self.freeze {
+            self.freeze = plan.freeze;
+            let (kind, detail) = if plan.freeze {
+                ("controlplane.frozen", "too many clusters look down: nothing is evicted")
+            } else {
+                ("controlplane.unfrozen", "few enough clusters look down: evictions are allowed, holds start again")
+            };
+            timeline.push(kind, None, detail);
+        }
+        let no_target: BTreeSet<String> =
+            plan.no_target.iter().map(|none| format!("{}: {}", none.binding, none.message)).collect();
+        for message in no_target.difference(&self.no_target) {
+            timeline.push("failover.no-feasible-target", None, message.clone());
+        }
+        self.no_target = no_target;
+        let holds: BTreeSet<String> =
+            plan.holds.iter().map(|hold| format!("{}: {}: {}", hold.subject, hold.reason, hold.message)).collect();
+        for message in holds.difference(&self.holds) {
+            tracing::debug!(message, "held");
+        }
+        self.holds = holds;
+    }
+}

@@ -1,0 +1,166 @@
+//! The failover planner's world, read from the index and the verdicts. Pure.
+
+use std::{collections::BTreeMap, time::Duration};
+
+use lifeboat_health::{FleetView, Path, Verdict};
+use serde_json::Value;
+
+use super::Kinds;
+use crate::{
+    api::{FailoverPolicy, ResourceBinding, TargetCluster, view},
+    failover::{
+        BindingId, BindingView, ClusterHealth, Movement, Phase, Settings, TaskView,
+        executor::{HOME, MOVEMENT},
+    },
+    interpret,
+    schedule::Resources,
+    store::{Index, annotation, name, namespace, resource_version, uid},
+};
+
+/// Both paths of every cluster, each by its better address family; what is frozen counts as Unknown.
+pub(super) fn health(verdicts: &FleetView) -> BTreeMap<String, ClusterHealth> {
+    let mut health: BTreeMap<String, ClusterHealth> = BTreeMap::new();
+    for ((cluster, path, _), cell) in &verdicts.cells {
+        let entry = health.entry(cluster.clone()).or_insert(ClusterHealth::UNKNOWN);
+        let field = match path {
+            Path::Traffic => &mut entry.traffic,
+            Path::Control => &mut entry.control,
+        };
+        *field = match (*field, cell.current()) {
+            (Verdict::Unknown, current) => current,
+            (held, Verdict::Unknown) => held,
+            (held, current) => held.better(current),
+        };
+    }
+    health
+}
+
+/// Every binding that can be read; one that cannot is left as it is.
+pub(super) fn bindings(index: &Index, kinds: &Kinds) -> Vec<BindingView> {
+    let ttls = ttls(index, kinds);
+    [&kinds.binding, &kinds.cluster_binding]
+        .into_iter()
+        .flat_map(|kind| index.list(kind))
+        .filter(|binding| binding.pointer("/metadata/deletionTimestamp").is_none())
+        .filter_map(|binding| read(&binding, &ttls))
+        .collect()
+}
+
+/// TTL of the names that lead to a workload, by (namespace, kind, name).
+type Ttls = BTreeMap<(String, String, String), Duration>;
+
+fn ttls(index: &Index, kinds: &Kinds) -> Ttls {
+    let mut ttls = Ttls::new();
+    for policy in index.list(&kinds.traffic_policy) {
+        let text = |pointer: &str| policy.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned();
+        let ttl = policy.pointer("/spec/ttl").and_then(Value::as_u64).unwrap_or(0);
+        let key = (namespace(&policy).to_owned(), text("/spec/workload/kind"), text("/spec/workload/name"));
+        let longest = ttls.entry(key).or_default();
+        *longest = (*longest).max(Duration::from_secs(ttl));
+    }
+    ttls
+}
+
+fn read(binding: &Value, ttls: &Ttls) -> Option<BindingView> {
+    let spec = match view::<ResourceBinding>(binding) {
+        Ok(binding) => binding.spec,
+        Err(error) => {
+            tracing::warn!(error = %error, "unreadable binding left as it is");
+            return None;
+        }
+    };
+    let namespace = namespace(binding);
+    let resource = &spec.resource;
+    let workload = spec.replicas > 0 || spec.replica_requirements.is_some();
+    let group = ["propagationpolicy.karmada.io/name", "clusterpropagationpolicy.karmada.io/name"]
+        .iter()
+        .find_map(|key| annotation(binding, key))
+        .map(|policy| format!("{namespace}/{policy}"));
+    Some(BindingView {
+        id: BindingId { namespace: (!namespace.is_empty()).then(|| namespace.to_owned()), name: name(binding).to_owned() },
+        uid: uid(binding).to_owned(),
+        resource_version: resource_version(binding).to_owned(),
+        api_version: resource.api_version.clone(),
+        kind: resource.kind.clone(),
+        priority: spec.schedule_priority.as_ref().map_or(0, |priority| priority.priority),
+        replicas: spec.replicas,
+        workload,
+        requirements: Resources::of_replica(spec.replica_requirements.as_ref()),
+        placement: spec.placement.clone().unwrap_or_default(),
+        group,
+        clusters: spec.clusters.clone(),
+        ready: ready(binding, workload),
+        tasks: spec
+            .graceful_eviction_tasks
+            .iter()
+            .map(|task| TaskView {
+                cluster: task.from_cluster.clone(),
+                replicas: task.replicas.unwrap_or(0),
+                producer: task.producer.clone(),
+            })
+            .collect(),
+        home: stored(binding, HOME),
+        movement: movement(binding),
+        traffic_ttl: ttls.get(&(namespace.to_owned(), resource.kind.clone(), resource.name.clone())).copied(),
+    })
+}
+
+/// Ready replicas by cluster as collected; for an object without replicas 1 where it is applied.
+pub(crate) fn ready(binding: &Value, workload: bool) -> BTreeMap<String, i32> {
+    let items = binding.pointer("/status/aggregatedStatus").and_then(Value::as_array);
+    let count = |item: &Value| match item.get("status") {
+        Some(status) if workload => i32::try_from(interpret::ready_replicas(status)).unwrap_or(i32::MAX),
+        Some(_) | None => i32::from(!workload && item["applied"] == Value::Bool(true)),
+    };
+    items
+        .into_iter()
+        .flatten()
+        .filter_map(|item| Some((item["clusterName"].as_str()?.to_owned(), count(item))))
+        .collect()
+}
+
+fn stored(binding: &Value, key: &str) -> Vec<TargetCluster> {
+    annotation(binding, key).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+}
+
+pub(crate) fn movement(binding: &Value) -> Option<Movement> {
+    let stored: Value = serde_json::from_str(annotation(binding, MOVEMENT)?).ok()?;
+    let phase = match stored["phase"].as_str()? {
+        "Raise" => Phase::Raise,
+        "Shift" => Phase::Shift,
+        "Lower" => Phase::Lower,
+        _ => return None,
+    };
+    Some(Movement { phase, target: serde_json::from_value(stored["target"].clone()).ok()? })
+}
+
+/// The defaults, overlaid by the FailoverPolicy objects in order of their names.
+pub(super) fn settings(index: &Index, kinds: &Kinds, defaults: &Settings) -> Settings {
+    let mut settings = defaults.clone();
+    for object in index.list(&kinds.failover_policy) {
+        match view::<FailoverPolicy>(&object) {
+            Ok(policy) => overlay(&mut settings, &policy),
+            Err(error) => tracing::warn!(error = %error, "unreadable failover policy left out"),
+        }
+    }
+    settings
+}
+
+/// What one policy says of the clusters it is for; of all of them where it names none.
+fn overlay(settings: &mut Settings, policy: &FailoverPolicy) {
+    let spec = &policy.spec;
+    let named = spec.clusters.as_ref().map(|affinity| affinity.cluster_names.as_slice()).unwrap_or_default();
+    if spec.clusters.is_some() {
+        for cluster in named {
+            settings.hold_by_cluster.insert(cluster.clone(), spec.hold());
+        }
+        return;
+    }
+    if spec.hold.is_some() {
+        settings.hold = spec.hold();
+    }
+    settings.failback.enabled = spec.failback.enabled;
+    if spec.failback.settle.is_some() {
+        settings.failback.settle = spec.settle();
+    }
+}

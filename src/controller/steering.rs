@@ -1,0 +1,138 @@
+//! The loop that compiles and publishes the steering plan, and tells each policy and zone how it fares.
+
+use std::{sync::Arc, time::Duration};
+
+use lifeboat_dns::SnapshotInput;
+use serde_json::{Value, json};
+
+use super::{Context, propagation::wall, reader};
+use crate::{
+    member::condition,
+    steer::{
+        assembler,
+        compile::{self, Input, ObjectCondition, ObjectKey},
+        publisher, read,
+    },
+    store::{Key, Kind, Op, Outcome, Write},
+};
+
+/// Everything is looked at anew at least this often, events or not.
+const RESYNC: Duration = Duration::from_secs(1);
+/// Events within this time are handled together.
+const GATHER: Duration = Duration::from_millis(20);
+
+/// Runs until dropped.
+pub(super) async fn run(context: &Arc<Context>, epoch: u64, fleet_uid: &str) {
+    let mut previous = match assembler::published(&context.index, &context.kinds) {
+        Ok(previous) => previous,
+        Err(error) => {
+            tracing::warn!(error = %error, "the published steering plan is unusable, a new one is made");
+            None
+        }
+    };
+    let mut changes = context.index.subscribe();
+    loop {
+        round(context, epoch, fleet_uid, &mut previous).await;
+        tokio::select! {
+            _ = changes.changed() => {}
+            () = tokio::time::sleep(RESYNC) => {}
+        }
+        tokio::time::sleep(GATHER).await;
+        changes.mark_unchanged();
+    }
+}
+
+async fn round(context: &Context, epoch: u64, fleet_uid: &str, previous: &mut Option<SnapshotInput>) {
+    let picture = read::picture(&context.index, &context.kinds, &context.fresh.load());
+    let health = reader::health(&context.verdicts());
+    let input = Input {
+        fleet_uid,
+        epoch,
+        zones: &picture.zones,
+        policies: &picture.policies,
+        workloads: &picture.workloads,
+        clusters: &picture.clusters,
+        health: &health,
+        freeze: context.status.load().freeze,
+        previous: previous.as_ref(),
+    };
+    let compile::Output { plan, changed, conditions } = compile::compile(&input);
+    if changed && publish(context, &plan).await {
+        *previous = Some(plan);
+    }
+    let mut reports = conditions_patches(context, &conditions);
+    for (object, message) in &picture.unreadable {
+        reports.extend(report(context, object, "False", "Unreadable", message));
+    }
+    context.writer.all(reports).await;
+}
+
+/// Whether the plan stands in the API now.
+async fn publish(context: &Context, plan: &SnapshotInput) -> bool {
+    let before = context
+        .index
+        .get(&context.kinds.steering_plan, &Key::new("", publisher::HEAD))
+        .map(|head| publisher::named(&head))
+        .unwrap_or_default();
+    let publication = match publisher::publication(plan, &context.index, &context.kinds) {
+        Ok(publication) => publication,
+        Err(error) => {
+            tracing::error!(error = %error, "the steering plan cannot be published");
+            return false;
+        }
+    };
+    for shard in &publication.shards {
+        if let Err(error) = context.writer.one(shard).await {
+            tracing::warn!(error = %error, "a shard of the steering plan was not stored");
+            return false;
+        }
+    }
+    match context.writer.one(&publication.head).await {
+        Ok(Outcome::Done) => {
+            let head = context.index.get(&context.kinds.steering_plan, &Key::new("", publisher::HEAD));
+            let mut keep = head.map(|head| publisher::named(&head)).unwrap_or_default();
+            keep.extend(before);
+            context.writer.all(publisher::garbage(&context.index, &context.kinds, &keep)).await;
+            tracing::debug!(epoch = plan.stamp.epoch, seq = plan.stamp.seq, "steering plan published");
+            true
+        }
+        Ok(outcome @ (Outcome::Conflict | Outcome::Moot)) => {
+            tracing::warn!(?outcome, "another controller published a steering plan");
+            false
+        }
+        Err(error) => {
+            tracing::warn!(error = %error, "the head of the steering plan was not stored");
+            false
+        }
+    }
+}
+
+fn conditions_patches(context: &Context, conditions: &[ObjectCondition]) -> Vec<Write> {
+    conditions
+        .iter()
+        .filter_map(|ObjectCondition { object, status, reason, message }| {
+            report(context, object, if *status { "True" } else { "False" }, reason.as_str(), message)
+        })
+        .collect()
+}
+
+fn report(context: &Context, object: &ObjectKey, status: &str, reason: &str, message: &str) -> Option<Write> {
+    let kind: &Kind = match object.kind.as_str() {
+        "Zone" => &context.kinds.zone,
+        "TrafficPolicy" => &context.kinds.traffic_policy,
+        // A cluster's conditions are the failover loop's.
+        _ => return None,
+    };
+    let key = Key::new(object.namespace.as_deref().unwrap_or(""), &object.name);
+    let held = context.index.get(kind, &key)?;
+    let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let wanted = condition(&held, "Ready", status, reason, message, &stamp);
+    let conditions = held.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    if conditions.contains(&wanted) {
+        return None;
+    }
+    let mut conditions: Vec<Value> = conditions.into_iter().filter(|held| held["type"] != "Ready").collect();
+    conditions.push(wanted);
+    let patch = json!({ "status": { "conditions": conditions } });
+    Some(Write { kind: kind.clone(), key, op: Op::MergeStatus(patch) })
+}

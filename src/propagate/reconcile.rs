@@ -1,0 +1,195 @@
+//! From what is there to the writes that propagation asks for: bindings, works and collected statuses.
+//! Pure: the same index gives the same writes, however it came to be.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use serde_json::Value;
+
+use super::{
+    binding,
+    policy::{self, PolicyView},
+    status, works,
+};
+use crate::{
+    controller::Kinds,
+    store::{Index, Key, Kind, Op, Write, name, namespace, uid},
+};
+
+/// What one round found out besides its writes.
+#[derive(Default)]
+pub struct Round {
+    pub writes: Vec<Write>,
+    /// Policies that cannot be read or that select nothing, with the reason: (kind, key, message).
+    pub complaints: Vec<(Kind, Key, String)>,
+}
+
+/// The policies that can be read; the others are complained about and stop nothing.
+pub fn policies(index: &Index, kinds: &Kinds, round: &mut Round) -> Vec<PolicyView> {
+    let mut read = Vec::new();
+    for kind in [&kinds.policy, &kinds.cluster_policy] {
+        for object in index.list(kind) {
+            match PolicyView::read(&object) {
+                Ok(policy) => read.push(policy),
+                Err(error) => round.complaints.push((kind.clone(), Key::of(&object), error.to_string())),
+            }
+        }
+    }
+    read
+}
+
+/// One round over all templates of `template_kinds`.
+pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round {
+    let mut round = Round::default();
+    let policies = policies(index, kinds, &mut round);
+    let works = works_by_binding(index, kinds);
+    let mut templates: BTreeMap<(Kind, Key), Arc<Value>> = BTreeMap::new();
+    let mut selected = vec![false; policies.len()];
+    for kind in template_kinds {
+        for template in index.list(kind) {
+            if template.pointer("/metadata/deletionTimestamp").is_some() || reserved(namespace(&template)) {
+                continue;
+            }
+            let key = Key::of(&template);
+            if let Some(winner) = policy::winner(&template, &policies) {
+                if let Some(position) = policies.iter().position(|policy| std::ptr::eq(policy, winner)) {
+                    selected[position] = true;
+                }
+                claim(&mut round, kind, &template, winner);
+                bind(&mut round, index, kinds, &template, winner);
+            }
+            templates.insert((kind.clone(), key), template);
+        }
+    }
+    for kind in [&kinds.binding, &kinds.cluster_binding] {
+        for held in index.list(kind) {
+            let template = template_of(&held, template_kinds)
+                .and_then(|(kind, key)| templates.get(&(kind.clone(), key)).map(|template| (kind, template)));
+            carry_out(&mut round, kinds, kind, &held, template, &works);
+        }
+    }
+    for (policy, selected) in policies.iter().zip(selected) {
+        if !selected {
+            let kind = if policy.namespace.is_some() { &kinds.policy } else { &kinds.cluster_policy };
+            let key = Key::new(policy.namespace.as_deref().unwrap_or(""), &policy.name);
+            let message = "spec.resourceSelectors select no object that exists and is not claimed by another policy";
+            round.complaints.push((kind.clone(), key, message.to_owned()));
+        }
+    }
+    round
+}
+
+/// Karmada never propagates from these (`--skipped-propagating-namespaces kube-.*`).
+fn reserved(namespace: &str) -> bool {
+    namespace.starts_with("kube-") || namespace.starts_with("karmada-")
+}
+
+fn claim(round: &mut Round, kind: &Kind, template: &Value, policy: &PolicyView) {
+    if let Some(patch) = policy::claim_patch(template, policy) {
+        round.writes.push(Write { kind: kind.clone(), key: Key::of(template), op: Op::Merge(patch) });
+    }
+}
+
+fn bind(round: &mut Round, index: &Index, kinds: &Kinds, template: &Value, policy: &PolicyView) {
+    let desired = binding::desired(template, policy);
+    let kind = if namespace(template).is_empty() { &kinds.cluster_binding } else { &kinds.binding };
+    let key = Key::of(&desired);
+    let op = match index.get(kind, &key) {
+        None => Op::Create(desired),
+        // A binding of a template that was deleted and made anew goes first; its garbage collection is under way.
+        Some(held) if held.pointer("/metadata/deletionTimestamp").is_some() => return,
+        Some(held) => match binding::patch(&held, &desired) {
+            Some(patch) => Op::Merge(patch),
+            None => return,
+        },
+    };
+    round.writes.push(Write { kind: kind.clone(), key, op });
+}
+
+/// The template a binding was made from.
+fn template_of(held: &Value, template_kinds: &[Kind]) -> Option<(Kind, Key)> {
+    let resource = held.pointer("/spec/resource")?;
+    let text = |field: &str| resource[field].as_str().unwrap_or_default();
+    let kind =
+        template_kinds.iter().find(|kind| kind.kind == text("kind") && kind.api_version() == text("apiVersion"))?;
+    Some((kind.clone(), Key::new(text("namespace"), text("name"))))
+}
+
+/// Works, and statuses on their way back, of one binding.
+fn carry_out(
+    round: &mut Round,
+    kinds: &Kinds,
+    kind: &Kind,
+    held: &Value,
+    template: Option<(Kind, &Arc<Value>)>,
+    works: &BTreeMap<(String, String), Vec<Arc<Value>>>,
+) {
+    let existing = works.get(&(namespace(held).to_owned(), name(held).to_owned())).map_or(&[][..], Vec::as_slice);
+    let deleting = held.pointer("/metadata/deletionTimestamp").is_some();
+    let Some((template_kind, template)) = template.filter(|(_, template)| !deleting && owns(template, held)) else {
+        // Only a template that is known to be gone takes its works along; one that is merely not listed yet does not.
+        if deleting {
+            remove_all(round, kinds, kind, held, existing);
+        }
+        return;
+    };
+    let desired = works::desired(held, template);
+    for work in &desired {
+        let current = existing.iter().find(|existing| Key::of(existing) == Key::of(work));
+        let op = match current {
+            None => Op::Create(work.clone()),
+            Some(current) if current.pointer("/metadata/deletionTimestamp").is_some() => continue,
+            Some(current) => match works::patch(current, work) {
+                Some(patch) => Op::Merge(patch),
+                None => continue,
+            },
+        };
+        round.writes.push(Write { kind: kinds.work.clone(), key: Key::of(work), op });
+    }
+    let existing: Vec<&Value> = existing.iter().map(AsRef::as_ref).collect();
+    for orphan in works::orphans(&existing, &desired) {
+        round.writes.push(delete(&kinds.work, orphan));
+    }
+    let by_cluster: Vec<(String, &Value)> =
+        existing.iter().filter_map(|work| Some((works::cluster(work)?.to_owned(), *work))).collect();
+    if let Some(patch) = status::binding_patch(held, &by_cluster) {
+        round.writes.push(Write { kind: kind.clone(), key: Key::of(held), op: Op::MergeStatus(patch) });
+    }
+    if let Some(patch) = status::template_patch(template, held) {
+        round.writes.push(Write { kind: template_kind, key: Key::of(template), op: Op::MergeStatus(patch) });
+    }
+}
+
+fn owns(template: &Value, held: &Value) -> bool {
+    held.pointer("/spec/resource/uid").and_then(Value::as_str).is_none_or(|of| of.is_empty() || of == uid(template))
+}
+
+/// A binding that is being deleted: first its works, and when they are gone its finalizers.
+fn remove_all(round: &mut Round, kinds: &Kinds, kind: &Kind, held: &Value, existing: &[Arc<Value>]) {
+    for work in existing {
+        if work.pointer("/metadata/deletionTimestamp").is_none() {
+            round.writes.push(delete(&kinds.work, work));
+        }
+    }
+    let finalizers = held.pointer("/metadata/finalizers").and_then(Value::as_array);
+    if existing.is_empty() && finalizers.is_some_and(|finalizers| !finalizers.is_empty()) {
+        let kept: Vec<&Value> =
+            finalizers.into_iter().flatten().filter(|f| *f != binding::FINALIZER).collect();
+        let patch = serde_json::json!({ "metadata": { "finalizers": kept } });
+        round.writes.push(Write { kind: kind.clone(), key: Key::of(held), op: Op::Merge(patch) });
+    }
+}
+
+fn delete(kind: &Kind, object: &Value) -> Write {
+    Write { kind: kind.clone(), key: Key::of(object), op: Op::Delete { uid: uid(object).to_owned() } }
+}
+
+/// Works by the (namespace, name) of their binding.
+fn works_by_binding(index: &Index, kinds: &Kinds) -> BTreeMap<(String, String), Vec<Arc<Value>>> {
+    let mut by_binding: BTreeMap<(String, String), Vec<Arc<Value>>> = BTreeMap::new();
+    for work in index.list(&kinds.work) {
+        if let Some(binding) = works::binding(&work) {
+            by_binding.entry(binding).or_default().push(work);
+        }
+    }
+    by_binding
+}

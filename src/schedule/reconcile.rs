@@ -1,0 +1,183 @@
+//! Which bindings need a decision of the scheduler now, and the writes that carry it out. Pure.
+
+use std::sync::Arc;
+
+use serde_json::{Value, json};
+
+use super::{ClusterView, Decision, Request, Resources, ScheduleError, schedule};
+use crate::{
+    api::{Cluster, ResourceBindingSpec, view},
+    controller::Kinds,
+    member::condition,
+    store::{Index, Key, Kind, Op, Write, annotation, generation, uid},
+};
+
+/// The placement the clusters in `spec.clusters` were chosen for; as in Karmada.
+const APPLIED_PLACEMENT: &str = "policy.karmada.io/applied-placement";
+
+/// One round over all bindings. `wall` stamps conditions and is what tolerations with a time limit are
+/// measured against.
+pub fn reconcile(index: &Index, kinds: &Kinds, wall: jiff::Timestamp) -> Vec<Write> {
+    let clusters = cluster_views(index, kinds);
+    if clusters.is_empty() {
+        return Vec::new();
+    }
+    let bindings = [&kinds.binding, &kinds.cluster_binding];
+    bindings.into_iter().flat_map(|kind| index.list(kind).into_iter().map(move |b| (kind, b))).flat_map(|(kind, binding)| decide(kind, &binding, &clusters, wall)).collect()
+}
+
+/// All registered clusters that can be read.
+pub fn cluster_views(index: &Index, kinds: &Kinds) -> Vec<ClusterView> {
+    let read = |cluster: Arc<Value>| match view::<Cluster>(&cluster) {
+        Ok(cluster) => Some(ClusterView::from_cluster(&cluster)),
+        Err(error) => {
+            tracing::warn!(error = %error, "unreadable cluster left out");
+            None
+        }
+    };
+    index.list(&kinds.cluster).into_iter().filter_map(read).collect()
+}
+
+fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Timestamp) -> Vec<Write> {
+    let spec: ResourceBindingSpec = match view::<crate::api::ResourceBinding>(binding) {
+        Ok(binding) => binding.spec,
+        Err(error) => {
+            tracing::warn!(error = %error, "unreadable binding left out");
+            return Vec::new();
+        }
+    };
+    let suspended = spec.suspension.as_ref().and_then(|suspension| suspension.scheduling) == Some(true);
+    let deleting = binding.pointer("/metadata/deletionTimestamp").is_some();
+    let Some(placement) = spec.placement.as_ref().filter(|_| !suspended && !deleting) else {
+        return Vec::new();
+    };
+    let applied = annotation(binding, APPLIED_PLACEMENT);
+    let placement_text = serde_json::to_string(placement).unwrap_or_default();
+    let placement_changed = applied != Some(&placement_text);
+    let moving = binding.pointer("/metadata/annotations/lifeboat.dev~1home").is_some()
+        || binding.pointer("/metadata/annotations/lifeboat.dev~1movement").is_some();
+    let fresh = fresh(binding, &spec);
+    // Once placed, a binding that the failover planner is moving is the planner's until it is at home again.
+    if moving && !placement_changed && !fresh && !replicas_changed(&spec) {
+        return Vec::new();
+    }
+    let divided = placement.divides_replicas() && spec.replicas > 0;
+    if divided && !spec.clusters.is_empty() && !placement_changed && !fresh && !replicas_changed(&spec) {
+        return Vec::new();
+    }
+    let requirements = Resources::of_replica(spec.replica_requirements.as_ref());
+    let evicting: Vec<String> = spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
+    let observed = binding.pointer("/status/schedulerObservingAffinityName").and_then(Value::as_str);
+    let request = Request {
+        uid: uid(binding),
+        replicas: spec.replicas,
+        requirements: &requirements,
+        gvk: (&spec.resource.api_version, &spec.resource.kind),
+        placement,
+        previous: &spec.clusters,
+        evicting: &evicting,
+        fresh,
+        observed_affinity: observed.filter(|_| !placement_changed),
+        clusters,
+        now: wall,
+    };
+    let stamp = wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    match schedule(&request) {
+        Ok(decision) => placed(kind, binding, &spec, &decision, &placement_text, &stamp),
+        Err(error) => unplaced(kind, binding, &error, &stamp),
+    }
+}
+
+/// A whole new schedule was asked for after the last one.
+fn fresh(binding: &Value, spec: &ResourceBindingSpec) -> bool {
+    let Some(asked) = &spec.reschedule_triggered_at else { return false };
+    let last = binding.pointer("/status/lastScheduledTime").and_then(Value::as_str);
+    last.and_then(|last| last.parse::<jiff::Timestamp>().ok()).is_none_or(|last| asked.0 > last)
+}
+
+fn replicas_changed(spec: &ResourceBindingSpec) -> bool {
+    let divided = spec.placement.as_ref().is_some_and(|placement| placement.divides_replicas());
+    match (spec.replicas > 0, divided) {
+        (false, _) => false,
+        (true, true) => spec.clusters.iter().map(|cluster| cluster.replicas).sum::<i32>() != spec.replicas,
+        (true, false) => spec.clusters.iter().any(|cluster| cluster.replicas != spec.replicas),
+    }
+}
+
+fn placed(
+    kind: &Kind,
+    binding: &Value,
+    spec: &ResourceBindingSpec,
+    decision: &Decision,
+    placement: &str,
+    stamp: &str,
+) -> Vec<Write> {
+    let mut writes = Vec::new();
+    let mut wanted = decision.clusters.clone();
+    let mut held = spec.clusters.clone();
+    wanted.sort();
+    held.sort();
+    let applied = annotation(binding, APPLIED_PLACEMENT) == Some(placement);
+    if wanted != held || !applied {
+        let patch = json!({
+            "metadata": {
+                "resourceVersion": binding["metadata"]["resourceVersion"],
+                "annotations": {
+                    APPLIED_PLACEMENT: placement, "lifeboat.dev/home": null, "lifeboat.dev/movement": null,
+                },
+            },
+            "spec": { "clusters": decision.clusters },
+        });
+        writes.push(Write { kind: kind.clone(), key: Key::of(binding), op: Op::Merge(patch) });
+    }
+    let mut status = json!({});
+    if wanted != held || binding.pointer("/status/lastScheduledTime").is_none() || fresh(binding, spec) {
+        status["lastScheduledTime"] = json!(stamp);
+    }
+    if binding.pointer("/status/schedulerObservingAffinityName").and_then(Value::as_str) != decision.affinity.as_deref() {
+        status["schedulerObservingAffinityName"] = json!(decision.affinity);
+    }
+    writes.extend(report(kind, binding, status, ("True", "Success", "Binding has been scheduled successfully."), stamp));
+    writes
+}
+
+fn unplaced(kind: &Kind, binding: &Value, error: &ScheduleError, stamp: &str) -> Vec<Write> {
+    report(kind, binding, json!({}), ("False", error.reason(), &error.to_string()), stamp).into_iter().collect()
+}
+
+/// The Scheduled condition, with the rest of the status that changed.
+fn report(
+    kind: &Kind,
+    binding: &Value,
+    mut status: Value,
+    (state, reason, message): (&str, &str, &str),
+    stamp: &str,
+) -> Option<Write> {
+    let mut condition = condition(binding, "Scheduled", state, reason, message, stamp);
+    if let Some(fields) = condition.as_object_mut() {
+        fields.remove("observedGeneration");
+    }
+    let mut conditions: Vec<Value> =
+        binding.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    match conditions.iter_mut().find(|held| held["type"] == "Scheduled") {
+        Some(held) if *held == condition => {}
+        Some(held) => {
+            *held = condition;
+            status["conditions"] = json!(conditions);
+        }
+        None => {
+            conditions.push(condition);
+            status["conditions"] = json!(conditions);
+        }
+    }
+    let generation = generation(binding);
+    if binding.pointer("/status/schedulerObservedGeneration").and_then(Value::as_i64) != Some(generation) {
+        status["schedulerObservedGeneration"] = json!(generation);
+    }
+    let changes = status.as_object().is_some_and(|fields| !fields.is_empty());
+    changes.then(|| Write {
+        kind: kind.clone(),
+        key: Key::of(binding),
+        op: Op::MergeStatus(json!({ "status": status })),
+    })
+}

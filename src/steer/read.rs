@@ -1,0 +1,180 @@
+//! From the index to what the compiler reads. An object that cannot be read is left out with the reason;
+//! nothing else stops for it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_dns::{NameServerInput, RecordInput, SoaInput, Steer, ZoneInput};
+use serde_json::Value;
+
+use super::compile::{ClusterEdge, INGRESS_ADDRESSES, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView};
+use crate::{
+    api::{self, SteerStep, ViewError, view},
+    controller::{Kinds, reader},
+    store::{Index, annotation, name, namespace},
+};
+
+/// What the index says about names, and what of it could not be read: (object, message).
+#[derive(Default)]
+pub struct Picture {
+    pub zones: Vec<ZoneView>,
+    pub policies: Vec<PolicyView>,
+    pub workloads: BTreeMap<WorkloadKey, WorkloadView>,
+    pub clusters: BTreeMap<String, ClusterEdge>,
+    pub unreadable: Vec<(ObjectKey, String)>,
+}
+
+/// Reads everything. `fresh` are the members whose statuses were read since their control path came back.
+pub fn picture(index: &Index, kinds: &Kinds, fresh: &BTreeSet<String>) -> Picture {
+    let mut picture = Picture::default();
+    for object in index.list(&kinds.zone) {
+        match view::<api::Zone>(&object) {
+            Ok(zone) => picture.zones.push(self::zone(&object, &zone)),
+            Err(error) => picture.refuse(&object, &error),
+        }
+    }
+    for object in index.list(&kinds.traffic_policy) {
+        match view::<api::TrafficPolicy>(&object) {
+            Ok(policy) => picture.policies.push(self::policy(&object, &policy)),
+            Err(error) => picture.refuse(&object, &error),
+        }
+    }
+    for object in index.list(&kinds.cluster) {
+        match ClusterEdge::parse(annotation(&object, INGRESS_ADDRESSES).unwrap_or("")) {
+            Ok(edge) => {
+                picture.clusters.insert(name(&object).to_owned(), edge);
+            }
+            Err(message) => picture.unreadable.push((object_key(&object), message)),
+        }
+    }
+    for kind in [&kinds.binding, &kinds.cluster_binding] {
+        for object in index.list(kind) {
+            if let Some((key, workload)) = self::workload(&object, fresh) {
+                picture.workloads.insert(key, workload);
+            }
+        }
+    }
+    picture
+}
+
+impl Picture {
+    fn refuse(&mut self, object: &Value, error: &ViewError) {
+        self.unreadable.push((object_key(object), error.to_string()));
+    }
+}
+
+fn object_key(object: &Value) -> ObjectKey {
+    ObjectKey {
+        kind: object["kind"].as_str().unwrap_or_default().to_owned(),
+        namespace: Some(namespace(object)).filter(|namespace| !namespace.is_empty()).map(str::to_owned),
+        name: name(object).to_owned(),
+    }
+}
+
+fn created(object: &Value) -> i64 {
+    let stamp = object.pointer("/metadata/creationTimestamp").and_then(Value::as_str).unwrap_or("");
+    stamp.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
+}
+
+fn zone(object: &Value, zone: &api::Zone) -> ZoneView {
+    let spec = &zone.spec;
+    let ttl = spec.ttl.unwrap_or(api::lifeboat::TrafficPolicySpec::DEFAULT_TTL_SECONDS);
+    let soa = &spec.soa;
+    ZoneView {
+        object: object_key(object),
+        created: created(object),
+        zone: ZoneInput {
+            name: name(object).to_owned(),
+            soa: SoaInput {
+                mname: soa.mname.clone(),
+                rname: soa.rname.clone(),
+                refresh: soa.refresh,
+                retry: soa.retry,
+                expire: soa.expire,
+                minimum: soa.minimum,
+            },
+            ttl,
+            name_servers: spec
+                .name_servers
+                .iter()
+                .map(|server| NameServerInput { name: server.name.clone(), addresses: server.addresses.clone() })
+                .collect(),
+            records: spec
+                .records
+                .iter()
+                .map(|record| RecordInput {
+                    name: record.name.clone(),
+                    ttl: record.ttl,
+                    kind: record.kind.clone(),
+                    data: record.data.clone(),
+                })
+                .collect(),
+        },
+    }
+}
+
+fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView {
+    let spec = &policy.spec;
+    let namespace = namespace(object).to_owned();
+    // A service without a workload is backed by the Deployment of its name, as is the custom.
+    let workload = spec.workload.as_ref().map_or_else(
+        || WorkloadKey {
+            api_version: "apps/v1".to_owned(),
+            kind: "Deployment".to_owned(),
+            namespace: namespace.clone(),
+            name: spec.service.as_ref().map_or_else(|| name(object).to_owned(), |service| service.name.clone()),
+        },
+        |workload| WorkloadKey {
+            api_version: workload.api_version.clone(),
+            kind: workload.kind.clone(),
+            namespace: namespace.clone(),
+            name: workload.name.clone(),
+        },
+    );
+    PolicyView {
+        object: object_key(object),
+        created: created(object),
+        name: spec.name.clone(),
+        zone: spec.zone.clone(),
+        ttl: spec.ttl_seconds(),
+        steer: steer(&spec.steer),
+        weights: spec.weights.clone(),
+        workload,
+    }
+}
+
+/// The choosing step of the chain; health is part of every choice.
+fn steer(steps: &[SteerStep]) -> Steer {
+    steps
+        .iter()
+        .rev()
+        .find_map(|step| match step {
+            SteerStep::Health {} => None,
+            SteerStep::Weighted {} => Some(Steer::Weighted),
+            SteerStep::Failover { order } => Some(Steer::Failover { order: order.clone() }),
+            SteerStep::All { max } => {
+                Some(Steer::All { max: max.map(|max| usize::try_from(max).unwrap_or(usize::MAX)) })
+            }
+        })
+        .unwrap_or(Steer::Weighted)
+}
+
+fn workload(binding: &Value, fresh: &BTreeSet<String>) -> Option<(WorkloadKey, WorkloadView)> {
+    let resource = binding.pointer("/spec/resource")?;
+    let text = |field: &str| resource[field].as_str().unwrap_or_default().to_owned();
+    let key = WorkloadKey {
+        api_version: text("apiVersion"),
+        kind: text("kind"),
+        namespace: text("namespace"),
+        name: text("name"),
+    };
+    let clusters = binding.pointer("/spec/clusters").and_then(Value::as_array);
+    let clusters = clusters.into_iter().flatten().filter_map(|c| Some(c["name"].as_str()?.to_owned())).collect();
+    let ready = reader::ready(binding, true)
+        .into_iter()
+        .map(|(cluster, replicas)| {
+            let fresh = fresh.contains(&cluster);
+            (cluster, Ready { replicas, fresh })
+        })
+        .collect();
+    Some((key, WorkloadView { clusters, ready, movement: reader::movement(binding) }))
+}

@@ -90,10 +90,10 @@ impl Transit {
         }
         slopes.sort_by(f64::total_cmp);
         let median = slopes.get(slopes.len() / 2).copied().unwrap_or(0.0);
-        if median.abs() < LEAST_SLOPE {
-            0.0
+        if (LEAST_SLOPE..=MOST_SLOPE).contains(&median.abs()) {
+            median
         } else {
-            median.clamp(-1.0, 0.5)
+            0.0
         }
     }
 }

@@ -315,9 +315,9 @@ fn two_observers_decide_nothing() {
 #[test]
 fn clocks_that_are_off() {
     let run = |clock: Box<dyn Fn(usize, u64) -> u64>| {
-        let mut lab = lab(16, |asked| {
-            silent(asked.cluster == Some("a") && (8_000..12_000).contains(&asked.ms))
-        });
+        let world =
+            |asked: &Asked<'_>| silent(asked.cluster == Some("a") && (8_000..12_000).contains(&asked.ms));
+        let mut lab = Lab::new(5, &FLEET, 16, Profile::fast(), world);
         lab.clock = clock;
         lab.run_to(25_000);
         lab.log

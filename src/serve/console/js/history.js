@@ -1,0 +1,26 @@
+// The last minutes of a few numbers, kept in the page; a fixed number of samples, oldest dropped first.
+
+export const SPAN_MS = 180_000;
+const MAX_SAMPLES = 720;
+
+export class History {
+  samples = [];
+
+  /** Adds `{t, ...numbers}`; `t` is the server's clock in milliseconds. */
+  push(sample) {
+    const last = this.samples.at(-1);
+    if (last && sample.t <= last.t) return;
+    this.samples.push(sample);
+    while (this.samples.length > MAX_SAMPLES || this.samples[0].t < sample.t - SPAN_MS - 2000) this.samples.shift();
+  }
+
+  clear() {
+    this.samples = [];
+  }
+
+  nearest(t) {
+    let best = null;
+    for (const s of this.samples) if (!best || Math.abs(s.t - t) < Math.abs(best.t - t)) best = s;
+    return best;
+  }
+}

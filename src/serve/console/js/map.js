@@ -1,0 +1,139 @@
+// The map: every cluster at its place with both verdicts, and the share of answers flowing to it from the users.
+
+import { FRAME, USERS, placeOf } from "./atlas.js";
+import { GRATICULE, LAND } from "./coast.js";
+import { byId, el, keyed, set, sign, style, svg, text } from "./dom.js";
+import { box, fan, sides, spread } from "./place.js";
+import { clusterShares } from "./shares.js";
+import { duration, number, percent, plural, successRate, verdictSign } from "./words.js";
+
+const USERS_RADIUS = 34;
+const WIDE = { radius: 19, label: { width: 128, height: 34 } };
+const NARROW = { radius: 16, label: { width: 98, height: 32 } };
+
+export class FleetMap {
+  constructor({ onPick }) {
+    this.root = byId("map");
+    [this.chart, this.nodes] = [this.root.querySelector(".chart"), this.root.querySelector(".nodes")];
+    [this.ground, this.leaders, this.flows] = [...this.chart.querySelectorAll("g")];
+    this.ground.append(svg("path", { class: "graticule", d: GRATICULE }), svg("path", { class: "land", d: LAND }));
+    for (const word of ["Up", "Suspect", "Down", "Recovering", "Unknown"]) {
+      this.root.querySelector(".states").append(el("span", {}, sign(verdictSign(word)), word));
+    }
+    this.onPick = onPick;
+    this.users = el("div", { class: "users" }, el("strong", {}, "–"), el("span", {}, "users"));
+    this.nodes.before(this.users);
+    this.placed = new Map();
+    this.signature = "";
+    this.focus = null;
+    this.last = null;
+    new ResizeObserver(() => {
+      this.signature = "";
+      if (this.last) this.update(...this.last);
+    }).observe(this.root);
+  }
+
+  update(doc, picked) {
+    this.last = [doc, picked];
+    this.layout(doc.clusters);
+    const shares = clusterShares(doc.names, this.focus);
+    const faults = doc.faults ?? [];
+    keyed(this.nodes, doc.clusters, (c) => c.name, (c) => this.createNode(c), (row, c) => {
+      row.update(c, shares.get(c.name) ?? 0, faults.filter((f) => f.clusters.includes(c.name)), picked?.has(c.name), this.placed.get(c.name));
+    });
+    keyed(this.flows, doc.clusters, (c) => c.name, createFlow, (row, c) => updateFlow(row, c, shares.get(c.name) ?? 0, this.placed.get(c.name)));
+    this.updateUsers(doc.users);
+    text(byId("map-focus"), `Line width: share of ${this.focus ? `the answers for ${this.focus}` : "all answers"}`);
+  }
+
+  /** Places ground, users and nodes in this window's pixels; only when the window or the fleet changed. */
+  layout(clusters) {
+    const [width, height] = [this.root.clientWidth, this.root.clientHeight];
+    const signature = `${width}x${height} ${clusters.map((c) => `${c.name}@${c.region}`).join()}`;
+    if (signature === this.signature || width === 0) return;
+    this.signature = signature;
+    const scale = Math.min(width / (FRAME.right - FRAME.left), height / (FRAME.bottom - FRAME.top));
+    // Labels stand to the right of the easternmost nodes: most of the slack goes there.
+    const dx = (width - (FRAME.right - FRAME.left) * scale) * 0.25 - FRAME.left * scale;
+    const dy = (height - (FRAME.bottom + FRAME.top) * scale) / 2;
+    const pixels = (p) => ({ x: p.x * scale + dx, y: p.y * scale + dy });
+    set(this.chart, "viewBox", `0 0 ${width} ${height}`);
+    set(this.ground, "transform", `translate(${dx} ${dy}) scale(${scale})`);
+    this.usersAt = pixels(USERS);
+    const form = width < 560 ? NARROW : WIDE;
+    const size = { width, height, margin: form.radius + 12 };
+    this.place(clusters.map((c) => ({ name: c.name, ...mapped(placeOf(c.region), pixels) })), size, form);
+  }
+
+  place(points, size, { radius, label }) {
+    const known = points.filter((p) => p.x !== undefined);
+    const strange = points.filter((p) => p.x === undefined);
+    const users = { ...this.usersAt, gap: radius + USERS_RADIUS + 24 };
+    const nodes = spread(known, [users], size, 2 * radius + 20);
+    const row = strange.map((p, i) => ({ ...p, x: size.width - 60 - (strange.length - 1 - i) * 90, y: size.height - 70, strange: true }));
+    const flows = fan([...nodes, ...row], users, radius);
+    const taken = [box(users.x - USERS_RADIUS, users.y - USERS_RADIUS, 2 * USERS_RADIUS, 2 * USERS_RADIUS),
+      ...[...flows.values()].flatMap((f) => f.through.map((p) => box(p.x - 5, p.y - 5, 10, 10)))];
+    const chosen = sides(nodes, label, radius, size, taken);
+    this.placed = new Map(nodes.map((n, i) => [n.name, { ...n, side: chosen[i], flow: flows.get(n.name) }]));
+    for (const n of row) this.placed.set(n.name, { ...n, side: "below", flow: flows.get(n.name) });
+    style(this.users, "transform", `translate(${users.x}px, ${users.y}px)`);
+    this.leaders.replaceChildren(...nodes.filter((n) => Math.hypot(n.x - n.at.x, n.y - n.at.y) > radius * 0.6).flatMap((n) => [
+      svg("path", { d: `M${n.at.x} ${n.at.y}L${n.x} ${n.y}` }), svg("circle", { cx: n.at.x, cy: n.at.y, r: 2 }),
+    ]));
+  }
+
+  createNode(cluster) {
+    const traffic = svg("path", { d: "M23 5.5a18 18 0 0 0 0 37" });
+    const control = svg("path", { d: "M25 5.5a18 18 0 0 1 0 37" });
+    const [count, name, line] = [el("b"), el("strong", {}, cluster.name), el("span")];
+    const mark = sign("v-unknown");
+    const ring = svg("svg", { class: "ring", viewBox: "0 0 48 48", "aria-hidden": "true" }, svg("circle", { cx: 24, cy: 24, r: 15.5 }), traffic, control);
+    const node = el("button", { type: "button", class: "node", onclick: () => this.onPick(cluster.name) },
+      ring, count, el("span", { class: "label" }, name, el("span", { class: "line" }, mark, line)));
+    return { node, update: (c, share, faults, picked, at) => {
+      if (!at) return;
+      style(node, "transform", `translate(${at.x}px, ${at.y}px)`);
+      set(node, "data-side", at.side);
+      set(node, "data-strange", at.strange ?? false);
+      set(node, "aria-pressed", picked === undefined ? null : String(picked));
+      set(traffic, "data-v", c.traffic.verdict);
+      set(control, "data-v", c.control.verdict);
+      text(count, c.replicas.ready);
+      const same = c.traffic.verdict === c.control.verdict;
+      const words = same ? c.traffic.verdict : c.traffic.verdict === "Up" ? `API ${c.control.verdict}` : `traffic ${c.traffic.verdict}`;
+      const worse = same || c.traffic.verdict !== "Up" ? c.traffic.verdict : c.control.verdict;
+      set(mark, "class", `sign ${verdictSign(worse)}`);
+      set(mark.firstChild, "href", `#${verdictSign(worse)}`);
+      text(line, faults.length ? `${words} · ${faults[0].kind}` : `${words} · ${percent(share)}`);
+      set(node, "aria-label", `${c.name}: traffic ${c.traffic.verdict}, API ${c.control.verdict}, ${percent(share)} of the answers, ${plural(c.replicas.ready, "replica")} ready`);
+      set(node, "title", `traffic ${c.traffic.verdict} for ${duration(c.traffic.sinceMs)}, API ${c.control.verdict} for ${duration(c.control.sinceMs)}; ${c.replicas.ready} of ${c.replicas.assigned} replicas ready`);
+    } };
+  }
+
+  updateUsers(users) {
+    const [rate, label] = this.users.children;
+    text(rate, users ? successRate(users.okPerSecond, users.failedPerSecond) : "users");
+    text(label, users ? `${number(users.okPerSecond + users.failedPerSecond)} users/s` : "");
+    set(this.users, "data-failing", Boolean(users && users.failedPerSecond > 0));
+  }
+}
+
+function mapped(place, pixels) {
+  return place ? pixels(place) : {};
+}
+
+function createFlow() {
+  const [body, drift] = [svg("path", { class: "flow" }), svg("path", { class: "drift" })];
+  return { node: svg("g", {}, body, drift), body, drift };
+}
+
+/** Shows or hides the curve to one cluster; its width is the share of the answers. */
+function updateFlow(row, cluster, share, at) {
+  if (!at) return;
+  for (const path of [row.body, row.drift]) set(path, "d", at.flow.d);
+  const flowing = share > 0.002;
+  set(row.node, "data-flowing", String(flowing));
+  set(row.node, "data-v", cluster.traffic.verdict);
+  style(row.body, "stroke-width", flowing ? `${(1.5 + 15 * share).toFixed(2)}px` : "1px");
+}

@@ -1,0 +1,22 @@
+//! Our own group, `lifeboat.dev/v1alpha1`.
+//!
+//! ```text
+//! traffic.rs   TrafficPolicy, Zone              what users resolve, written by people
+//! failover.rs  FailoverPolicy                   when and how fast replicas move, written by people
+//! state.rs     SteeringPlan, SteeringPlanShard, FailoverEpoch, EvictionIntent, Observer    written by Lifeboat
+//! ```
+
+mod failover;
+mod state;
+mod traffic;
+
+pub use failover::{EvictionBudget, Failback, FailoverPolicy, FailoverPolicySpec, FailoverPolicyStatus};
+pub use state::{
+    EvictionIntent, EvictionIntentSpec, FailoverEpoch, FailoverEpochSpec, Observer, ObserverSpec,
+    ShardReference, SteeringPlan, SteeringPlanShard, SteeringPlanShardSpec, SteeringPlanSpec,
+};
+pub(crate) use traffic::{MAX_TTL_SECONDS, RECORD_TYPES};
+pub use traffic::{
+    NameServer, Soa, SteerStep, TrafficPolicy, TrafficPolicySpec, TrafficPolicyStatus, TrafficService,
+    TrafficWorkload, Zone, ZoneRecord, ZoneSpec, ZoneStatus,
+};

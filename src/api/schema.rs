@@ -1,0 +1,143 @@
+//! Schema fragments that the derive macro cannot express, named after the fields that use them.
+
+use schemars::{Schema, SchemaGenerator, json_schema};
+
+/// Any JSON object, kept as it is.
+pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "object", "x-kubernetes-preserve-unknown-fields": true })
+}
+
+/// A list of manifests, each kept as it is.
+pub(super) fn manifests(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "The objects to be applied in the member cluster, as they are to appear there.",
+        "type": "array",
+        "items": { "type": "object", "x-kubernetes-preserve-unknown-fields": true },
+    })
+}
+
+/// Go's `int`, which Karmada's schemas leave without a format.
+pub(super) fn plain_int(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "integer" })
+}
+
+/// How a workload leaves a cluster that failed as a whole; `Never` is not possible there.
+pub(super) fn cluster_purge_mode(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "How the workload leaves a cluster that failed: Directly (removed before it is placed \
+                        elsewhere) or Gracefully (kept until its replacement is healthy, or the grace period ends).",
+        "type": "string",
+        "enum": ["Directly", "Gracefully"],
+        "default": "Gracefully",
+    })
+}
+
+/// How a workload leaves a cluster where the application itself failed.
+pub(super) fn application_purge_mode(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "How the workload leaves a cluster where the application failed: Directly, Gracefully or Never.",
+        "type": "string",
+        "enum": ["Directly", "Gracefully", "Never"],
+        "default": "Gracefully",
+    })
+}
+
+/// What to do when the object exists in the member cluster already.
+pub(super) fn conflict_resolution(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "What to do when the object exists in a member cluster already: Abort or Overwrite.",
+        "type": "string",
+        "enum": ["Abort", "Overwrite"],
+        "default": "Abort",
+    })
+}
+
+/// A string that is one of the given values.
+pub(super) fn sync_mode(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "Push: the control plane talks to the member's API. Pull: an agent in the member fetches its works.",
+        "type": "string",
+        "enum": ["Push", "Pull"],
+    })
+}
+
+/// One step of a steering chain: an object with exactly one of the known keys.
+pub(super) fn steer_chain(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "Steps from candidates to answer; the last one is weighted, failover or all.",
+        "type": "array",
+        "minItems": 1,
+        "maxItems": 8,
+        "items": {
+            "description": "Exactly one of health, weighted, failover, all.",
+            "type": "object",
+            "minProperties": 1,
+            "maxProperties": 1,
+            "properties": {
+                "health": { "description": "Leave out clusters that are Down.", "type": "object" },
+                "weighted": {
+                    "description": "One cluster an answer, drawn anew for every query in proportion to the weights.",
+                    "type": "object",
+                },
+                "failover": {
+                    "description": "The first cluster of `order` that may answer.",
+                    "type": "object",
+                    "required": ["order"],
+                    "properties": {
+                        "order": {
+                            "description": "Names of member clusters, most wanted first.",
+                            "type": "array",
+                            "minItems": 1,
+                            "items": { "type": "string", "minLength": 1, "maxLength": 253 },
+                        },
+                    },
+                },
+                "all": {
+                    "description": "Every cluster that may answer, up to `max`.",
+                    "type": "object",
+                    "properties": {
+                        "max": { "type": "integer", "format": "int32", "minimum": 1, "maximum": 64 },
+                    },
+                },
+            },
+        },
+    })
+}
+
+/// Cluster name to a factor for its ready replicas.
+pub(super) fn weights(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "description": "Factor by member cluster for its ready replicas; 1 where not named, 0 keeps a cluster out.",
+        "type": "object",
+        "additionalProperties": { "type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000 },
+    })
+}
+
+/// A Go duration that may not be negative.
+pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "type": "string", "maxLength": 32, "pattern": r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$" })
+}
+
+/// The time a cluster must have been Down before replicas are moved.
+pub(super) fn hold(generator: &mut SchemaGenerator) -> Schema {
+    with(
+        duration(generator),
+        "How long a cluster must be Down on both paths before replicas are moved.",
+        "30s",
+    )
+}
+
+/// The time a returned cluster must have been Up before replicas move back.
+pub(super) fn settle(generator: &mut SchemaGenerator) -> Schema {
+    with(
+        duration(generator),
+        "How long a returned cluster must be Up before replicas move back.",
+        "60s",
+    )
+}
+
+fn with(mut schema: Schema, description: &str, default: &str) -> Schema {
+    schema.insert("description".into(), description.into());
+    schema.insert("default".into(), default.into());
+    schema
+}

@@ -13,6 +13,9 @@ mod detector;
 mod evidence;
 mod flap;
 pub mod invariants;
+pub mod metrics;
+#[cfg(feature = "probe")]
+pub mod probe;
 mod profile;
 mod quadrant;
 mod quorum;
@@ -22,6 +25,8 @@ mod table;
 mod target;
 mod time;
 mod transit;
+#[cfg(feature = "transport")]
+mod transport;
 mod verdict;
 mod view;
 mod vote;
@@ -35,6 +40,7 @@ pub use evidence::{
     encode_table, table_bytes,
 };
 pub use flap::Flap;
+pub use metrics::{ConsumerMetrics, ObserverMetrics};
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch};
 pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
@@ -44,6 +50,15 @@ pub use table::{Mark, Slot, TableFull, VerdictTable};
 pub use target::{Family, Path, Target, TargetError, TargetId, check_targets};
 pub use time::MonoTime;
 pub use transit::Transit;
+#[cfg(feature = "transport")]
+pub use transport::{
+    ALPN, CONSUMER_NAME, Consumer, ConsumerConfig, ConsumerError, Identity, IdentityError, Observer,
+    ObserverConfig, ObserverError, TlsError,
+};
 pub use verdict::{Transition, Verdict, Witness};
 pub use view::{Cell, CellKey, FleetView, ObserverView, VerdictSink, Votes};
 pub use vote::{Vote, standing, vote};
+
+#[cfg(all(test, feature = "probe"))]
+#[path = "../tests/server/mod.rs"]
+mod server;

@@ -1,0 +1,191 @@
+//! Metrics of observers and consumers. One struct serves every observer or consumer of a process, by label.
+
+use std::sync::atomic::AtomicU64;
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::{Registry, Unit};
+
+/// `{observer}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ObserverLabel {
+    pub observer: String,
+}
+
+/// `{observer, result}` or `{observer, reason}`, by the metric.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ObserverResultLabel {
+    pub observer: String,
+    pub result: &'static str,
+}
+
+/// `{consumer}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConsumerLabel {
+    pub consumer: String,
+}
+
+/// `{consumer, result}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ConsumerResultLabel {
+    pub consumer: String,
+    pub result: &'static str,
+}
+
+/// `{consumer, cluster, path, family, to}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct TransitionLabel {
+    pub consumer: String,
+    pub cluster: String,
+    pub path: String,
+    pub family: String,
+    pub to: String,
+}
+
+/// `{consumer, vote}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct VoteLabel {
+    pub consumer: String,
+    pub vote: &'static str,
+}
+
+/// What observers count.
+#[derive(Clone, Debug, Default)]
+pub struct ObserverMetrics {
+    /// Probes by how they ended: good, missed, late, skipped, discarded, local.
+    pub probes: Family<ObserverResultLabel, Counter>,
+    /// Datagrams by what became of them: sent, dropped (no connection, or no room).
+    pub datagrams: Family<ObserverResultLabel, Counter>,
+    /// Times the observer began to abstain, by reason.
+    pub abstentions: Family<ObserverResultLabel, Counter>,
+    /// Connections lost, or that could not be made.
+    pub reconnects: Family<ObserverLabel, Counter>,
+    /// The longest delay of the observer's loop within the last second.
+    pub loop_lag: Family<ObserverLabel, Gauge<f64, AtomicU64>>,
+}
+
+/// What consumers count.
+#[derive(Clone, Debug, Default)]
+pub struct ConsumerMetrics {
+    /// Datagrams by what became of them: accepted, or the reason of the rejection.
+    pub datagrams: Family<ConsumerResultLabel, Counter>,
+    /// Rows by what became of them: accepted, stale, unknown.
+    pub rows: Family<ConsumerResultLabel, Counter>,
+    /// Changes of verdict.
+    pub transitions: Family<TransitionLabel, Counter>,
+    /// Votes that stand now, over all targets.
+    pub votes: Family<VoteLabel, Gauge>,
+    /// Observers that abstain now.
+    pub abstaining: Family<ConsumerLabel, Gauge>,
+    /// Targets whose verdict is frozen now.
+    pub frozen: Family<ConsumerLabel, Gauge>,
+    /// Connections that were refused because there were too many.
+    pub refused_connections: Family<ConsumerLabel, Counter>,
+}
+
+impl ObserverMetrics {
+    pub fn register(registry: &mut Registry) -> ObserverMetrics {
+        let metrics = ObserverMetrics::default();
+        let ObserverMetrics {
+            probes,
+            datagrams,
+            abstentions,
+            reconnects,
+            loop_lag,
+        } = metrics.clone();
+        registry.register("lifeboat_observer_probes", "Probes by how they ended", probes);
+        registry.register(
+            "lifeboat_observer_datagrams",
+            "Evidence datagrams by what became of them",
+            datagrams,
+        );
+        registry.register(
+            "lifeboat_observer_abstentions",
+            "Times an observer began to abstain",
+            abstentions,
+        );
+        registry.register(
+            "lifeboat_observer_reconnects",
+            "Connections to consumers that ended",
+            reconnects,
+        );
+        let help = "Longest delay of the loop within the last second";
+        registry.register_with_unit("lifeboat_observer_loop_lag", help, Unit::Seconds, loop_lag);
+        metrics
+    }
+}
+
+impl ConsumerMetrics {
+    pub fn register(registry: &mut Registry) -> ConsumerMetrics {
+        let metrics = ConsumerMetrics::default();
+        let ConsumerMetrics {
+            datagrams,
+            rows,
+            transitions,
+            votes,
+            abstaining,
+            frozen,
+            refused_connections,
+        } = metrics.clone();
+        registry.register(
+            "lifeboat_evidence_datagrams",
+            "Datagrams by what became of them",
+            datagrams,
+        );
+        registry.register("lifeboat_evidence_rows", "Rows by what became of them", rows);
+        registry.register("lifeboat_verdict_transitions", "Changes of verdict", transitions);
+        registry.register(
+            "lifeboat_verdict_votes",
+            "Votes that stand, over all targets",
+            votes,
+        );
+        registry.register(
+            "lifeboat_evidence_abstaining_observers",
+            "Observers that abstain",
+            abstaining,
+        );
+        registry.register(
+            "lifeboat_verdict_frozen_targets",
+            "Targets whose verdict is frozen",
+            frozen,
+        );
+        let help = "Connections refused because there were too many";
+        registry.register("lifeboat_evidence_refused_connections", help, refused_connections);
+        metrics
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_and_units_are_those_of_the_documentation() {
+        let mut registry = Registry::default();
+        let observers = ObserverMetrics::register(&mut registry);
+        let consumers = ConsumerMetrics::register(&mut registry);
+        observers
+            .loop_lag
+            .get_or_create(&ObserverLabel { observer: "o".into() })
+            .set(0.5);
+        consumers
+            .datagrams
+            .get_or_create(&ConsumerResultLabel {
+                consumer: "c".into(),
+                result: "accepted",
+            })
+            .inc();
+        let mut text = String::new();
+        prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+        assert!(
+            text.contains("lifeboat_observer_loop_lag_seconds{observer=\"o\"} 0.5"),
+            "{text}"
+        );
+        assert!(
+            text.contains("lifeboat_evidence_datagrams_total{consumer=\"c\",result=\"accepted\"} 1"),
+            "{text}"
+        );
+    }
+}

@@ -1,0 +1,79 @@
+//! Which failures are hard evidence, which are silence, and which are our own.
+
+use std::io;
+
+use super::Failure;
+use crate::evidence::Hard;
+
+/// A failed connect, read or write.
+pub(super) fn classify(error: &io::Error) -> Failure {
+    if let Some(code) = error.raw_os_error()
+        && [
+            libc::EMFILE,
+            libc::ENFILE,
+            libc::ENOBUFS,
+            libc::ENOMEM,
+            libc::EADDRNOTAVAIL,
+        ]
+        .contains(&code)
+    {
+        return Failure::Local;
+    }
+    Failure::Miss(match error.kind() {
+        io::ErrorKind::ConnectionRefused => Hard::REFUSED,
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Hard::RESET,
+        _ => Hard::NONE,
+    })
+}
+
+/// How a request on a connection failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Broken {
+    /// The peer closed before it answered, as servers do with connections that were idle: ask again on a new one.
+    Closed,
+    Failed(Failure),
+}
+
+pub(super) fn classify_http(error: &hyper::Error) -> Broken {
+    let mut source = std::error::Error::source(error);
+    while let Some(cause) = source {
+        if let Some(io) = cause.downcast_ref::<io::Error>() {
+            return match io.kind() {
+                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Broken::Closed,
+                _ => Broken::Failed(classify(io)),
+            };
+        }
+        source = cause.source();
+    }
+    let closed = error.is_incomplete_message() || error.is_canceled() || error.is_closed();
+    if closed {
+        Broken::Closed
+    } else {
+        Broken::Failed(Failure::Miss(Hard::NONE))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: io::Error, expected: Failure) {
+        assert_eq!(classify(&error), expected, "{error}");
+    }
+
+    #[test]
+    fn kinds_of_failure() {
+        check(
+            io::ErrorKind::ConnectionRefused.into(),
+            Failure::Miss(Hard::REFUSED),
+        );
+        check(io::ErrorKind::ConnectionReset.into(), Failure::Miss(Hard::RESET));
+        check(
+            io::Error::from_raw_os_error(libc::EHOSTUNREACH),
+            Failure::Miss(Hard::NONE),
+        );
+        check(io::Error::from_raw_os_error(libc::EMFILE), Failure::Local);
+        check(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL), Failure::Local);
+    }
+}

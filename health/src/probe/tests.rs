@@ -1,0 +1,180 @@
+use super::*;
+use crate::check::{Check, StatusRange};
+use crate::server::{Manners, Server};
+
+fn profile() -> Profile {
+    Profile {
+        timeout_min_ms: 30,
+        timeout_max_ms: 200,
+        phase_timeout_ms: 200,
+        ..Profile::fast()
+    }
+}
+
+fn prober(check: &Check, control: bool) -> Arc<Prober> {
+    let around = Arc::new(Surroundings::new("o", profile(), &ObserverMetrics::default()));
+    let probe = check.parse(Family::V4).unwrap();
+    Arc::new(Prober::new(TargetId(1), probe, Family::V4, control, around))
+}
+
+fn http(url: String) -> Check {
+    Check::Http {
+        url,
+        host: Some("shop.demo.example".into()),
+        expect: StatusRange::default(),
+    }
+}
+
+impl Prober {
+    async fn ask(&self, series: Series) -> Row {
+        self.probe(series, self.around.clock.now()).await;
+        self.row(self.around.clock.now())
+    }
+}
+
+/// A port that nobody listens on.
+async fn free_port() -> std::net::SocketAddr {
+    tokio::net::TcpListener::bind("127.0.0.1:0")
+        .await
+        .unwrap()
+        .local_addr()
+        .unwrap()
+}
+
+#[tokio::test]
+async fn warm_probes_share_a_connection_and_fresh_ones_do_not() {
+    let server = Server::start(Manners::Answer(200)).await;
+    let prober = prober(&http(server.url()), false);
+    for _ in 0..5 {
+        prober.ask(Series::Warm).await;
+    }
+    assert_eq!(server.connections(), 1);
+    let row = prober.ask(Series::Fresh).await;
+    assert_eq!(
+        (row.success_streak, row.miss_streak, server.connections()),
+        (5, 0, 2)
+    );
+    assert!(row.rtt_us > 0);
+    assert_eq!(prober.ask(Series::Warm).await.success_streak, 6);
+    assert_eq!(server.connections(), 2);
+}
+
+#[tokio::test]
+async fn silence_is_a_miss_without_hard_evidence_and_costs_the_connection() {
+    let server = Server::start(Manners::Silent).await;
+    let prober = prober(&http(server.url()), true);
+    let row = prober.ask(Series::Warm).await;
+    assert_eq!((row.miss_streak, row.hard), (1, Hard::NONE));
+    server.set(Manners::Answer(200));
+    assert_eq!(prober.ask(Series::Warm).await.success_streak, 1);
+    assert_eq!(
+        server.connections(),
+        2,
+        "the connection that timed out is not used again"
+    );
+}
+
+#[tokio::test]
+async fn refused_and_reset_are_hard_evidence() {
+    let refused = prober(&http(format!("http://{}/", free_port().await)), false);
+    let row = refused.ask(Series::Warm).await;
+    assert_eq!((row.miss_streak, row.hard), (1, Hard::REFUSED));
+    let server = Server::start(Manners::Reset).await;
+    let row = prober(&http(server.url()), false).ask(Series::Warm).await;
+    assert_eq!((row.miss_streak, row.hard), (1, Hard::RESET));
+}
+
+#[tokio::test]
+async fn a_server_error_is_hard_evidence_on_a_control_path_alone() {
+    let server = Server::start(Manners::Answer(503)).await;
+    let control = prober(&http(server.url()), true).ask(Series::Warm).await;
+    assert_eq!((control.miss_streak, control.hard), (1, Hard::SERVER_ERROR));
+    let traffic = prober(&http(server.url()), false).ask(Series::Warm).await;
+    assert_eq!((traffic.miss_streak, traffic.hard), (1, Hard::NONE));
+    server.set(Manners::Answer(404));
+    let control = prober(&http(server.url()), true).ask(Series::Warm).await;
+    assert_eq!((control.miss_streak, control.hard), (1, Hard::NONE));
+}
+
+#[tokio::test]
+async fn a_connection_closed_while_idle_is_not_a_miss() {
+    let server = Server::start(Manners::CloseAfterAnswer).await;
+    let prober = prober(&http(server.url()), false);
+    for expected in 1..=10 {
+        let row = prober.ask(Series::Warm).await;
+        assert_eq!((row.success_streak, row.miss_streak), (expected, 0));
+    }
+}
+
+#[tokio::test]
+async fn a_late_answer_teaches_the_timeout() {
+    let server = Server::start(Manners::Answer(200)).await;
+    let prober = prober(&http(server.url()), false);
+    for _ in 0..30 {
+        prober.ask(Series::Warm).await;
+    }
+    server.set(Manners::Slow(Duration::from_millis(100)));
+    let mut misses = 0;
+    while prober.ask(Series::Warm).await.miss_streak > 0 {
+        misses += 1;
+        assert!(misses < 4, "the timeout does not learn");
+    }
+}
+
+#[tokio::test]
+async fn tcp_handshakes() {
+    let server = Server::start(Manners::Silent).await;
+    let row = prober(&Check::Tcp { address: server.addr }, false)
+        .ask(Series::Warm)
+        .await;
+    assert_eq!(row.success_streak, 1);
+    let row = prober(
+        &Check::Tcp {
+            address: free_port().await,
+        },
+        false,
+    )
+    .ask(Series::Warm)
+    .await;
+    assert_eq!((row.miss_streak, row.hard), (1, Hard::REFUSED));
+}
+
+#[tokio::test]
+async fn a_name_is_resolved_to_the_targets_family() {
+    let server = Server::start(Manners::Answer(200)).await;
+    let url = format!("http://localhost:{}/", server.addr.port());
+    assert_eq!(
+        prober(&http(url), false).ask(Series::Warm).await.success_streak,
+        1
+    );
+}
+
+/// A target that is silent holds as many probes as it may, and the one beside it does not notice.
+#[tokio::test]
+async fn silence_delays_nobody_else() {
+    let (silent, well) = (
+        Server::start(Manners::Silent).await,
+        Server::start(Manners::Answer(200)).await,
+    );
+    let (silent, well) = (
+        prober(&http(silent.url()), false),
+        prober(&http(well.url()), false),
+    );
+    let stop = CancellationToken::new();
+    let tasks =
+        [(&silent, 1), (&well, 2)].map(|(p, seed)| tokio::spawn(Arc::clone(p).drive(seed, stop.clone())));
+    let both = async {
+        loop {
+            let now = well.around.clock.now();
+            if well.row(now).success_streak >= 8 && silent.row(now).miss_streak >= 4 {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), both).await.unwrap();
+    stop.cancel();
+    for task in tasks {
+        task.await.unwrap();
+    }
+}

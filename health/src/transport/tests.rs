@@ -1,0 +1,381 @@
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
+
+use super::*;
+use crate::evidence::{Header, Row, encode_table};
+use crate::metrics::{ConsumerMetrics, ConsumerResultLabel, ObserverMetrics};
+use crate::server::{Manners, Server};
+use crate::{
+    Check, Family, FleetView, MonoClock, MonoTime, Path, Profile, StatusRange, Target, Transition, Verdict,
+    VerdictSink,
+};
+
+const ANY: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCALHOST), 0);
+
+struct Deaf;
+
+impl VerdictSink for Deaf {
+    fn tick(&mut self, _: MonoTime, _: &[Transition], _: &FleetView) {}
+}
+
+fn target(cluster: &str, url: String) -> Target {
+    let check = Check::Http {
+        url,
+        host: None,
+        expect: StatusRange::default(),
+    };
+    Target {
+        cluster: cluster.into(),
+        path: Path::Traffic,
+        family: Family::V4,
+        check,
+    }
+}
+
+fn consumer_at(
+    listen: SocketAddr,
+    tls: &Identity,
+    targets: Vec<Target>,
+    metrics: &ConsumerMetrics,
+) -> Result<Consumer, ConsumerError> {
+    let config = ConsumerConfig {
+        name: "dns-1".into(),
+        listen,
+        tls: tls.clone(),
+        targets,
+        profile: Profile {
+            min_fresh: 1,
+            ..Profile::fast()
+        },
+        metrics: metrics.clone(),
+    };
+    Consumer::spawn(config, Box::new(Deaf))
+}
+
+fn observer(name: &str, tls: &Identity, targets: Vec<Target>, consumers: Vec<SocketAddr>) -> Observer {
+    Observer::spawn(observer_config(name, tls, targets, consumers)).unwrap()
+}
+
+fn observer_config(
+    name: &str,
+    tls: &Identity,
+    targets: Vec<Target>,
+    consumers: Vec<SocketAddr>,
+) -> ObserverConfig {
+    ObserverConfig {
+        name: name.into(),
+        region: "r".into(),
+        targets,
+        anchors: Vec::new(),
+        consumers,
+        tls: tls.clone(),
+        profile: Profile::fast(),
+        seed: 1,
+        metrics: ObserverMetrics::default(),
+    }
+}
+
+/// Wait for something to become true; the bound is generous because only order matters.
+async fn until(what: &str, mut holds: impl FnMut() -> bool) {
+    let start = Instant::now();
+    while !holds() {
+        assert!(start.elapsed() < Duration::from_secs(30), "{what} did not happen");
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+}
+
+fn count(metrics: &ConsumerMetrics, result: &'static str) -> u64 {
+    let label = ConsumerResultLabel {
+        consumer: "dns-1".into(),
+        result,
+    };
+    metrics.datagrams.get_or_create(&label).get()
+}
+
+/// An observer's side of a connection, made by hand.
+async fn dial(identity: &Identity, consumer: &Consumer) -> Connection {
+    let socket = UdpSocket::bind(ANY).unwrap();
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).unwrap();
+    let patient = Profile {
+        ack_timeout_ms: 10_000,
+        ..Profile::fast()
+    };
+    let config = tls::client(identity, &patient, 0).unwrap();
+    endpoint
+        .connect_with(config, consumer.local_addr(), CONSUMER_NAME)
+        .unwrap()
+        .await
+        .unwrap()
+}
+
+fn datagram(observer: &str, seq: u64) -> Bytes {
+    let sent_at = MonoClock::new().now();
+    let header = Header {
+        observer: observer.into(),
+        region: "r".into(),
+        boot: 1,
+        seq,
+        sent_at,
+        abstain: false,
+    };
+    let mut all = Vec::new();
+    encode_table(&header, &[Row::default()], |bytes| all.push(bytes));
+    all.remove(0).into()
+}
+
+#[tokio::test]
+async fn strangers_foreign_names_replays_and_rubbish_are_rejected_and_counted() {
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1", "observer-2"]).unwrap();
+    let other_fleet = Identity::generate_fleet(&["observer-1"]).unwrap();
+    let metrics = ConsumerMetrics::default();
+    let consumer = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &metrics).unwrap();
+
+    let mixed = Identity {
+        roots: fleet["dns-1"].roots.clone(),
+        ..other_fleet["observer-1"].clone()
+    };
+    let stranger = dial(&mixed, &consumer).await;
+    let ended = stranger.closed().await;
+    assert!(
+        ended.to_string().contains("certificate") || ended.to_string().contains("crypto"),
+        "{ended}"
+    );
+    until("the failed handshake's count", || {
+        count(&metrics, "handshake") == 1
+    })
+    .await;
+
+    let second = dial(&fleet["observer-2"], &consumer).await;
+    for foreign in [
+        datagram("observer-1", 1),
+        datagram(CONSUMER_NAME, 1),
+        datagram("*", 1),
+    ] {
+        second.send_datagram(foreign).unwrap();
+    }
+    until("the foreign names' count", || {
+        count(&metrics, "foreign-name") == 3
+    })
+    .await;
+    assert!(consumer.view().observers.is_empty());
+
+    second.send_datagram(datagram("observer-2", 7)).unwrap();
+    until("the first datagram", || count(&metrics, "accepted") == 1).await;
+    for old in [7, 6] {
+        second.send_datagram(datagram("observer-2", old)).unwrap();
+    }
+    until("the replays' count", || count(&metrics, "sequence") == 2).await;
+    second.send_datagram(Bytes::from_static(b"rubbish")).unwrap();
+    until("the rubbish's count", || count(&metrics, "malformed") == 1).await;
+    let mut next_version = datagram("observer-2", 8).to_vec();
+    next_version[2] = 2;
+    second.send_datagram(next_version.into()).unwrap();
+    until("the other version's count", || count(&metrics, "version") == 1).await;
+    second.send_datagram(datagram("observer-2", 8)).unwrap();
+    until("evidence goes on", || count(&metrics, "accepted") == 2).await;
+    until("the view", || consumer.view().observers.len() == 1).await;
+    consumer.stop();
+}
+
+#[tokio::test]
+async fn a_consumer_without_the_consumers_name_is_not_dialled() {
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let mut nameless = rcgen::CertificateParams::new(vec!["dns-1".to_owned()]).unwrap();
+    nameless.distinguished_name = rcgen::DistinguishedName::new();
+    let key = rcgen::KeyPair::generate().unwrap();
+    let certificate = nameless.self_signed(&key).unwrap();
+    let own = Identity {
+        cert_chain: vec![certificate.der().clone()],
+        key: rustls::pki_types::PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        roots: fleet["dns-1"].roots.clone(),
+    };
+    let consumer = consumer_at(ANY, &own, Vec::new(), &ConsumerMetrics::default()).unwrap();
+    let socket = UdpSocket::bind(ANY).unwrap();
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).unwrap();
+    let config = tls::client(&fleet["observer-1"], &Profile::fast(), 0).unwrap();
+    let dialled = endpoint
+        .connect_with(config, consumer.local_addr(), CONSUMER_NAME)
+        .unwrap()
+        .await;
+    assert!(
+        dialled.is_err(),
+        "the consumer's certificate is of no known authority"
+    );
+}
+
+#[tokio::test]
+async fn a_restarted_consumer_hears_its_observers_again() {
+    let server = Server::start(Manners::Answer(200)).await;
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let targets = vec![target("a", server.url())];
+    let first = consumer_at(ANY, &fleet["dns-1"], targets.clone(), &ConsumerMetrics::default()).unwrap();
+    let addr = first.local_addr();
+    let observer = observer("observer-1", &fleet["observer-1"], targets.clone(), vec![addr]);
+    let up = |consumer: &Consumer| {
+        consumer
+            .view()
+            .cell("a", Path::Traffic, Family::V4)
+            .is_some_and(|cell| cell.verdict == Verdict::Up)
+    };
+    until("Up at the first consumer", || up(&first)).await;
+    first.stop();
+    let second = consumer_at(addr, &fleet["dns-1"], targets, &ConsumerMetrics::default()).unwrap();
+    until("Up at the second consumer", || up(&second)).await;
+    assert_eq!(second.view().observers[0].region, "r");
+    observer.stop();
+    until("the observer is missed", || !second.view().observers[0].fresh).await;
+    assert!(
+        second
+            .view()
+            .cells
+            .values()
+            .all(|cell| cell.frozen && cell.verdict == Verdict::Up)
+    );
+}
+
+#[tokio::test]
+async fn clusters_join_and_leave_while_running() {
+    let (a, b) = (
+        Server::start(Manners::Answer(200)).await,
+        Server::start(Manners::Answer(200)).await,
+    );
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let (a, b) = (target("a", a.url()), target("b", b.url()));
+    let consumer = consumer_at(ANY, &fleet["dns-1"], vec![a.clone()], &ConsumerMetrics::default()).unwrap();
+    let observer = observer(
+        "observer-1",
+        &fleet["observer-1"],
+        vec![a.clone()],
+        vec![consumer.local_addr()],
+    );
+    let is = |cluster: &str, verdict| {
+        consumer
+            .view()
+            .cell(cluster, Path::Traffic, Family::V4)
+            .map(|cell| cell.verdict)
+            == Some(verdict)
+    };
+    until("a is Up", || is("a", Verdict::Up)).await;
+    consumer.set_targets(vec![a.clone(), b.clone()]).unwrap();
+    observer.set_targets(vec![a.clone(), b.clone()]).unwrap();
+    until("b is Up", || is("b", Verdict::Up)).await;
+    consumer.set_targets(vec![b.clone()]).unwrap();
+    observer.set_targets(vec![b.clone()]).unwrap();
+    until("a is gone", || consumer.view().clusters() == ["b"]).await;
+    let twice = observer.set_targets(vec![b.clone(), b]).unwrap_err().to_string();
+    assert!(
+        twice.contains("observer observer-1: target b/traffic/ipv4 is given twice"),
+        "{twice}"
+    );
+}
+
+#[tokio::test]
+async fn an_observer_without_its_anchors_abstains() {
+    let (server, anchor) = (
+        Server::start(Manners::Answer(200)).await,
+        Server::start(Manners::Answer(200)).await,
+    );
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let targets = vec![target("a", server.url())];
+    let consumer = consumer_at(ANY, &fleet["dns-1"], targets.clone(), &ConsumerMetrics::default()).unwrap();
+    let anchors = vec![Check::Http {
+        url: anchor.url(),
+        host: None,
+        expect: StatusRange::default(),
+    }];
+    let config = observer_config(
+        "observer-1",
+        &fleet["observer-1"],
+        targets,
+        vec![consumer.local_addr()],
+    );
+    let _observer = Observer::spawn(ObserverConfig { anchors, ..config }).unwrap();
+    let abstains = || {
+        consumer
+            .view()
+            .observers
+            .first()
+            .map(|observer| observer.abstaining)
+    };
+    until("it votes", || abstains() == Some(false)).await;
+    anchor.stop().await;
+    until("it abstains", || abstains() == Some(true)).await;
+    assert!(
+        consumer
+            .view()
+            .cells
+            .values()
+            .all(|cell| cell.verdict != Verdict::Down)
+    );
+}
+
+#[test]
+fn what_cannot_start_says_why() {
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let identity = &fleet["observer-1"];
+    let taken = UdpSocket::bind(ANY).unwrap();
+    let addr = taken.local_addr().unwrap();
+    let metrics = ConsumerMetrics::default();
+    let message = |result: Result<Consumer, ConsumerError>| result.err().unwrap().to_string();
+    let busy = message(consumer_at(addr, identity, Vec::new(), &metrics));
+    assert!(
+        busy.starts_with(&format!("consumer dns-1: listen on udp {addr}: ")),
+        "{busy}"
+    );
+    let bad = message(consumer_at(
+        ANY,
+        identity,
+        vec![target("a", "gopher://x".into())],
+        &metrics,
+    ));
+    assert!(
+        bad.contains("consumer dns-1: target a/traffic/ipv4: url \"gopher://x\""),
+        "{bad}"
+    );
+
+    let check = |config: ObserverConfig, expected: &str| {
+        let message = Observer::spawn(config).err().unwrap().to_string();
+        assert!(message.contains(expected), "{message}");
+    };
+    let config = || observer_config("observer-1", identity, Vec::new(), Vec::new());
+    check(
+        ObserverConfig {
+            name: "observer-2".into(),
+            ..config()
+        },
+        "\"observer-2\" is not a name in the certificate",
+    );
+    check(
+        ObserverConfig {
+            name: String::new(),
+            ..config()
+        },
+        "observer name \"\": allowed are 1 to 63",
+    );
+    check(
+        ObserverConfig {
+            region: "a b".into(),
+            ..config()
+        },
+        "observer region \"a b\": allowed are 0 to 63",
+    );
+    let profile = Profile {
+        interval_ms: 1,
+        ..Profile::fast()
+    };
+    check(
+        ObserverConfig { profile, ..config() },
+        "observer observer-1: profile field intervalMs is 1",
+    );
+    let anchors = vec![Check::Tcp {
+        address: ([127, 0, 0, 1], 0).into(),
+    }];
+    check(
+        ObserverConfig { anchors, ..config() },
+        "observer observer-1: anchor 0: address 127.0.0.1:0",
+    );
+}

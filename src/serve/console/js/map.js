@@ -8,13 +8,16 @@ import { clusterShares } from "./shares.js";
 import { duration, number, percent, plural, successRate, verdictSign } from "./words.js";
 
 const USERS_RADIUS = 34;
-const WIDE = { radius: 19, label: { width: 128, height: 34 } };
-const NARROW = { radius: 16, label: { width: 98, height: 32 } };
+const DRIFT_MS = 140;
+const STILL = matchMedia("(prefers-reduced-motion: reduce)");
+const WIDE = { radius: 19, gap: 60, label: { width: 118, height: 33 } };
+const NARROW = { radius: 16, gap: 76, label: { width: 100, height: 29 } };
 
 export class FleetMap {
   constructor({ onPick }) {
     this.root = byId("map");
-    [this.chart, this.nodes] = [this.root.querySelector(".chart"), this.root.querySelector(".nodes")];
+    [this.chart, this.overlay] = this.root.querySelectorAll(".chart");
+    this.nodes = this.root.querySelector(".nodes");
     [this.ground, this.leaders, this.flows] = [...this.chart.querySelectorAll("g")];
     this.ground.append(svg("path", { class: "graticule", d: GRATICULE }), svg("path", { class: "land", d: LAND }));
     for (const word of ["Up", "Suspect", "Down", "Recovering", "Unknown"]) {
@@ -27,6 +30,7 @@ export class FleetMap {
     this.signature = "";
     this.focus = null;
     this.last = null;
+    setInterval(() => this.drift(), DRIFT_MS);
     new ResizeObserver(() => {
       this.signature = "";
       if (this.last) this.update(...this.last);
@@ -41,7 +45,11 @@ export class FleetMap {
     keyed(this.nodes, doc.clusters, (c) => c.name, (c) => this.createNode(c), (row, c) => {
       row.update(c, shares.get(c.name) ?? 0, faults.filter((f) => f.clusters.includes(c.name)), picked?.has(c.name), this.placed.get(c.name));
     });
-    keyed(this.flows, doc.clusters, (c) => c.name, createFlow, (row, c) => updateFlow(row, c, shares.get(c.name) ?? 0, this.placed.get(c.name)));
+    for (const [layer, moving] of [[this.flows, false], [this.overlay.firstChild, true]]) {
+      keyed(layer, doc.clusters, (c) => c.name, () => svg("path", { class: moving ? "drift" : "flow" }), (path, c) => {
+        updateFlow(path, c, shares.get(c.name) ?? 0, this.placed.get(c.name), moving);
+      });
+    }
     this.updateUsers(doc.users);
     text(byId("map-focus"), `Line width: share of ${this.focus ? `the answers for ${this.focus}` : "all answers"}`);
   }
@@ -54,10 +62,10 @@ export class FleetMap {
     this.signature = signature;
     const scale = Math.min(width / (FRAME.right - FRAME.left), height / (FRAME.bottom - FRAME.top));
     // Labels stand to the right of the easternmost nodes: most of the slack goes there.
-    const dx = (width - (FRAME.right - FRAME.left) * scale) * 0.25 - FRAME.left * scale;
+    const dx = (width - (FRAME.right - FRAME.left) * scale) * 0.12 - FRAME.left * scale;
     const dy = (height - (FRAME.bottom + FRAME.top) * scale) / 2;
     const pixels = (p) => ({ x: p.x * scale + dx, y: p.y * scale + dy });
-    set(this.chart, "viewBox", `0 0 ${width} ${height}`);
+    for (const layer of [this.chart, this.overlay]) set(layer, "viewBox", `0 0 ${width} ${height}`);
     set(this.ground, "transform", `translate(${dx} ${dy}) scale(${scale})`);
     this.usersAt = pixels(USERS);
     const form = width < 560 ? NARROW : WIDE;
@@ -65,18 +73,18 @@ export class FleetMap {
     this.place(clusters.map((c) => ({ name: c.name, ...mapped(placeOf(c.region), pixels) })), size, form);
   }
 
-  place(points, size, { radius, label }) {
+  place(points, size, { radius, gap, label }) {
     const known = points.filter((p) => p.x !== undefined);
     const strange = points.filter((p) => p.x === undefined);
     const users = { ...this.usersAt, gap: radius + USERS_RADIUS + 24 };
-    const nodes = spread(known, [users], size, 2 * radius + 20);
+    const nodes = spread(known, [users], size, gap);
     const row = strange.map((p, i) => ({ ...p, x: size.width - 60 - (strange.length - 1 - i) * 90, y: size.height - 70, strange: true }));
     const flows = fan([...nodes, ...row], users, radius);
     const taken = [box(users.x - USERS_RADIUS, users.y - USERS_RADIUS, 2 * USERS_RADIUS, 2 * USERS_RADIUS),
       ...[...flows.values()].flatMap((f) => f.through.map((p) => box(p.x - 5, p.y - 5, 10, 10)))];
     const chosen = sides(nodes, label, radius, size, taken);
-    this.placed = new Map(nodes.map((n, i) => [n.name, { ...n, side: chosen[i], flow: flows.get(n.name) }]));
-    for (const n of row) this.placed.set(n.name, { ...n, side: "below", flow: flows.get(n.name) });
+    this.placed = new Map(nodes.map((n, i) => [n.name, { ...n, ...chosen[i], flow: flows.get(n.name) }]));
+    for (const n of row) this.placed.set(n.name, { ...n, side: "below", shift: 0, flow: flows.get(n.name) });
     style(this.users, "transform", `translate(${users.x}px, ${users.y}px)`);
     this.leaders.replaceChildren(...nodes.filter((n) => Math.hypot(n.x - n.at.x, n.y - n.at.y) > radius * 0.6).flatMap((n) => [
       svg("path", { d: `M${n.at.x} ${n.at.y}L${n.x} ${n.y}` }), svg("circle", { cx: n.at.x, cy: n.at.y, r: 2 }),
@@ -88,13 +96,15 @@ export class FleetMap {
     const control = svg("path", { d: "M25 5.5a18 18 0 0 1 0 37" });
     const [count, name, line] = [el("b"), el("strong", {}, cluster.name), el("span")];
     const mark = sign("v-unknown");
+    const label = el("span", { class: "label" }, name, el("span", { class: "line" }, mark, line));
     const ring = svg("svg", { class: "ring", viewBox: "0 0 48 48", "aria-hidden": "true" }, svg("circle", { cx: 24, cy: 24, r: 15.5 }), traffic, control);
     const node = el("button", { type: "button", class: "node", onclick: () => this.onPick(cluster.name) },
-      ring, count, el("span", { class: "label" }, name, el("span", { class: "line" }, mark, line)));
+      ring, count, label);
     return { node, update: (c, share, faults, picked, at) => {
       if (!at) return;
       style(node, "transform", `translate(${at.x}px, ${at.y}px)`);
       set(node, "data-side", at.side);
+      style(label, "translate", `${at.shift.toFixed(1)}px`);
       set(node, "data-strange", at.strange ?? false);
       set(node, "aria-pressed", picked === undefined ? null : String(picked));
       set(traffic, "data-v", c.traffic.verdict);
@@ -111,6 +121,13 @@ export class FleetMap {
     } };
   }
 
+  /** Moves the dots along the flows; a few steps a second by hand cost a tenth of an animation at 60. */
+  drift() {
+    if (document.hidden || STILL.matches || document.body.dataset.link !== "live") return;
+    this.offset = ((this.offset ?? 0) + 2) % 16;
+    style(this.overlay.firstChild, "stroke-dashoffset", `${-this.offset}px`);
+  }
+
   updateUsers(users) {
     const [rate, label] = this.users.children;
     text(rate, users ? successRate(users.okPerSecond, users.failedPerSecond) : "users");
@@ -123,17 +140,11 @@ function mapped(place, pixels) {
   return place ? pixels(place) : {};
 }
 
-function createFlow() {
-  const [body, drift] = [svg("path", { class: "flow" }), svg("path", { class: "drift" })];
-  return { node: svg("g", {}, body, drift), body, drift };
-}
-
-/** Shows or hides the curve to one cluster; its width is the share of the answers. */
-function updateFlow(row, cluster, share, at) {
+/** Draws the curve to one cluster; its width is the share of the answers. The moving dots have a layer of their own. */
+function updateFlow(path, cluster, share, at, moving) {
   if (!at) return;
-  for (const path of [row.body, row.drift]) set(path, "d", at.flow.d);
-  const flowing = share > 0.002;
-  set(row.node, "data-flowing", String(flowing));
-  set(row.node, "data-v", cluster.traffic.verdict);
-  style(row.body, "stroke-width", flowing ? `${(1.5 + 15 * share).toFixed(2)}px` : "1px");
+  set(path, "d", at.flow.d);
+  set(path, "data-flowing", String(share > 0.002));
+  set(path, "data-v", cluster.traffic.verdict);
+  if (!moving) style(path, "stroke-width", share > 0.002 ? `${(1.5 + 15 * share).toFixed(2)}px` : "1px");
 }

@@ -41,13 +41,25 @@ export function fan(nodes, from, radius) {
   const flows = new Map();
   const right = nodes.filter((n) => n.x >= from.x);
   for (const side of [right, nodes.filter((n) => n.x < from.x)]) {
-    const slope = (n) => (n.y - from.y) / Math.max(Math.abs(n.x - from.x), 1);
-    [...side].sort((a, b) => slope(a) - slope(b)).forEach((node, rank, all) => {
+    outward(side, from).forEach((node, rank, all) => {
       const bend = all.length < 2 ? 0.12 : 0.2 - (0.3 * rank) / (all.length - 1);
       flows.set(node.name, curve(from, node, side === right ? bend : -bend, radius));
     });
   }
   return flows;
+}
+
+/** From top to bottom as seen from `from`; of two in one direction the farther one lies outside. */
+function outward(nodes, from) {
+  const slope = (n) => (n.y - from.y) / Math.max(Math.abs(n.x - from.x), 1);
+  const far = (n) => Math.hypot(n.x - from.x, n.y - from.y);
+  const order = [...nodes].sort((a, b) => slope(a) - slope(b));
+  for (let i = 0; i + 1 < order.length; i += 1) {
+    const [a, b] = [order[i], order[i + 1]];
+    const upper = i + 1 < order.length / 2 || (i + 1 === order.length / 2 && slope(a) < -0.4);
+    if (slope(b) - slope(a) < 0.1 && (upper ? far(a) < far(b) : far(a) > far(b))) [order[i], order[i + 1]] = [b, a];
+  }
+  return order;
 }
 
 function curve(from, to, bend, radius) {
@@ -68,30 +80,36 @@ function towards(from, to, distance) {
 }
 
 /**
- * Chooses the side of each label: the one that overlaps least with nodes, earlier labels and the edge.
- * A label is `{width, height}`; the answer is a list of sides, in the order of the nodes.
+ * Chooses the side of each label, `{side, shift}`: the one that overlaps least with nodes, other labels, flows
+ * and the edge. `shift` moves a label sideways that would leave the frame. Each label is chosen again after all
+ * others were, so that an early choice does not box in a late one.
  */
 export function sides(nodes, label, radius, size, obstacles) {
-  const taken = [...nodes.map((n) => box(n.x - radius, n.y - radius, 2 * radius, 2 * radius)), ...obstacles];
-  return nodes.map((node) => {
-    let best = null;
-    for (const side of ["right", "left", "below", "above"]) {
-      const b = labelBox(node, side, label, radius);
-      const outside = area(b) - overlap(b, box(0, 0, size.width, size.height));
-      const cost = 3 * outside + taken.reduce((sum, t) => sum + overlap(b, t), 0);
-      if (!best || cost < best.cost - 1) best = { side, b, cost };
-    }
-    taken.push(best.b);
-    return best.side;
-  });
+  const fixed = [...nodes.map((n) => box(n.x - radius, n.y - radius, 2 * radius, 2 * radius)), ...obstacles];
+  const chosen = nodes.map(() => null);
+  for (let round = 0; round < 4; round += 1) {
+    nodes.forEach((node, i) => {
+      const taken = [...fixed, ...chosen.flatMap((c, j) => (c && j !== i ? [c.at, c.at] : []))];
+      chosen[i] = best(["right", "below", "above", "left"].map((side) => candidate(node, side, label, radius, size, taken)));
+    });
+  }
+  return chosen.map(({ side, shift }) => ({ side, shift }));
 }
 
-function labelBox(n, side, { width, height }, radius) {
-  const gap = radius + 6;
-  if (side === "right") return box(n.x + gap, n.y - height / 2, width, height);
-  if (side === "left") return box(n.x - gap - width, n.y - height / 2, width, height);
-  if (side === "below") return box(n.x - width / 2, n.y + gap, width, height);
-  return box(n.x - width / 2, n.y - gap - height, width, height);
+function best(candidates) {
+  return candidates.reduce((a, b) => (b.cost < a.cost - 1 ? b : a));
+}
+
+function candidate(n, side, { width, height }, radius, size, taken) {
+  const gap = radius + 5;
+  const middle = { x: clamp(n.x - width / 2, 4, size.width - width - 4), y: n.y - height / 2 };
+  const at = {
+    right: box(n.x + gap, middle.y, width, height), left: box(n.x - gap - width, middle.y, width, height),
+    below: box(middle.x, n.y + gap, width, height), above: box(middle.x, n.y - gap - height, width, height),
+  }[side];
+  const outside = area(at) - overlap(at, box(0, 0, size.width, size.height));
+  const cost = 3 * outside + taken.reduce((sum, t) => sum + overlap(at, t), 0);
+  return { side, at, cost, shift: side === "below" || side === "above" ? middle.x - (n.x - width / 2) : 0 };
 }
 
 function clamp(v, low, high) {

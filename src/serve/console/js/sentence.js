@@ -14,7 +14,7 @@ function traffic(doc) {
   const named = (verdict, path = "traffic") => clusters.filter((c) => c[path].verdict === verdict).map((c) => c.name);
   const [down, suspect, back, unknown] = ["Down", "Suspect", "Recovering", "Unknown"].map((v) => named(v));
   const panic = doc.fleet.panic || doc.names.some((name) => name.servers.some((s) => s.panic));
-  const all = n === 1 ? "The one cluster" : `All ${count(n)} clusters`;
+  const all = n === 1 ? "The one cluster" : n === 2 ? "Both clusters" : `All ${count(n)} clusters`;
 
   if (n === 0) return { level: "unknown", text: "No cluster has joined this fleet yet." };
   if (down.length === n) return { level: "bad", text: `${all} ${is(n)} down. DNS keeps giving the last good answers.` };

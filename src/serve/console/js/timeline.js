@@ -69,7 +69,7 @@ function create({ entry }) {
   const line = [el("time", { datetime: entry.at, title: entry.at }, clock(entry.at)), after, sign(name[1](name[0])), body];
   const node = el("li", { "data-type": entry.type });
   if (entry.evidence?.length) node.append(el("details", {}, el("summary", {}, ...line), evidence(entry)));
-  else node.append(el("div", { class: "line" }, ...line));
+  else node.append(el("div", { class: "entry" }, ...line));
   return { node, after };
 }
 

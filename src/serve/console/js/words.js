@@ -37,6 +37,11 @@ export function duration(ms) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+/** The same with one unit only, for narrow places. */
+export function coarse(ms) {
+  return ms >= 60_000 ? duration(ms).split(" ").slice(0, 2).join(" ") : duration(ms);
+}
+
 export function percent(share) {
   const p = share * 100;
   return `${p > 0 && p < 1 ? p.toFixed(1) : Math.round(p)} %`;

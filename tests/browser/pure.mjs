@@ -1,0 +1,46 @@
+// Tables for the console's pure modules, run inside the page against the very files that are served.
+
+export async function pureChecks(page) {
+  const wrong = await page.evaluate(async () => {
+    const { sentence } = await import("/console/js/sentence.js");
+    const { clusterShares } = await import("/console/js/shares.js");
+    const { placeOf } = await import("/console/js/atlas.js");
+    const { spread } = await import("/console/js/place.js");
+    const { duration, list, successRate } = await import("/console/js/words.js");
+    const wrong = [];
+    const check = (what, got, want) => {
+      if (JSON.stringify(got) !== JSON.stringify(want)) wrong.push(`${what}: ${JSON.stringify(got)} instead of ${JSON.stringify(want)}`);
+    };
+
+    const cluster = (name, traffic = "Up", control = "Up") => ({ name, traffic: { verdict: traffic }, control: { verdict: control } });
+    const doc = (clusters, answers, fleet = {}) => ({
+      clusters, bindings: [], fleet: { controller: "running", freeze: false, panic: false, ...fleet },
+      names: [{ name: "n", servers: [{ panic: false, answers: Object.entries(answers).map(([c, share]) => ({ cluster: c, share })) }] }],
+    });
+    const says = (d, want) => check("sentence", sentence(d).text, want);
+    says(doc([], {}), "No cluster has joined this fleet yet.");
+    says(doc([cluster("a"), cluster("b")], { a: 1 }), "Both clusters serve.");
+    says(doc([cluster("a", "Down", "Down"), cluster("b"), cluster("c")], { a: 0.5, b: 0.5 }), "a is down; DNS is moving its users.");
+    says(doc([cluster("a", "Down"), cluster("b"), cluster("c")], { b: 0.5, c: 0.5 }), "a is down; users are on b and c.");
+    says(doc([cluster("a", "Down"), cluster("b"), cluster("c"), cluster("d")], { b: 1, c: 1, d: 1 }), "a is down; users are on the other three.");
+    says(doc([cluster("a", "Down"), cluster("b", "Down")], { a: 1 }), "Both clusters are down. DNS keeps giving the last good answers.");
+    says(doc([cluster("a", "Up", "Down"), cluster("b")], { a: 1 }), "Both clusters serve; the API of a does not answer.");
+    says(doc([cluster("a", "Recovering"), cluster("b")], { b: 1 }), "a is coming back; traffic returns step by step.");
+    says(doc([cluster("a", "Unknown"), cluster("b", "Unknown")], {}), "No verdict on any cluster yet: waiting for the observers.");
+    says(doc([cluster("a"), cluster("b")], { a: 1 }, { panic: true }), "PANIC: no survivor is positively healthy. DNS keeps giving the last good answers.");
+
+    const shares = clusterShares([{ name: "n", servers: [{ answers: [{ cluster: "a", share: 1 }, { cluster: "b", share: 1 }] }, { answers: [{ cluster: "b", share: 1 }] }, { answers: [] }] }]);
+    check("shares", [...shares], [["a", 0.25], ["b", 0.75]]);
+
+    check("an unknown region", placeOf("the-cellar"), null);
+    check("an inherited name", placeOf("constructor"), null);
+    const [a, b] = spread([{ x: 100, y: 100 }, { x: 100, y: 100 }], [], { width: 400, height: 400, margin: 10 }, 50);
+    check("coinciding nodes stand apart", Math.hypot(a.x - b.x, a.y - b.y) > 40, true);
+
+    check("list", [list([]), list(["a"]), list(["a", "b", "c"])], ["", "a", "a, b and c"]);
+    check("duration", [0, 999, 1500, 61000, 3.7e6].map(duration), ["0 ms", "999 ms", "1.5 s", "1 min 1 s", "1 h 1 min"]);
+    check("success", [successRate(1e6, 0), successRate(1e6, 1), successRate(0, 0)], ["100 %", "99.9 %", "–"]);
+    return wrong;
+  });
+  if (wrong.length) throw new Error(`pure modules:\n  ${wrong.join("\n  ")}`);
+}

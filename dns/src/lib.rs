@@ -1,1 +1,46 @@
-//! Authoritative DNS server with health steering
+//! Authoritative DNS server with health steering.
+//!
+//! ```text
+//! steering plan ──Catalog──> Snapshot (immutable, swapped whole) ─┐
+//!                                                                 ├──answer──> response      one thread a core
+//! FleetView ──Gates──> GateTable (atomics, one store moves all) ──┘
+//! ```
+//! Pure: `wire`, `name`, `catalog`, `snapshot`, `gate`, `steer`, `answer`, `invariants`. IO: `server`, `udp`, `tcp`,
+//! `lkg`.
+//!
+//! Architecture Invariant: nothing between a query and its answer waits: no lock, no disk, no log line, no allocation,
+//! no call to anything that steers.
+
+mod answer;
+mod catalog;
+mod gate;
+mod input;
+pub mod invariants;
+mod lkg;
+mod metrics;
+mod name;
+mod nonempty;
+mod server;
+mod snapshot;
+mod stamp;
+mod steer;
+mod tcp;
+mod udp;
+mod wire;
+
+pub use answer::{Outcome, QueryMeta, Reply, Scratch, Transport, answer};
+pub use catalog::{Applied, Catalog, Problem, Refused};
+pub use gate::table::{GateTable, GateValue};
+pub use gate::{FULL, GateView, Gates, Ramp};
+pub use input::{
+    EndpointInput, NameInput, NameServerInput, RecordInput, SnapshotInput, SoaInput, Steer, ZoneInput,
+};
+pub use metrics::register_all;
+pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
+pub use server::shares::{AnswerShare, NameShares};
+pub use server::status::{LkgStatus, PlanSource, QueryCount, Status};
+pub use server::{Server, ServerConfig, StartError};
+pub use snapshot::Snapshot;
+pub use snapshot::build::BuildError;
+pub use stamp::Stamp;
+pub use wire::Rcode;

@@ -1,0 +1,303 @@
+//! All zones and names the server holds, in checked form, and the rules by which a plan changes them.
+//!
+//! A plan that is not newer, or of another fleet, is refused whole. Inside a newer one each record set keeps its own
+//! stamp: a lower one is skipped; a bad one is rejected, named, and leaves what was there; nothing disappears unless
+//! `removed` says so. So no plan, however bad, can empty a live name.
+
+pub(crate) mod check;
+mod problem;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::gate::table::GateTable;
+use crate::input::{NameInput, SnapshotInput, ZoneInput};
+use crate::name::Name;
+use crate::snapshot::Snapshot;
+use crate::snapshot::build::{self, BuildError};
+use crate::stamp::Stamp;
+use check::{CheckedName, CheckedZone};
+pub use problem::Problem;
+
+/// What a plan did.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Applied {
+    pub stamp: Stamp,
+    /// Zones and names held after the plan.
+    pub zones: usize,
+    pub names: usize,
+    /// Zones and names the plan created or changed.
+    pub changed: usize,
+    /// Record sets older than what is held.
+    pub skipped: usize,
+    pub removed: usize,
+    /// Parts of the plan that were not taken; what was there before stays.
+    pub rejected: Vec<Problem>,
+}
+
+/// Why a whole plan was refused. What was there before stays.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum Refused {
+    #[error(
+        "the plan is of fleet {theirs}, this server follows fleet {ours}; to follow another, start with an empty state folder"
+    )]
+    ForeignFleet { ours: String, theirs: String },
+    #[error("the plan's stamp {offered} is not newer than {current}")]
+    NotNewer { current: Stamp, offered: Stamp },
+    #[error(
+        "the plan's stamp {offered} is older than ({epoch}, {seq}), which this server served before it restarted"
+    )]
+    BelowHighWater { epoch: u64, seq: u64, offered: Stamp },
+    #[error("the plan's stamp has no fleetUid; it names the control plane that made the plan")]
+    NoFleet,
+    #[error("the plan cannot be served: {0}")]
+    Build(#[from] BuildError),
+}
+
+/// Zones and names by name. Cheap to clone: the entries are shared.
+#[derive(Clone, Debug, Default)]
+pub struct Catalog {
+    stamp: Option<Stamp>,
+    high_water: Option<(u64, u64)>,
+    zones: BTreeMap<Name, Arc<CheckedZone>>,
+    names: BTreeMap<Name, Arc<CheckedName>>,
+}
+
+impl Catalog {
+    /// The stamp of the last plan applied.
+    #[must_use]
+    pub fn stamp(&self) -> Option<&Stamp> {
+        self.stamp.as_ref()
+    }
+
+    /// Refuses plans older than the newest one this server is known to have accepted, even before a restart.
+    pub fn remember_high_water(&mut self, stamp: &Stamp) {
+        self.high_water = self.high_water.max(Some(stamp.order()));
+    }
+
+    /// The catalog after `plan`, and what the plan did. `self` is unchanged, so a failed build loses nothing.
+    pub fn applied(&self, plan: &SnapshotInput) -> Result<(Self, Applied), Refused> {
+        self.fence(&plan.stamp)?;
+        let mut next = self.clone();
+        let mut outcome = Applied {
+            stamp: plan.stamp.clone(),
+            zones: 0,
+            names: 0,
+            changed: 0,
+            skipped: 0,
+            removed: 0,
+            rejected: Vec::new(),
+        };
+        next.stamp = Some(plan.stamp.clone());
+        next.remember_high_water(&plan.stamp);
+        next.remove_names(plan, &mut outcome);
+        next.take_zones(&plan.zones, &mut outcome);
+        next.take_names(&plan.names, &mut outcome);
+        next.remove_zones(plan, &mut outcome);
+        outcome.zones = next.zones.len();
+        outcome.names = next.names.len();
+        Ok((next, outcome))
+    }
+
+    /// Builds what is served.
+    pub fn build(&self, gates: &GateTable) -> Result<Snapshot, BuildError> {
+        let Some(stamp) = &self.stamp else {
+            return Ok(Snapshot::empty());
+        };
+        let zones = self.zones.values().map(|zone| &**zone);
+        build::snapshot(stamp, zones, self.names.values().map(|name| &**name), gates)
+    }
+
+    /// All of it as one plan: what last-known-good keeps.
+    #[must_use]
+    pub fn export(&self) -> Option<SnapshotInput> {
+        Some(SnapshotInput {
+            stamp: self.stamp.clone()?,
+            zones: self.zones.values().map(|zone| zone.input.clone()).collect(),
+            names: self.names.values().map(|name| name.input.clone()).collect(),
+            removed: Vec::new(),
+        })
+    }
+
+    pub(crate) fn names(&self) -> impl Iterator<Item = &CheckedName> {
+        self.names.values().map(|name| &**name)
+    }
+
+    pub(crate) fn zone_names(&self) -> Vec<String> {
+        self.zones.keys().map(Name::to_string).collect()
+    }
+
+    fn fence(&self, offered: &Stamp) -> Result<(), Refused> {
+        if offered.fleet_uid.is_empty() {
+            return Err(Refused::NoFleet);
+        }
+        if let Some(current) = &self.stamp {
+            if current.fleet_uid != offered.fleet_uid {
+                return Err(Refused::ForeignFleet {
+                    ours: current.fleet_uid.clone(),
+                    theirs: offered.fleet_uid.clone(),
+                });
+            }
+            if offered.order() <= current.order() {
+                return Err(Refused::NotNewer {
+                    current: current.clone(),
+                    offered: offered.clone(),
+                });
+            }
+        }
+        match self.high_water {
+            Some((epoch, seq)) if offered.order() < (epoch, seq) => Err(Refused::BelowHighWater {
+                epoch,
+                seq,
+                offered: offered.clone(),
+            }),
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn remove_names(&mut self, plan: &SnapshotInput, outcome: &mut Applied) {
+        for text in &plan.removed {
+            match Name::parse(text) {
+                Ok(name) => outcome.removed += usize::from(self.names.remove(&name).is_some()),
+                Err(error) => outcome
+                    .rejected
+                    .push(Problem::new("removed", text, "name", error)),
+            }
+        }
+    }
+
+    /// A zone goes when it is in `removed`, is not in the plan, and no steered name needs it any more.
+    fn remove_zones(&mut self, plan: &SnapshotInput, outcome: &mut Applied) {
+        let kept: Vec<Name> = plan
+            .zones
+            .iter()
+            .filter_map(|zone| Name::parse(&zone.name).ok())
+            .collect();
+        for apex in plan.removed.iter().filter_map(|text| Name::parse(text).ok()) {
+            if !self.zones.contains_key(&apex) || kept.contains(&apex) {
+                continue;
+            }
+            if let Some(user) = self.names.values().find(|name| name.zone == apex) {
+                let reason = format!("still holds the name {}; remove its names too", user.name);
+                outcome
+                    .rejected
+                    .push(Problem::new("zone", &apex, "removed", reason));
+            } else if !plan
+                .names
+                .iter()
+                .any(|name| Name::parse(&name.name).ok().as_ref() == Some(&apex))
+            {
+                self.zones.remove(&apex);
+                outcome.removed += 1;
+            }
+        }
+    }
+
+    fn take_zones(&mut self, zones: &[ZoneInput], outcome: &mut Applied) {
+        let duplicates = check::duplicates(zones.iter().map(|zone| zone.name.as_str()));
+        for input in zones {
+            if duplicates.contains(&input.name.to_ascii_lowercase()) {
+                outcome
+                    .rejected
+                    .push(Problem::new("zone", &input.name, "name", "is in the plan twice"));
+                continue;
+            }
+            match check::zone(input).and_then(|zone| self.free_of_steered(zone)) {
+                Ok(zone)
+                    if self
+                        .zones
+                        .get(&zone.apex)
+                        .is_some_and(|held| held.input == zone.input) => {}
+                Ok(zone) => {
+                    self.zones.insert(zone.apex.clone(), Arc::new(zone));
+                    outcome.changed += 1;
+                }
+                Err(problem) => outcome.rejected.push(problem),
+            }
+        }
+    }
+
+    fn free_of_steered(&self, zone: CheckedZone) -> Result<CheckedZone, Problem> {
+        match self.names.keys().find(|name| zone.has_addresses(name)) {
+            Some(name) => Err(Problem::new(
+                "zone",
+                &zone.apex,
+                "records",
+                format!("has addresses for {name}, which is steered"),
+            )),
+            None => Ok(zone),
+        }
+    }
+
+    fn take_names(&mut self, names: &[NameInput], outcome: &mut Applied) {
+        let duplicates = check::duplicates(names.iter().map(|name| name.name.as_str()));
+        for input in names {
+            if duplicates.contains(&input.name.to_ascii_lowercase()) {
+                outcome
+                    .rejected
+                    .push(Problem::new("name", &input.name, "name", "is in the plan twice"));
+                continue;
+            }
+            match check::name(input).and_then(|name| self.fits_zone(name)) {
+                Ok(name) => self.take_name(name, outcome),
+                Err(problem) => outcome.rejected.push(problem),
+            }
+        }
+    }
+
+    fn take_name(&mut self, name: CheckedName, outcome: &mut Applied) {
+        if let Some(held) = self.names.get(&name.name) {
+            let (held_order, order) = (
+                (held.input.epoch, held.input.seq),
+                (name.input.epoch, name.input.seq),
+            );
+            if order < held_order {
+                outcome.skipped += 1;
+                return;
+            }
+            debug_assert!(crate::invariants::s2_stamp_does_not_fall(held_order, order));
+            if held.input == name.input {
+                return;
+            }
+        }
+        self.names.insert(name.name.clone(), Arc::new(name));
+        outcome.changed += 1;
+    }
+
+    fn fits_zone(&self, name: CheckedName) -> Result<CheckedName, Problem> {
+        let Some(zone) = self.zones.get(&name.zone) else {
+            let held = self.zone_names().join(", ");
+            let held = if held.is_empty() {
+                "no zone at all".to_owned()
+            } else {
+                held
+            };
+            let reason = format!("the server has no zone {}; it has {held}", name.zone);
+            return Err(Problem::new("name", &name.name, "zone", reason));
+        };
+        let closer = self
+            .zones
+            .keys()
+            .find(|apex| **apex != name.zone && apex.is_within(&name.zone) && name.name.is_within(apex));
+        if let Some(closer) = closer {
+            return Err(Problem::new(
+                "name",
+                &name.name,
+                "zone",
+                format!("the name belongs to the zone {closer}"),
+            ));
+        }
+        if zone.has_addresses(&name.name) {
+            let reason = format!("the zone {} has fixed addresses for it", name.zone);
+            return Err(Problem::new("name", &name.name, "name", reason));
+        }
+        Ok(name)
+    }
+}
+
+#[cfg(test)]
+mod tests;

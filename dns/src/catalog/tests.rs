@@ -1,0 +1,322 @@
+//! How plans change the catalog, and what each kind of bad input is told.
+
+use std::net::IpAddr;
+
+use super::*;
+use crate::input::{EndpointInput, NameServerInput, RecordInput, SoaInput, Steer};
+
+fn stamp(seq: u64) -> Stamp {
+    Stamp {
+        fleet_uid: "fleet".to_owned(),
+        epoch: 1,
+        seq,
+    }
+}
+
+fn zone() -> ZoneInput {
+    ZoneInput {
+        name: "demo.example".to_owned(),
+        soa: SoaInput {
+            mname: "ns1.demo.example".to_owned(),
+            rname: "hostmaster.demo.example".to_owned(),
+            refresh: 3600,
+            retry: 600,
+            expire: 86400,
+            minimum: 5,
+        },
+        ttl: 300,
+        name_servers: vec![NameServerInput {
+            name: "ns1.demo.example".to_owned(),
+            addresses: vec!["192.0.2.53".parse().unwrap()],
+        }],
+        records: Vec::new(),
+    }
+}
+
+fn endpoint(cluster: &str, address: &str) -> EndpointInput {
+    EndpointInput {
+        cluster: cluster.to_owned(),
+        addresses: vec![address.parse::<IpAddr>().unwrap()],
+        weight: 1,
+    }
+}
+
+fn name(seq: u64) -> NameInput {
+    NameInput {
+        name: "shop.demo.example".to_owned(),
+        zone: "demo.example".to_owned(),
+        epoch: 1,
+        seq,
+        ttl: 5,
+        steer: Steer::Weighted,
+        endpoints: vec![endpoint("a", "192.0.2.1"), endpoint("b", "192.0.2.2")],
+    }
+}
+
+fn plan(seq: u64) -> SnapshotInput {
+    SnapshotInput {
+        stamp: stamp(seq),
+        zones: vec![zone()],
+        names: vec![name(seq)],
+        removed: Vec::new(),
+    }
+}
+
+fn held(catalog: &Catalog) -> Vec<NameInput> {
+    catalog.names().map(|name| name.input.clone()).collect()
+}
+
+#[test]
+fn only_newer_plans_of_the_same_fleet_are_taken() {
+    let (catalog, applied) = Catalog::default().applied(&plan(5)).unwrap();
+    assert_eq!((applied.zones, applied.names, applied.changed), (1, 1, 2));
+    for seq in [4, 5] {
+        let refused = catalog.applied(&plan(seq)).unwrap_err();
+        assert!(matches!(refused, Refused::NotNewer { .. }), "{refused}");
+    }
+    let mut later_epoch = plan(1);
+    later_epoch.stamp.epoch = 2;
+    assert!(catalog.applied(&later_epoch).is_ok());
+    let mut foreign = plan(6);
+    foreign.stamp.fleet_uid = "other".to_owned();
+    assert!(matches!(
+        catalog.applied(&foreign).unwrap_err(),
+        Refused::ForeignFleet { .. }
+    ));
+    let mut nameless = plan(6);
+    nameless.stamp.fleet_uid.clear();
+    assert_eq!(catalog.applied(&nameless).unwrap_err(), Refused::NoFleet);
+}
+
+#[test]
+fn a_plan_below_the_high_water_is_refused_after_a_restart() {
+    let (mut catalog, _) = Catalog::default().applied(&plan(5)).unwrap();
+    catalog.remember_high_water(&stamp(8));
+    assert!(matches!(
+        catalog.applied(&plan(7)).unwrap_err(),
+        Refused::BelowHighWater { .. }
+    ));
+    assert!(
+        catalog.applied(&plan(8)).is_ok(),
+        "the plan served before the restart is taken again"
+    );
+}
+
+#[test]
+fn a_record_set_keeps_its_own_stamp() {
+    let (catalog, _) = Catalog::default().applied(&plan(5)).unwrap();
+    let mut late = plan(6);
+    late.names[0].seq = 4;
+    late.names[0].endpoints.truncate(1);
+    let (catalog, applied) = catalog.applied(&late).unwrap();
+    assert_eq!((applied.skipped, applied.changed), (1, 0));
+    assert_eq!(held(&catalog), [name(5)]);
+}
+
+#[test]
+fn nothing_disappears_unless_removed_says_so() {
+    let (catalog, _) = Catalog::default().applied(&plan(1)).unwrap();
+    let empty = SnapshotInput {
+        stamp: stamp(2),
+        ..SnapshotInput::default()
+    };
+    let (catalog, applied) = catalog.applied(&empty).unwrap();
+    assert_eq!((applied.zones, applied.names), (1, 1));
+
+    let zone_first = SnapshotInput {
+        stamp: stamp(3),
+        removed: vec!["demo.example".to_owned()],
+        ..SnapshotInput::default()
+    };
+    let (catalog, applied) = catalog.applied(&zone_first).unwrap();
+    assert_eq!((applied.zones, applied.removed), (1, 0));
+    assert!(
+        applied.rejected[0]
+            .to_string()
+            .contains("still holds the name shop.demo.example")
+    );
+
+    let removed = vec!["demo.example.".to_owned(), "shop.demo.example".to_owned()];
+    let both = SnapshotInput {
+        stamp: stamp(4),
+        removed,
+        ..SnapshotInput::default()
+    };
+    let (_, applied) = catalog.applied(&both).unwrap();
+    assert_eq!((applied.zones, applied.names, applied.removed), (0, 0, 2));
+}
+
+#[test]
+fn export_and_restore_are_inverse() {
+    let (catalog, _) = Catalog::default().applied(&plan(3)).unwrap();
+    let (restored, applied) = Catalog::default().applied(&catalog.export().unwrap()).unwrap();
+    assert_eq!(applied.rejected, []);
+    assert_eq!(restored.export(), catalog.export());
+}
+
+/// Applies a plan whose name was spoilt by `change`: it must be rejected for `expected`, and the good one must stay.
+fn check_name(change: impl Fn(&mut NameInput), expected: &str) {
+    let (catalog, _) = Catalog::default().applied(&plan(1)).unwrap();
+    let mut bad = plan(2);
+    change(&mut bad.names[0]);
+    let (catalog, applied) = catalog.applied(&bad).unwrap();
+    let told: Vec<String> = applied.rejected.iter().map(Problem::to_string).collect();
+    assert!(
+        told.len() == 1 && told[0].contains(expected),
+        "{told:?} should say `{expected}`"
+    );
+    assert_eq!(held(&catalog), [name(1)]);
+}
+
+#[test]
+fn a_bad_name_is_named_and_leaves_the_good_one() {
+    check_name(
+        |name| name.endpoints.clear(),
+        "name shop.demo.example: endpoints: is empty",
+    );
+    check_name(
+        |name| name.endpoints[1].addresses.clear(),
+        "endpoints[1].addresses: is empty for the cluster b",
+    );
+    check_name(
+        |name| name.endpoints.iter_mut().for_each(|e| e.weight = 0),
+        "endpoints: has only weights of 0",
+    );
+    check_name(
+        |name| name.endpoints[1].cluster = "a".to_owned(),
+        "endpoints[1].cluster: the cluster a has two",
+    );
+    check_name(
+        |name| name.endpoints[1].addresses = name.endpoints[0].addresses.clone(),
+        "192.0.2.1 is listed twice",
+    );
+    check_name(
+        |name| name.ttl = 0x8000_0000,
+        "ttl: is 2147483648; at most 2147483647",
+    );
+    check_name(
+        |name| name.name = "shop.other.example".to_owned(),
+        "outside its zone demo.example",
+    );
+    check_name(
+        |name| name.name = "a..demo.example".to_owned(),
+        "name: has an empty label",
+    );
+    check_name(
+        |name| name.zone = "example".to_owned(),
+        "no zone example; it has demo.example",
+    );
+    check_name(
+        |name| name.name = "ns1.demo.example".to_owned(),
+        "has fixed addresses",
+    );
+    check_name(
+        |name| name.steer = Steer::All { max: Some(0) },
+        "steer.all.max: is 0",
+    );
+    check_name(
+        |name| {
+            name.steer = Steer::Failover {
+                order: vec!["z".to_owned()],
+            }
+        },
+        "order[0]: no endpoint is in the cluster z",
+    );
+}
+
+#[test]
+fn a_name_listed_twice_is_taken_from_neither() {
+    let mut twice = plan(1);
+    twice.names.push(NameInput {
+        name: "Shop.Demo.Example.".to_owned(),
+        ..name(1)
+    });
+    let (catalog, applied) = Catalog::default().applied(&twice).unwrap();
+    assert_eq!(applied.rejected.len(), 2);
+    assert_eq!(held(&catalog), []);
+}
+
+/// Like `check_name`, for the zone.
+fn check_zone(change: impl Fn(&mut ZoneInput), expected: &str) {
+    let (catalog, _) = Catalog::default().applied(&plan(1)).unwrap();
+    let mut bad = plan(2);
+    change(&mut bad.zones[0]);
+    let (catalog, applied) = catalog.applied(&bad).unwrap();
+    let told: Vec<String> = applied.rejected.iter().map(Problem::to_string).collect();
+    assert!(
+        told.len() == 1 && told[0].contains(expected),
+        "{told:?} should say `{expected}`"
+    );
+    assert_eq!(catalog.export().unwrap().zones, [zone()]);
+}
+
+fn record(name: &str, kind: &str, data: &[&str]) -> RecordInput {
+    let data = data.iter().map(|text| (*text).to_owned()).collect();
+    RecordInput {
+        name: name.to_owned(),
+        ttl: None,
+        kind: kind.to_owned(),
+        data,
+    }
+}
+
+#[test]
+fn a_bad_zone_is_named_and_leaves_the_good_one() {
+    check_zone(
+        |zone| zone.name_servers.clear(),
+        "zone demo.example: nameServers: is empty",
+    );
+    check_zone(
+        |zone| zone.name_servers[0].addresses.clear(),
+        "nameServers[0].addresses: is empty",
+    );
+    check_zone(|zone| zone.ttl = u32::MAX, "ttl: is 4294967295");
+    check_zone(
+        |zone| zone.soa.mname = "n s".to_owned(),
+        "soa.mname: has the character ` `",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("www", "MX", &["x"])],
+        "records[0].kind: is MX; A, AAAA and TXT",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("www", "A", &["192.0.2.300"])],
+        "records[0].data[0]: `192.0.2.300` is not",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("www", "A", &[])],
+        "records[0].data: is empty",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("www.example", "TXT", &["x"])],
+        "www.example lies outside the zone",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("shop", "A", &["192.0.2.9"])],
+        "shop.demo.example, which is steered",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("@", "TXT", &["x"]), record("@", "txt", &["y"])],
+        "second txt record set",
+    );
+}
+
+#[test]
+fn plan_data_is_strict_and_round_trips() {
+    let json = serde_json::to_string(&plan(1)).unwrap();
+    assert_eq!(serde_json::from_str::<SnapshotInput>(&json).unwrap(), plan(1));
+    let negative = json.replace("\"weight\":1", "\"weight\":-1");
+    assert!(
+        serde_json::from_str::<SnapshotInput>(&negative)
+            .unwrap_err()
+            .to_string()
+            .contains("-1")
+    );
+    let unknown = json.replace("\"ttl\":5", "\"ttl\":5,\"tttl\":6");
+    assert!(
+        serde_json::from_str::<SnapshotInput>(&unknown)
+            .unwrap_err()
+            .to_string()
+            .contains("tttl")
+    );
+}

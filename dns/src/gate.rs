@@ -1,0 +1,227 @@
+//! From verdicts to gates. A gate is what health lets through of a cluster's weight, in millionths: 0 withdrawn,
+//! [`FULL`] open, between them the ramp of a cluster that came back.
+//!
+//! ```text
+//! FleetView ──tick(now)──> Gates (episodes, PANIC, ramps; pure) ──store──> GateTable (atomics) ──load──> answers
+//! ```
+//! One store into the table moves every name that uses the slot.
+
+mod episode;
+mod family;
+mod ramp;
+pub(crate) mod table;
+
+use std::collections::BTreeMap;
+
+use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path, Verdict};
+use serde::Serialize;
+
+use episode::Episode;
+use family::FamilyState;
+pub use ramp::Ramp;
+use table::{GateTable, GateValue};
+
+/// A gate that lets everything through.
+pub const FULL: u32 = 1_000_000;
+
+/// The state machine between the verdicts of one consumer and the gate table of one server.
+#[derive(Debug)]
+pub struct Gates {
+    ramp: Ramp,
+    episode: Episode,
+    families: BTreeMap<Family, FamilyState>,
+    slots: BTreeMap<(String, Family), Slot>,
+}
+
+/// What one cluster's gate is and why, for people.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GateView {
+    pub cluster: String,
+    pub family: Family,
+    pub verdict: Verdict,
+    /// Share of the plan weight that is let through, 0 to 1.
+    pub gate: f64,
+    /// Health asks for its withdrawal, and no survivor is positively healthy: it stays in the answers.
+    pub held: bool,
+    pub suppressed: bool,
+    /// Too few fresh observers: the gate stays as it is.
+    pub frozen: bool,
+}
+
+#[derive(Debug)]
+struct Slot {
+    value: GateValue,
+    withdrawn: bool,
+    /// When the next step of the ramp is due; `None` when fully open, withdrawn or not ramping.
+    next_step: Option<MonoTime>,
+    was_down: bool,
+    /// What the last tick saw.
+    seen: (Verdict, bool, bool),
+}
+
+impl Default for Slot {
+    fn default() -> Self {
+        Self {
+            value: GateValue::default(),
+            withdrawn: false,
+            next_step: None,
+            was_down: false,
+            seen: (Verdict::Unknown, false, false),
+        }
+    }
+}
+
+impl Gates {
+    #[must_use]
+    pub fn new(ramp: Ramp) -> Self {
+        Self {
+            ramp,
+            episode: Episode::default(),
+            families: BTreeMap::new(),
+            slots: BTreeMap::new(),
+        }
+    }
+
+    /// Brings every gate up to date with the view and stores what changed. Level-triggered: what the view says now
+    /// is all that counts, so a missed tick changes nothing but the time. Returns whether anything changed.
+    pub fn tick(&mut self, now: MonoTime, view: &FleetView, table: &GateTable) -> bool {
+        let mut changed = false;
+        for family in [Family::V4, Family::V6] {
+            let cells: Vec<(&str, &Cell)> = view
+                .cells
+                .iter()
+                .filter(|((_, path, of), _)| *path == Path::Traffic && *of == family)
+                .map(|((cluster, _, _), cell)| (cluster.as_str(), cell))
+                .collect();
+            if !cells.is_empty() {
+                changed |= self.tick_family(now, family, &cells, table);
+            }
+        }
+        changed
+    }
+
+    fn tick_family(
+        &mut self,
+        now: MonoTime,
+        family: Family,
+        cells: &[(&str, &Cell)],
+        table: &GateTable,
+    ) -> bool {
+        for (cluster, cell) in cells {
+            let slot = self.slots.entry(((*cluster).to_owned(), family)).or_default();
+            let down = cell.verdict == Verdict::Down;
+            if down && !cell.frozen && !slot.was_down {
+                self.episode.note_down(now);
+            }
+            slot.was_down = down;
+        }
+        let state = self.families.entry(family).or_default();
+        let judged = state.judge(now, cells);
+        let mut changed = false;
+        for (cluster, cell) in cells {
+            let Some(slot) = self.slots.get_mut(&((*cluster).to_owned(), family)) else {
+                continue;
+            };
+            let before = slot.value;
+            let seen = (cell.verdict, cell.suppressed, cell.frozen);
+            if !cell.frozen && cell.verdict != Verdict::Unknown {
+                if judged.wants_out(cell) {
+                    if judged.may_withdraw {
+                        slot.withdraw(self.episode.begin(now));
+                    } else {
+                        slot.hold(judged.total.then(|| self.episode.current(now)).flatten());
+                    }
+                } else {
+                    let per = self.ramp.per_step(table.ttl_of(cluster, family));
+                    slot.admit(now, cell.verdict, self.ramp.step_millionths(), per);
+                }
+            }
+            changed |= before != slot.value || seen != slot.seen;
+            slot.seen = seen;
+            if before != slot.value
+                && let Some(id) = table.intern(cluster, family)
+            {
+                table.store(id, slot.value);
+            }
+        }
+        debug_assert!(
+            crate::invariants::s8a_withdrawal_has_survivor(judged.may_withdraw, judged.survivors),
+            "a withdrawal was allowed without a positively healthy survivor"
+        );
+        changed
+    }
+
+    /// Every gate as of the last tick, by cluster and family.
+    #[must_use]
+    pub fn view(&self) -> Vec<GateView> {
+        self.slots
+            .iter()
+            .map(|((cluster, family), slot)| GateView {
+                cluster: cluster.clone(),
+                family: *family,
+                verdict: slot.seen.0,
+                gate: f64::from(slot.value.gate) / f64::from(FULL),
+                held: slot.value.held,
+                suppressed: slot.seen.1,
+                frozen: slot.seen.2,
+            })
+            .collect()
+    }
+}
+
+impl Slot {
+    /// Takes the cluster out of the answers and remembers what it had, and in which episode.
+    fn withdraw(&mut self, episode: u32) {
+        if !self.withdrawn {
+            self.value = GateValue {
+                gate: 0,
+                last_good: self.value.gate,
+                episode,
+                held: false,
+            };
+            self.withdrawn = true;
+            self.next_step = None;
+        }
+    }
+
+    /// PANIC: the cluster should go, and nobody is known to be better. It keeps what it has; where the whole
+    /// family is down, one withdrawn in the present episode gets back what it had.
+    fn hold(&mut self, returning_episode: Option<u32>) {
+        if !self.withdrawn {
+            self.value.held = true;
+        } else if returning_episode == Some(self.value.episode) {
+            self.value = GateValue {
+                gate: self.value.last_good,
+                held: true,
+                ..self.value
+            };
+            self.withdrawn = false;
+        }
+    }
+
+    /// The cluster may serve: ramps up after a withdrawal, a step at once and then one every `per`.
+    fn admit(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: std::time::Duration) {
+        self.value.held = false;
+        if self.withdrawn {
+            if matches!(verdict, Verdict::Recovering | Verdict::Up) {
+                self.withdrawn = false;
+                self.value.gate = step;
+                self.next_step = (step < FULL).then(|| now + per);
+            }
+            return;
+        }
+        if self.value.gate >= FULL {
+            return;
+        }
+        // A suspect cluster keeps its share and gets no more. An interrupted ramp goes on from where it was.
+        let due = *self.next_step.get_or_insert(now + per);
+        if now >= due && verdict != Verdict::Suspect {
+            self.value.gate = self.value.gate.saturating_add(step).min(FULL);
+            self.next_step = (self.value.gate < FULL).then(|| now + per);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

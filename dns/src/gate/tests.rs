@@ -1,0 +1,216 @@
+//! Episodes, PANIC and ramps over hand-made views.
+
+use std::time::Duration;
+
+use super::*;
+
+const CLUSTERS: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+struct Fleet {
+    gates: Gates,
+    table: GateTable,
+    view: FleetView,
+}
+
+impl Fleet {
+    /// Five clusters that are Up, with names of TTL 5 and a ramp of 25 % per TTL.
+    fn new() -> Self {
+        let table = GateTable::new();
+        let slots = CLUSTERS
+            .iter()
+            .map(|cluster| (table.intern(cluster, Family::V4).unwrap(), 5))
+            .collect();
+        table.set_ttls(&slots);
+        let ramp = Ramp {
+            step_permille: 250,
+            per: Duration::ZERO,
+            at_least_ttl: true,
+        };
+        let mut fleet = Self {
+            gates: Gates::new(ramp),
+            table,
+            view: FleetView::default(),
+        };
+        for cluster in CLUSTERS {
+            fleet.set(cluster, Verdict::Up);
+        }
+        fleet
+    }
+
+    fn set(&mut self, cluster: &str, verdict: Verdict) {
+        let healthy = matches!(verdict, Verdict::Up | Verdict::Recovering);
+        let cell = Cell {
+            verdict,
+            positively_healthy: healthy,
+            ..Cell::default()
+        };
+        self.cell(cluster, cell);
+    }
+
+    fn cell(&mut self, cluster: &str, cell: Cell) {
+        self.view
+            .cells
+            .insert((cluster.to_owned(), Path::Traffic, Family::V4), cell);
+    }
+
+    fn tick(&mut self, ms: u64) -> Vec<u32> {
+        self.gates
+            .tick(MonoTime::from_millis(ms), &self.view, &self.table);
+        CLUSTERS
+            .iter()
+            .map(|cluster| self.table.gate(cluster, Family::V4).unwrap().gate / 1_000)
+            .collect()
+    }
+}
+
+#[test]
+fn one_dies_and_comes_back_by_the_ramp() {
+    let mut fleet = Fleet::new();
+    assert_eq!(fleet.tick(0), [1000; 5]);
+    fleet.set("b", Verdict::Suspect);
+    assert_eq!(fleet.tick(10), [1000; 5], "a suspect is not withdrawn");
+    fleet.set("b", Verdict::Down);
+    assert_eq!(fleet.tick(20), [1000, 0, 1000, 1000, 1000]);
+    fleet.set("b", Verdict::Recovering);
+    assert_eq!(fleet.tick(5_000)[1], 250, "the first step is taken at once");
+    assert_eq!(fleet.tick(9_990)[1], 250);
+    assert_eq!(fleet.tick(10_000)[1], 500);
+    fleet.set("b", Verdict::Suspect);
+    assert_eq!(fleet.tick(16_000)[1], 500, "a suspect gains nothing");
+    fleet.set("b", Verdict::Up);
+    assert_eq!(fleet.tick(16_010)[1], 750);
+    assert_eq!(fleet.tick(21_010)[1], 1000);
+}
+
+#[test]
+fn five_that_die_at_once_are_never_withdrawn() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    for cluster in CLUSTERS {
+        fleet.set(cluster, Verdict::Down);
+    }
+    assert_eq!(fleet.tick(10), [1000; 5]);
+    assert_eq!(fleet.tick(600_000), [1000; 5], "for as long as it lasts");
+    assert!(fleet.gates.view().iter().all(|gate| gate.held));
+    // They return one after another within the settling time: nobody was withdrawn, nobody ramps.
+    for (index, cluster) in CLUSTERS.iter().enumerate() {
+        fleet.set(cluster, Verdict::Recovering);
+        assert_eq!(fleet.tick(600_010 + 100 * index as u64), [1000; 5]);
+    }
+    assert_eq!(fleet.tick(602_000), [1000; 5]);
+    assert!(fleet.gates.view().iter().all(|gate| !gate.held));
+}
+
+#[test]
+fn five_that_die_fifty_ms_apart_keep_their_whole_set() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    for (index, cluster) in CLUSTERS.iter().enumerate() {
+        fleet.set(cluster, Verdict::Down);
+        let gates = fleet.tick(10 + 50 * index as u64);
+        assert!(gates.iter().any(|gate| *gate > 0));
+    }
+    assert_eq!(fleet.tick(220), [1000; 5]);
+}
+
+#[test]
+fn a_cluster_lost_in_an_earlier_episode_stays_out_of_the_last_good_set() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    fleet.set("a", Verdict::Down);
+    assert_eq!(fleet.tick(10), [0, 1000, 1000, 1000, 1000]);
+    for cluster in &CLUSTERS[1..] {
+        fleet.set(cluster, Verdict::Down);
+    }
+    assert_eq!(fleet.tick(20_000), [0, 1000, 1000, 1000, 1000]);
+    let value = fleet.table.gate("a", Family::V4).unwrap();
+    assert_eq!((value.last_good, value.episode), (FULL, 1));
+}
+
+#[test]
+fn after_a_total_outage_the_dead_are_withdrawn_once_a_survivor_has_settled() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    for cluster in CLUSTERS {
+        fleet.set(cluster, Verdict::Down);
+    }
+    fleet.tick(10);
+    fleet.set("c", Verdict::Recovering);
+    assert_eq!(fleet.tick(5_000), [1000; 5]);
+    assert_eq!(fleet.tick(5_900), [1000; 5]);
+    assert_eq!(fleet.tick(6_000), [0, 0, 1000, 0, 0]);
+}
+
+#[test]
+fn no_withdrawal_without_a_positively_healthy_survivor() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    for cluster in CLUSTERS {
+        fleet.set(cluster, Verdict::Suspect);
+    }
+    fleet.set("a", Verdict::Down);
+    assert_eq!(fleet.tick(10), [1000; 5]);
+    fleet.set("b", Verdict::Up);
+    assert_eq!(
+        fleet.tick(20),
+        [0, 1000, 1000, 1000, 1000],
+        "one survivor is enough"
+    );
+    fleet.set("b", Verdict::Suspect);
+    assert_eq!(
+        fleet.tick(30),
+        [0, 1000, 1000, 1000, 1000],
+        "what is committed stays while others are only suspect"
+    );
+}
+
+#[test]
+fn unknown_and_frozen_change_nothing() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    fleet.set("a", Verdict::Down);
+    fleet.tick(10);
+    let frozen = |verdict| Cell {
+        verdict,
+        frozen: true,
+        ..Cell::default()
+    };
+    fleet.cell("a", frozen(Verdict::Recovering));
+    fleet.cell("b", frozen(Verdict::Down));
+    fleet.set("c", Verdict::Unknown);
+    assert_eq!(fleet.tick(60_000), [0, 1000, 1000, 1000, 1000]);
+}
+
+#[test]
+fn the_suppressed_are_out_unless_nobody_else_is_left() {
+    let mut fleet = Fleet::new();
+    let flappy = Cell {
+        verdict: Verdict::Up,
+        positively_healthy: true,
+        suppressed: true,
+        ..Cell::default()
+    };
+    fleet.cell("a", flappy);
+    assert_eq!(fleet.tick(0), [0, 1000, 1000, 1000, 1000]);
+    for cluster in &CLUSTERS[1..] {
+        fleet.set(cluster, Verdict::Down);
+    }
+    assert_eq!(fleet.tick(20_000), [250, 0, 0, 0, 0]);
+}
+
+#[test]
+fn families_are_judged_apart() {
+    let mut fleet = Fleet::new();
+    fleet.view.cells.insert(
+        ("a".to_owned(), Path::Traffic, Family::V6),
+        Cell {
+            verdict: Verdict::Down,
+            ..Cell::default()
+        },
+    );
+    fleet.table.intern("a", Family::V6).unwrap();
+    fleet.tick(0);
+    let six = fleet.table.gate("a", Family::V6).unwrap();
+    assert!(six.held && six.gate == FULL, "the only IPv6 cluster is kept");
+    assert_eq!(fleet.table.gate("a", Family::V4).unwrap(), GateValue::default());
+}

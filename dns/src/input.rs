@@ -1,0 +1,111 @@
+//! What a steering plan looks like from outside: plain data with serde, checked only when it is applied.
+//! The same types are read from a file, from the control plane, and from last-known-good on disk.
+
+use std::net::IpAddr;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::stamp::Stamp;
+
+/// One steering plan: every zone and name it changes, and what it takes away.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SnapshotInput {
+    pub stamp: Stamp,
+    /// Zones to create or replace. A zone that is not listed stays.
+    #[serde(default)]
+    pub zones: Vec<ZoneInput>,
+    /// Steered names to create or replace. A name that is not listed stays.
+    #[serde(default)]
+    pub names: Vec<NameInput>,
+    /// Names and zones to take away: the only way anything disappears.
+    #[serde(default)]
+    pub removed: Vec<String>,
+}
+
+/// One zone: its SOA, its name servers and its fixed records.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ZoneInput {
+    pub name: String,
+    pub soa: SoaInput,
+    /// TTL in seconds of the SOA and NS records, and of records without their own.
+    pub ttl: u32,
+    pub name_servers: Vec<NameServerInput>,
+    #[serde(default)]
+    pub records: Vec<RecordInput>,
+}
+
+/// The SOA's fields (RFC 1035 §3.3.13). The serial is the plan's `seq`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct SoaInput {
+    pub mname: String,
+    pub rname: String,
+    pub refresh: u32,
+    pub retry: u32,
+    pub expire: u32,
+    /// Upper bound, in seconds, of how long a negative answer is cached (RFC 2308 §4).
+    pub minimum: u32,
+}
+
+/// A name server of a zone; addresses are needed when its name lies inside the zone.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NameServerInput {
+    pub name: String,
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+}
+
+/// A fixed record set: `kind` is `A`, `AAAA` or `TXT`, `data` one entry a record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct RecordInput {
+    /// `@` for the apex, one label below it, or a full name inside the zone.
+    pub name: String,
+    #[serde(default)]
+    pub ttl: Option<u32>,
+    pub kind: String,
+    pub data: Vec<String>,
+}
+
+/// A global name: its candidates by cluster and the rule that chooses among them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NameInput {
+    pub name: String,
+    pub zone: String,
+    /// The record set's own stamp: inside a newer plan, an older record set is skipped.
+    pub epoch: u64,
+    pub seq: u64,
+    /// TTL in seconds.
+    pub ttl: u32,
+    pub steer: Steer,
+    pub endpoints: Vec<EndpointInput>,
+}
+
+/// How one answer is chosen among the healthy candidates.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum Steer {
+    /// One cluster an answer, drawn anew for every query, in proportion to the weights.
+    Weighted,
+    /// Every candidate, rotated; at most `max` addresses where it is set.
+    All {
+        #[serde(default)]
+        max: Option<usize>,
+    },
+    /// The first usable cluster of the order; clusters not listed come after, as the plan lists them.
+    Failover { order: Vec<String> },
+}
+
+/// One cluster's addresses for a name. A weight of 0 keeps the cluster out of the answers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct EndpointInput {
+    pub cluster: String,
+    pub addresses: Vec<IpAddr>,
+    pub weight: u32,
+}

@@ -1,0 +1,32 @@
+//! What must never be false, as plain functions: called by tests, by the simulator and by `debug_assert!`.
+//! The names are those of the safety rules S1 to S22.
+
+/// S1: the answer of a live name and a configured type is not empty.
+#[must_use]
+pub fn s1_answer_not_empty(addresses: usize) -> bool {
+    addresses > 0
+}
+
+/// S2: a record set is only replaced by one whose `(epoch, seq)` is at least as high.
+#[must_use]
+pub fn s2_stamp_does_not_fall(held: (u64, u64), offered: (u64, u64)) -> bool {
+    offered >= held
+}
+
+/// S8a: a withdrawal may be committed only while a survivor is positively healthy.
+#[must_use]
+pub fn s8a_withdrawal_has_survivor(may_withdraw: bool, survivors: usize) -> bool {
+    !may_withdraw || survivors > 0
+}
+
+/// S13: the shares of a name's clusters are not negative and add up to 1.
+#[must_use]
+pub fn s13_shares_sum_to_one(shares: &[f64]) -> bool {
+    shares.iter().all(|share| *share >= 0.0) && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6
+}
+
+/// S14: a cluster that returns gains at most one step of the ramp at a time (millionths of its weight).
+#[must_use]
+pub fn s14_ramp_within_step(before: u32, after: u32, step: u32) -> bool {
+    after.saturating_sub(before) <= step
+}

@@ -1,0 +1,151 @@
+//! Last-known-good: what the server answers after a restart without a controller.
+//!
+//! A plan goes to disk only after it has served for the soak time with the process alive, so a plan that kills the
+//! server never becomes its past. All of it happens on a thread of its own, off the answer path.
+
+mod file;
+mod folder;
+
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+use std::{io, thread};
+
+use parking_lot::{Condvar, Mutex};
+
+use crate::catalog::Catalog;
+use crate::stamp::Stamp;
+pub(crate) use folder::{Folder, Loaded};
+
+/// What the keeper has done, for status and metrics.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct KeeperState {
+    pub(crate) saved: Option<Stamp>,
+    pub(crate) saves: u64,
+    pub(crate) failures: u64,
+    pub(crate) last_error: Option<String>,
+}
+
+#[derive(Default)]
+struct Work {
+    /// The newest plan and when it began to serve. An older one that waited here is replaced.
+    latest: Option<(Catalog, Instant)>,
+    high_water: Option<Stamp>,
+    stop: bool,
+    state: KeeperState,
+}
+
+struct Shared {
+    work: Mutex<Work>,
+    wake: Condvar,
+}
+
+/// The thread that writes last-known-good.
+pub(crate) struct Keeper {
+    shared: Arc<Shared>,
+    thread: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Keeper {
+    pub(crate) fn spawn(
+        name: &str,
+        folder: Folder,
+        soak: Duration,
+        saved: Option<Stamp>,
+    ) -> io::Result<Self> {
+        let state = KeeperState {
+            saved,
+            ..KeeperState::default()
+        };
+        let shared = Arc::new(Shared {
+            work: Mutex::new(Work {
+                state,
+                ..Work::default()
+            }),
+            wake: Condvar::new(),
+        });
+        let theirs = Arc::clone(&shared);
+        let thread = thread::Builder::new()
+            .name(format!("{name}-lkg"))
+            .spawn(move || keep(&theirs, &folder, soak))?;
+        Ok(Self {
+            shared,
+            thread: Mutex::new(Some(thread)),
+        })
+    }
+
+    /// A plan has begun to serve.
+    pub(crate) fn served(&self, catalog: Catalog) {
+        let mut work = self.shared.work.lock();
+        work.high_water = catalog.stamp().cloned();
+        work.latest = Some((catalog, Instant::now()));
+        self.shared.wake.notify_one();
+    }
+
+    pub(crate) fn state(&self) -> KeeperState {
+        self.shared.work.lock().state.clone()
+    }
+
+    pub(crate) fn stop(&self) {
+        self.shared.work.lock().stop = true;
+        self.shared.wake.notify_one();
+        if let Some(thread) = self.thread.lock().take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the last-known-good thread had failed");
+        }
+    }
+}
+
+fn keep(shared: &Shared, folder: &Folder, soak: Duration) {
+    let mut soaking: Option<(Catalog, Instant)> = None;
+    loop {
+        let (high_water, stop) = {
+            let mut work = shared.work.lock();
+            loop {
+                // A plan that soaks is not displaced by a newer one, so a stream of plans still gets to disk.
+                if soaking.is_none() {
+                    soaking = work.latest.take();
+                }
+                let due = soaking.as_ref().map(|(_, since)| *since + soak);
+                if work.stop || work.high_water.is_some() || due.is_some_and(|due| due <= Instant::now()) {
+                    break (work.high_water.take(), work.stop);
+                }
+                match due {
+                    Some(due) => {
+                        shared.wake.wait_until(&mut work, due);
+                    }
+                    None => shared.wake.wait(&mut work),
+                }
+            }
+        };
+        if let Some(stamp) = high_water {
+            record(shared, folder.path(), folder.write_high_water(&stamp), None);
+        }
+        let ripe = soaking.take_if(|(_, since)| *since + soak <= Instant::now());
+        if let Some(plan) = ripe.and_then(|(catalog, _)| catalog.export()) {
+            let stamp = plan.stamp.clone();
+            record(shared, folder.path(), folder.write_good(&plan), Some(stamp));
+        }
+        if stop {
+            return;
+        }
+    }
+}
+
+fn record(shared: &Shared, path: &Path, result: io::Result<()>, saved: Option<Stamp>) {
+    let mut work = shared.work.lock();
+    match result {
+        Ok(()) => {
+            work.state.saves += u64::from(saved.is_some());
+            work.state.saved = saved.or(work.state.saved.take());
+        }
+        Err(error) => {
+            let message = format!("writing last-known-good to {}: {error}", path.display());
+            tracing::error!(error = %message, "the plan serves, but a restart would not find it");
+            work.state.failures += 1;
+            work.state.last_error = Some(message);
+        }
+    }
+}

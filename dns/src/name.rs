@@ -1,0 +1,182 @@
+//! A domain name as the server keeps it: wire form, lower case, root label included (RFC 1035 §3.1, RFC 4343).
+
+use std::fmt;
+
+use thiserror::Error;
+
+/// Longest name on the wire, root label included (RFC 1035 §2.3.4).
+pub(crate) const MAX_WIRE_LEN: usize = 255;
+/// Longest label (RFC 1035 §2.3.4).
+pub(crate) const MAX_LABEL_LEN: usize = 63;
+
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Name(Box<[u8]>);
+
+/// Why a text is not a domain name.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub(crate) enum NameError {
+    #[error("is empty; a domain name is needed")]
+    Empty,
+    #[error("has an empty label in `{0}`")]
+    EmptyLabel(String),
+    #[error("has a label of {0} octets in `{1}`; at most {MAX_LABEL_LEN} are allowed")]
+    LabelTooLong(usize, String),
+    #[error("takes {0} octets on the wire; at most {MAX_WIRE_LEN} are allowed")]
+    TooLong(usize),
+    #[error(
+        "has the character `{0}` in `{1}`; letters, digits, `-` and `_` are allowed, and `*` as the whole first label"
+    )]
+    Character(char, String),
+}
+
+impl Name {
+    /// Parses presentation form, with or without the trailing dot; `.` is the root.
+    pub(crate) fn parse(text: &str) -> Result<Self, NameError> {
+        if text.is_empty() {
+            return Err(NameError::Empty);
+        }
+        let body = text.strip_suffix('.').unwrap_or(text);
+        let mut wire = Vec::with_capacity(body.len() + 2);
+        if !body.is_empty() {
+            for (index, label) in body.split('.').enumerate() {
+                push_label(&mut wire, label, index == 0, text)?;
+            }
+        }
+        wire.push(0);
+        if wire.len() > MAX_WIRE_LEN {
+            return Err(NameError::TooLong(wire.len()));
+        }
+        Ok(Self(wire.into_boxed_slice()))
+    }
+
+    /// A name that is already in wire form and lower case.
+    pub(crate) fn from_wire(wire: &[u8]) -> Self {
+        Self(wire.into())
+    }
+
+    pub(crate) fn wire(&self) -> &[u8] {
+        &self.0
+    }
+
+    pub(crate) fn parent(&self) -> Option<Self> {
+        let first = usize::from(*self.0.first()?);
+        if first == 0 {
+            return None;
+        }
+        self.0.get(first + 1..).map(|rest| Self(rest.into()))
+    }
+
+    /// True when this name is `zone` or lies below it.
+    pub(crate) fn is_within(&self, zone: &Self) -> bool {
+        let mut rest: &[u8] = &self.0;
+        loop {
+            if rest == &*zone.0 {
+                return true;
+            }
+            match rest.first() {
+                None | Some(0) => return false,
+                Some(&length) => rest = rest.get(usize::from(length) + 1..).unwrap_or_default(),
+            }
+        }
+    }
+
+    pub(crate) fn is_wildcard(&self) -> bool {
+        self.0.starts_with(b"\x01*")
+    }
+
+    pub(crate) fn label_count(&self) -> usize {
+        let mut count = 0;
+        let mut rest: &[u8] = &self.0;
+        while let Some(&length) = rest.first().filter(|length| **length != 0) {
+            count += 1;
+            rest = rest.get(usize::from(length) + 1..).unwrap_or_default();
+        }
+        count
+    }
+}
+
+fn push_label(wire: &mut Vec<u8>, label: &str, first: bool, text: &str) -> Result<(), NameError> {
+    if label.is_empty() {
+        return Err(NameError::EmptyLabel(text.to_owned()));
+    }
+    if label.len() > MAX_LABEL_LEN {
+        return Err(NameError::LabelTooLong(label.len(), text.to_owned()));
+    }
+    let wildcard = first && label == "*";
+    if let Some(odd) = label
+        .chars()
+        .find(|c| !(c.is_ascii_alphanumeric() || matches!(c, '-' | '_') || wildcard))
+    {
+        return Err(NameError::Character(odd, text.to_owned()));
+    }
+    wire.push(u8::try_from(label.len()).unwrap_or(u8::MAX));
+    wire.extend(label.bytes().map(|byte| byte.to_ascii_lowercase()));
+    Ok(())
+}
+
+impl fmt::Display for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut rest: &[u8] = &self.0;
+        if rest == [0] {
+            return f.write_str(".");
+        }
+        let mut dot = "";
+        while let Some(&length) = rest.first().filter(|length| **length != 0) {
+            let (label, next) = rest.split_at((usize::from(length) + 1).min(rest.len()));
+            write!(
+                f,
+                "{dot}{}",
+                String::from_utf8_lossy(label.get(1..).unwrap_or_default())
+            )?;
+            dot = ".";
+            rest = next;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for Name {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Name({self})")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: Result<&[u8], &str>) {
+        match (Name::parse(text), expected) {
+            (Ok(name), Ok(wire)) => assert_eq!(name.wire(), wire, "{text}"),
+            (Err(error), Err(part)) => assert!(error.to_string().contains(part), "{text}: {error}"),
+            (got, expected) => panic!("{text}: got {got:?}, expected {expected:?}"),
+        }
+    }
+
+    #[test]
+    fn parses_presentation_form() {
+        check("Shop.Example", Ok(b"\x04shop\x07example\x00"));
+        check("shop.example.", Ok(b"\x04shop\x07example\x00"));
+        check("*.example", Ok(b"\x01*\x07example\x00"));
+        check(".", Ok(b"\x00"));
+        check("", Err("is empty"));
+        check("a..b", Err("empty label"));
+        check("..", Err("empty label"));
+        check("a.*.b", Err("character `*`"));
+        check("a b.example", Err("character ` `"));
+        check(&format!("{}.example", "x".repeat(64)), Err("at most 63"));
+        check(&vec!["abcdefgh"; 30].join("."), Err("at most 255"));
+    }
+
+    #[test]
+    fn knows_its_place() {
+        let zone = Name::parse("demo.example").unwrap();
+        assert!(Name::parse("a.b.demo.example").unwrap().is_within(&zone));
+        assert!(zone.is_within(&zone));
+        assert!(!Name::parse("xdemo.example").unwrap().is_within(&zone));
+        assert!(!Name::parse("example").unwrap().is_within(&zone));
+        assert_eq!(zone.parent().unwrap().to_string(), "example");
+        assert_eq!(Name::parse("a.b.c").unwrap().label_count(), 3);
+        assert_eq!(Name::parse(".").unwrap().to_string(), ".");
+    }
+}

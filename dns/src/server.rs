@@ -1,0 +1,204 @@
+//! The server: sockets and threads around the pure core.
+//!
+//! `start` binds, loads last-known-good, and answers once every live target has a verdict or the start-up grace has
+//! passed. `apply` swaps the snapshot; the verdict sink moves the gates; neither is waited for by an answer.
+
+mod config;
+pub(crate) mod explain;
+mod listen;
+mod readiness;
+pub(crate) mod shared;
+pub(crate) mod shares;
+mod sink;
+pub(crate) mod status;
+
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::{io, thread};
+
+use lifeboat_health::VerdictSink;
+use prometheus_client::registry::Registry;
+use thiserror::Error;
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::Transport;
+use crate::catalog::{Applied, Refused};
+use crate::input::SnapshotInput;
+use crate::lkg::Folder;
+use crate::metrics::{Counters, register_all};
+use crate::{tcp, udp};
+pub use config::ServerConfig;
+use explain::{ExplainError, Explanation};
+use listen::Listening;
+use shared::Shared;
+use shares::NameShares;
+use sink::Sink;
+use status::Status;
+
+/// Why a server did not start.
+#[derive(Debug, Error)]
+pub enum StartError {
+    #[error("listen: is empty; at least one address is needed")]
+    NoAddress,
+    #[error("udpThreads: is {0}; 1 to {max} are allowed", max = config::MAX_UDP_THREADS)]
+    UdpThreads(usize),
+    #[error("ramp.stepPermille: is {0}; 1 to 1000 are allowed")]
+    RampStep(u32),
+    #[error("listening on {address} ({transport}): {source}")]
+    Bind {
+        address: SocketAddr,
+        transport: &'static str,
+        source: io::Error,
+    },
+    #[error("state folder {path}: {source}")]
+    State { path: PathBuf, source: io::Error },
+    #[error("starting a thread: {0}")]
+    Thread(io::Error),
+}
+
+/// A running server. Dropping it without `stop` ends its threads too.
+pub struct Server {
+    shared: Arc<Shared>,
+    local_addrs: Vec<SocketAddr>,
+    threads: Vec<JoinHandle<()>>,
+    stop_tcp: CancellationToken,
+}
+
+impl Server {
+    /// Binds every address, loads last-known-good and starts the threads.
+    pub fn start(config: ServerConfig) -> Result<Self, StartError> {
+        config.check()?;
+        let state = |source| StartError::State {
+            path: config.state.clone(),
+            source,
+        };
+        let folder = Folder::create(&config.state).map_err(state)?;
+        let loaded = folder.load().map_err(state)?;
+        let Listening {
+            udp: sockets,
+            tcp: listeners,
+        } = listen::bind(&config)?;
+
+        let mut counters: Vec<Arc<Counters>> = Vec::new();
+        counters.extend(sockets.iter().map(|_| Arc::new(Counters::new(Transport::Udp))));
+        let tcp_counters = Arc::new(Counters::new(Transport::Tcp));
+        counters.push(Arc::clone(&tcp_counters));
+        let shared =
+            Arc::new(Shared::new(&config, folder, loaded, counters.clone()).map_err(StartError::Thread)?);
+
+        let mut local_addrs: Vec<SocketAddr> = sockets.iter().map(udp::local_address).collect();
+        local_addrs.dedup();
+        let mut server = Self {
+            shared,
+            local_addrs,
+            threads: Vec::new(),
+            stop_tcp: CancellationToken::new(),
+        };
+        let mut seeds = config
+            .seed
+            .map_or_else(fastrand::Rng::new, fastrand::Rng::with_seed);
+        for (index, (socket, counters)) in sockets.into_iter().zip(counters).enumerate() {
+            let (shared, seed) = (Arc::clone(&server.shared), seeds.u64(..));
+            server.spawn(&format!("{}-udp{index}", config.name), move || {
+                udp::serve(&socket, &shared, &counters, seed);
+            })?;
+        }
+        if !listeners.is_empty() {
+            let (shared, stop, seed) = (Arc::clone(&server.shared), server.stop_tcp.clone(), seeds.u64(..));
+            server.spawn(&format!("{}-tcp", config.name), move || {
+                if let Err(error) = tcp::serve(listeners, shared, tcp_counters, seed, &stop) {
+                    tracing::error!(%error, "answering over TCP");
+                }
+            })?;
+        }
+        Ok(server)
+    }
+
+    fn spawn(&mut self, name: &str, run: impl FnOnce() + Send + 'static) -> Result<(), StartError> {
+        let thread = thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(run)
+            .map_err(StartError::Thread)?;
+        self.threads.push(thread);
+        Ok(())
+    }
+
+    pub(crate) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
+    /// Applies a steering plan. Errors leave everything as it was; parts that are not valid are in `rejected`.
+    pub fn apply(&self, plan: SnapshotInput) -> Result<Applied, Refused> {
+        self.shared.apply(&plan)
+    }
+
+    /// What the consumer of evidence calls after every poll. One sink a server.
+    #[must_use]
+    pub fn verdict_sink(&self) -> Box<dyn VerdictSink> {
+        Box::new(Sink::new(Arc::clone(&self.shared)))
+    }
+
+    /// The addresses bound, with the ports the kernel gave.
+    #[must_use]
+    pub fn local_addrs(&self) -> Vec<SocketAddr> {
+        self.local_addrs.clone()
+    }
+
+    #[must_use]
+    pub fn status(&self) -> Status {
+        status::status(&self.shared, &self.local_addrs)
+    }
+
+    /// Whether the server answers: every live target has a verdict, or the start-up grace has passed.
+    #[must_use]
+    pub fn ready(&self) -> bool {
+        self.shared.readiness.is_ready()
+    }
+
+    /// What every steered name would be answered now.
+    #[must_use]
+    pub fn shares(&self) -> Vec<NameShares> {
+        shares::all(&self.shared.snapshot.load(), &self.shared.gates)
+    }
+
+    /// How the answer to one question comes about, step by step.
+    pub fn explain(&self, name: &str, kind: &str, client: IpAddr) -> Result<Explanation, ExplainError> {
+        explain::explain(
+            &self.shared.snapshot.load(),
+            &self.shared.gates,
+            name,
+            kind,
+            client,
+        )
+    }
+
+    /// Registers this server's metrics. Several servers of one process use [`register_all`] together, so that each
+    /// metric is described once.
+    pub fn register(&self, registry: &mut Registry) {
+        register_all(&[self], registry);
+    }
+
+    /// Stops answering and ends every thread; takes less than a second.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        self.shared.stop();
+        self.stop_tcp.cancel();
+        for thread in self.threads.drain(..) {
+            if thread.join().is_err() {
+                tracing::error!(server = %self.shared.name, "a thread had failed");
+            }
+        }
+        self.shared.keeper.stop();
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

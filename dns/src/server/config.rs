@@ -1,0 +1,60 @@
+//! What a server is started with.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use super::StartError;
+use crate::gate::Ramp;
+
+pub(crate) const MAX_UDP_THREADS: usize = 256;
+
+#[derive(Clone, Debug)]
+pub struct ServerConfig {
+    /// Names threads, and the `server` label of metrics.
+    pub name: String,
+    pub listen: Vec<SocketAddr>,
+    /// Threads for each listen address.
+    pub udp_threads: usize,
+    pub tcp: bool,
+    /// Folder of last-known-good; created if absent.
+    pub state: PathBuf,
+    /// How long after the start answers wait for verdicts.
+    pub start_grace: Duration,
+    pub ramp: Ramp,
+    /// Seed of the draws; from the system where not set.
+    pub seed: Option<u64>,
+    /// How long a plan serves before it becomes last-known-good.
+    pub soak: Duration,
+}
+
+impl ServerConfig {
+    /// The usual settings: one UDP thread an address, TCP, 2 s of grace, the default ramp, 3 s of soak.
+    #[must_use]
+    pub fn new(name: impl Into<String>, listen: Vec<SocketAddr>, state: impl Into<PathBuf>) -> Self {
+        Self {
+            name: name.into(),
+            listen,
+            udp_threads: 1,
+            tcp: true,
+            state: state.into(),
+            start_grace: Duration::from_secs(2),
+            ramp: Ramp::default(),
+            seed: None,
+            soak: Duration::from_secs(3),
+        }
+    }
+
+    pub(crate) fn check(&self) -> Result<(), StartError> {
+        if self.listen.is_empty() {
+            return Err(StartError::NoAddress);
+        }
+        if self.udp_threads == 0 || self.udp_threads > MAX_UDP_THREADS {
+            return Err(StartError::UdpThreads(self.udp_threads));
+        }
+        if self.ramp.step_permille == 0 || self.ramp.step_permille > 1_000 {
+            return Err(StartError::RampStep(self.ramp.step_permille));
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,246 @@
+//! How an answer comes about, step by step: the same functions the answer path runs, told in words.
+
+use std::net::IpAddr;
+
+use serde::Serialize;
+use thiserror::Error;
+
+use crate::gate::FULL;
+use crate::gate::table::GateTable;
+use crate::name::Name;
+use crate::snapshot::{Lookup, Policy, RrData, RrSet, Snapshot, Steered};
+use crate::steer::health::{self, Health};
+use crate::steer::{self};
+use crate::wire::query::QName;
+use crate::wire::{Rcode, rtype};
+
+/// A question that cannot be explained.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum ExplainError {
+    #[error("name `{name}`: {reason}")]
+    Name { name: String, reason: String },
+    #[error("type `{0}`: is not known; A, AAAA, NS, SOA, TXT, ANY and TYPEn are")]
+    Kind(String),
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Explanation {
+    pub name: String,
+    pub kind: String,
+    pub client: IpAddr,
+    /// The zone that answers, where one of ours does.
+    pub zone: Option<String>,
+    pub rcode: Rcode,
+    pub ttl: Option<u32>,
+    pub panic: bool,
+    pub steps: Vec<Step>,
+    /// One sentence: what the client gets.
+    pub answer: String,
+}
+
+/// One filter of the chain and what it left.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Step {
+    pub filter: String,
+    pub detail: String,
+    pub candidates: Vec<StepCandidate>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct StepCandidate {
+    pub cluster: String,
+    pub addresses: Vec<IpAddr>,
+    /// Weight in the plan.
+    pub weight: u32,
+    /// Share of the plan weight that health lets through, 0 to 1.
+    pub gate: f64,
+    /// Share of the answers after this step, 0 to 1.
+    pub share: f64,
+    pub note: String,
+}
+
+pub(super) fn explain(
+    snapshot: &Snapshot,
+    gates: &GateTable,
+    name: &str,
+    kind: &str,
+    client: IpAddr,
+) -> Result<Explanation, ExplainError> {
+    let bad_name = |reason: String| ExplainError::Name {
+        name: name.to_owned(),
+        reason,
+    };
+    let parsed = Name::parse(name).map_err(|error| bad_name(error.to_string()))?;
+    let qtype = rtype::parse(kind).ok_or_else(|| ExplainError::Kind(kind.to_owned()))?;
+    let mut qname = QName::new();
+    qname
+        .read(parsed.wire(), 0)
+        .ok_or_else(|| bad_name("does not fit a message".to_owned()))?;
+    let mut explanation = Explanation {
+        name: parsed.to_string(),
+        kind: rtype::text(qtype),
+        client,
+        zone: None,
+        rcode: Rcode::NoError,
+        ttl: None,
+        panic: false,
+        steps: Vec::new(),
+        answer: String::new(),
+    };
+    match snapshot.lookup(&qname) {
+        Lookup::NotOurs => {
+            explanation.rcode = Rcode::Refused;
+            explanation.say("lookup", "no zone of this server encloses the name");
+            "REFUSED".clone_into(&mut explanation.answer);
+        }
+        Lookup::Absent(zone) => {
+            explanation.rcode = Rcode::NxDomain;
+            explanation.zone = Some(zone.apex.to_string());
+            explanation.say("lookup", format!("the zone {} has no such name", zone.apex));
+            "NXDOMAIN, with the zone's SOA".clone_into(&mut explanation.answer);
+        }
+        Lookup::Present { zone, sets } => {
+            explanation.zone = Some(zone.apex.to_string());
+            present(&mut explanation, snapshot, gates, sets, qtype);
+        }
+    }
+    Ok(explanation)
+}
+
+fn present(
+    explanation: &mut Explanation,
+    snapshot: &Snapshot,
+    gates: &GateTable,
+    sets: &[RrSet],
+    qtype: u16,
+) {
+    let kinds: Vec<String> = sets.iter().map(|set| rtype::text(set.kind)).collect();
+    let held = if kinds.is_empty() {
+        "nothing (names below it exist)".to_owned()
+    } else {
+        kinds.join(", ")
+    };
+    explanation.say("lookup", format!("the name exists and has {held}"));
+    if qtype == rtype::ANY && !sets.is_empty() {
+        "HINFO that refers to RFC 8482".clone_into(&mut explanation.answer);
+        return;
+    }
+    let Some(set) = sets.iter().find(|set| set.kind == qtype) else {
+        explanation.answer = format!("no data for {}, with the zone's SOA", explanation.kind);
+        return;
+    };
+    explanation.ttl = Some(set.ttl_s);
+    match &set.data {
+        RrData::Fixed { count, .. } => {
+            explanation.answer = format!(
+                "{count} fixed {} record(s), TTL {} s",
+                explanation.kind, set.ttl_s
+            );
+        }
+        RrData::Steered(steered) => steer_steps(explanation, snapshot, gates, set, steered),
+    }
+}
+
+fn steer_steps(
+    explanation: &mut Explanation,
+    snapshot: &Snapshot,
+    gates: &GateTable,
+    set: &RrSet,
+    steered: &Steered,
+) {
+    let mut effective = Vec::new();
+    let health = health::apply(&steered.candidates, gates, &mut effective);
+    explanation.panic = health.is_panic();
+    let total: f64 = effective.iter().map(|weight| as_f64(*weight)).sum();
+    let after_health: Vec<f64> = effective
+        .iter()
+        .map(|weight| as_f64(*weight) / total.max(1.0))
+        .collect();
+    let detail = match health {
+        Health::Normal => "each weight times the gate of its cluster",
+        Health::Held => "PANIC: no survivor is positively healthy, so nothing is withdrawn",
+        Health::LastGood => "PANIC: every candidate is withdrawn, so the last good set serves",
+    };
+    let candidates = |shares: &[f64]| -> Vec<StepCandidate> {
+        steered
+            .candidates
+            .iter()
+            .zip(shares)
+            .map(|(candidate, share)| {
+                let value = gates.load(candidate.slot);
+                StepCandidate {
+                    cluster: snapshot.cluster(candidate).to_owned(),
+                    addresses: snapshot.address_list(set.kind, candidate),
+                    weight: candidate.weight,
+                    gate: f64::from(value.gate) / f64::from(FULL),
+                    share: *share,
+                    note: note(candidate.weight, value.gate, value.held, *share),
+                }
+            })
+            .collect()
+    };
+    let health_step = Step {
+        filter: "health".to_owned(),
+        detail: detail.to_owned(),
+        candidates: candidates(&after_health),
+    };
+    let shares = steer::shares(steered, &effective);
+    let (filter, detail) = match steered.policy {
+        Policy::Weighted => (
+            "weighted",
+            "one cluster, drawn anew for every query in proportion".to_owned(),
+        ),
+        Policy::Failover => (
+            "failover",
+            "the first cluster of the order that is usable".to_owned(),
+        ),
+        Policy::All { max: None } => ("all", "every usable cluster, rotated".to_owned()),
+        Policy::All { max: Some(max) } => (
+            "all",
+            format!("every usable cluster, rotated, at most {max} addresses"),
+        ),
+    };
+    let policy_step = Step {
+        filter: filter.to_owned(),
+        detail,
+        candidates: candidates(&shares),
+    };
+    let parts: Vec<String> = policy_step
+        .candidates
+        .iter()
+        .filter(|candidate| candidate.share > 0.0)
+        .map(|candidate| format!("{} {:.1} %", candidate.cluster, candidate.share * 100.0))
+        .collect();
+    explanation.answer = format!("{}, TTL {} s", parts.join(", "), set.ttl_s);
+    explanation.steps.extend([health_step, policy_step]);
+}
+
+fn note(weight: u32, gate: u32, held: bool, share: f64) -> String {
+    let text = match (weight, gate, held) {
+        (0, _, _) => "weight 0 in the plan",
+        (_, 0, _) if share > 0.0 => "withdrawn, in the last good set",
+        (_, 0, _) => "withdrawn",
+        (_, _, true) => "down, kept by PANIC",
+        (_, gate, _) if gate < FULL => "ramping up after its return",
+        _ => "",
+    };
+    text.to_owned()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "shares are shown to people")]
+fn as_f64(weight: u64) -> f64 {
+    weight as f64
+}
+
+impl Explanation {
+    fn say(&mut self, filter: &str, detail: impl Into<String>) {
+        self.steps.push(Step {
+            filter: filter.to_owned(),
+            detail: detail.into(),
+            candidates: Vec::new(),
+        });
+    }
+}

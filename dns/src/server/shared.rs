@@ -1,0 +1,196 @@
+//! What the threads of one server share. The answer path reads the snapshot and the gates; everything else is beside
+//! it.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::{io, mem};
+
+use arc_swap::ArcSwap;
+use lifeboat_health::MonoClock;
+use parking_lot::Mutex;
+
+use super::ServerConfig;
+use super::readiness::Readiness;
+use super::shares;
+use super::status::PlanSource;
+use crate::catalog::{Applied, Catalog, Problem, Refused};
+use crate::gate::table::GateTable;
+use crate::gate::{GateView, Ramp};
+use crate::input::SnapshotInput;
+use crate::lkg::{Folder, Keeper, Loaded};
+use crate::metrics::Counters;
+use crate::snapshot::Snapshot;
+
+/// Rejected parts that status shows; the rest are counted.
+const MAX_PROBLEMS_SHOWN: usize = 100;
+
+pub(crate) struct Shared {
+    pub(crate) name: String,
+    pub(crate) clock: MonoClock,
+    pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
+    pub(crate) gates: GateTable,
+    pub(crate) gate_views: ArcSwap<Vec<GateView>>,
+    pub(crate) readiness: Readiness,
+    pub(crate) counters: Vec<Arc<Counters>>,
+    pub(crate) plans: PlanCounters,
+    pub(crate) keeper: Keeper,
+    pub(crate) folder: Folder,
+    /// Files of the state folder passed over at start, with the reasons.
+    pub(crate) skipped_files: Vec<String>,
+    pub(crate) ramp: Ramp,
+    catalog: Mutex<Catalog>,
+    told: Mutex<Told>,
+    stopping: AtomicBool,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct PlanCounters {
+    pub(crate) applied: AtomicU64,
+    pub(crate) refused: AtomicU64,
+    pub(crate) skipped: AtomicU64,
+    pub(crate) rejected: AtomicU64,
+}
+
+/// What plans have led to, for people.
+#[derive(Clone, Debug)]
+pub(crate) struct Told {
+    pub(crate) source: PlanSource,
+    pub(crate) last_refusal: Option<String>,
+    pub(crate) problems: Vec<Problem>,
+}
+
+impl Shared {
+    pub(super) fn new(
+        config: &ServerConfig,
+        folder: Folder,
+        loaded: Loaded,
+        counters: Vec<Arc<Counters>>,
+    ) -> io::Result<Self> {
+        let gates = GateTable::new();
+        let mut catalog = Catalog::default();
+        let mut snapshot = Snapshot::empty();
+        let mut told = Told {
+            source: PlanSource::None,
+            last_refusal: None,
+            problems: Vec::new(),
+        };
+        let mut skipped_files = loaded.skipped;
+        if let Some(plan) = &loaded.plan {
+            match restore(plan, &gates) {
+                Ok((restored, built, applied)) => {
+                    catalog = restored;
+                    snapshot = built;
+                    told.source = PlanSource::LastKnownGood;
+                    told.problems = applied.rejected;
+                }
+                Err(error) => skipped_files.push(format!("{}: {error}", plan.stamp)),
+            }
+        }
+        if let Some(stamp) = &loaded.high_water
+            && catalog.stamp().is_none_or(|own| own.fleet_uid == stamp.fleet_uid)
+        {
+            catalog.remember_high_water(stamp);
+        }
+        let keeper = Keeper::spawn(
+            &config.name,
+            folder.clone(),
+            config.soak,
+            catalog.stamp().cloned(),
+        )?;
+        Ok(Self {
+            name: config.name.clone(),
+            clock: MonoClock::new(),
+            snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
+            gates,
+            gate_views: ArcSwap::from_pointee(Vec::new()),
+            readiness: Readiness::new(config.start_grace),
+            counters,
+            plans: PlanCounters::default(),
+            keeper,
+            folder,
+            skipped_files,
+            ramp: config.ramp,
+            catalog: Mutex::new(catalog),
+            told: Mutex::new(told),
+            stopping: AtomicBool::new(false),
+        })
+    }
+
+    /// Checks, builds and swaps in one plan. The lock is held throughout, so that plans take effect in the order they
+    /// were fenced.
+    pub(super) fn apply(&self, plan: &SnapshotInput) -> Result<Applied, Refused> {
+        let mut catalog = self.catalog.lock();
+        let result = catalog
+            .applied(plan)
+            .and_then(|(next, applied)| Ok((next.build(&self.gates)?, next, applied)));
+        match result {
+            Ok((snapshot, next, applied)) => {
+                self.snapshot.store(Arc::new(snapshot));
+                *catalog = next.clone();
+                drop(catalog);
+                self.plans.applied.fetch_add(1, Ordering::Relaxed);
+                self.plans
+                    .skipped
+                    .fetch_add(applied.skipped as u64, Ordering::Relaxed);
+                self.plans
+                    .rejected
+                    .fetch_add(applied.rejected.len() as u64, Ordering::Relaxed);
+                self.keeper.served(next);
+                self.tell(&applied);
+                Ok(applied)
+            }
+            Err(refused) => {
+                drop(catalog);
+                self.plans.refused.fetch_add(1, Ordering::Relaxed);
+                self.told.lock().last_refusal = Some(refused.to_string());
+                Err(refused)
+            }
+        }
+    }
+
+    fn tell(&self, applied: &Applied) {
+        let problems: Vec<Problem> = applied
+            .rejected
+            .iter()
+            .take(MAX_PROBLEMS_SHOWN)
+            .cloned()
+            .collect();
+        let mut told = self.told.lock();
+        told.source = PlanSource::Plan;
+        let before = mem::replace(&mut told.problems, problems);
+        for problem in told.problems.iter().filter(|problem| !before.contains(problem)) {
+            tracing::warn!(server = %self.name, problem = %problem, "part of a steering plan was rejected");
+        }
+    }
+
+    pub(crate) fn told(&self) -> Told {
+        self.told.lock().clone()
+    }
+
+    pub(crate) fn with_catalog<R>(&self, read: impl FnOnce(&Catalog) -> R) -> R {
+        read(&self.catalog.lock())
+    }
+
+    pub(crate) fn name_count(&self) -> usize {
+        self.with_catalog(|catalog| catalog.names().count())
+    }
+
+    /// Names with a type whose every candidate is in doubt.
+    pub(crate) fn panic_names(&self) -> usize {
+        shares::panic_names(&self.snapshot.load(), &self.gates)
+    }
+
+    pub(crate) fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn stop(&self) {
+        self.stopping.store(true, Ordering::Relaxed);
+    }
+}
+
+fn restore(plan: &SnapshotInput, gates: &GateTable) -> Result<(Catalog, Snapshot, Applied), Refused> {
+    let (catalog, applied) = Catalog::default().applied(plan)?;
+    let snapshot = catalog.build(gates)?;
+    Ok((catalog, snapshot, applied))
+}

@@ -1,0 +1,379 @@
+//! Builds a snapshot from checked zones and names: every owner and its ancestors become nodes, every record set
+//! becomes octets.
+
+use std::collections::BTreeMap;
+use std::net::IpAddr;
+use std::num::NonZeroU16;
+
+use lifeboat_health::Family;
+use thiserror::Error;
+
+use super::table::Table;
+use super::{Candidate, Node, Policy, RrData, RrSet, Snapshot, Span, Steered, Zone};
+use crate::catalog::check::{CheckedName, CheckedZone};
+use crate::gate::table::{GateTable, SlotId};
+use crate::input::Steer;
+use crate::name::Name;
+use crate::nonempty::NonEmpty;
+use crate::stamp::Stamp;
+use crate::wire::{body, rtype};
+
+/// Why a checked plan could not become a snapshot. The previous one stays.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+pub enum BuildError {
+    #[error(
+        "cluster {cluster}: all {capacity} places of the gate table are taken; restart to free those of clusters long gone"
+    )]
+    NoSlot { cluster: String, capacity: usize },
+    #[error("the plan's records take more than 4 GiB")]
+    TooLarge,
+}
+
+#[derive(Default)]
+struct Pending {
+    zone: u32,
+    sets: Vec<RrSet>,
+}
+
+struct Builder<'a> {
+    gates: &'a GateTable,
+    octets: Vec<u8>,
+    clusters: BTreeMap<String, u32>,
+    zones: Vec<Zone>,
+    pending: BTreeMap<Name, Pending>,
+    longest_ttls: BTreeMap<SlotId, u32>,
+}
+
+/// Builds the snapshot of a whole catalog, interning its clusters in the gate table.
+pub(crate) fn snapshot<'a>(
+    stamp: &Stamp,
+    zones: impl Iterator<Item = &'a CheckedZone>,
+    names: impl Iterator<Item = &'a CheckedName>,
+    gates: &GateTable,
+) -> Result<Snapshot, BuildError> {
+    let mut builder = Builder {
+        gates,
+        octets: Vec::new(),
+        clusters: BTreeMap::new(),
+        zones: Vec::new(),
+        pending: BTreeMap::new(),
+        longest_ttls: BTreeMap::new(),
+    };
+    let mut indexes = BTreeMap::new();
+    for zone in zones {
+        let index = u32::try_from(builder.zones.len()).map_err(|_| BuildError::TooLarge)?;
+        indexes.insert(zone.apex.clone(), index);
+        builder.zone(index, zone, stamp.serial())?;
+    }
+    for name in names {
+        if let Some(&zone) = indexes.get(&name.zone) {
+            builder.name(zone, name)?;
+        }
+    }
+    builder.finish(stamp)
+}
+
+impl Builder<'_> {
+    fn span(&mut self, bytes: &[u8]) -> Result<Span, BuildError> {
+        let start = self.position()?;
+        self.octets.extend_from_slice(bytes);
+        self.position()?;
+        let len = u32::try_from(bytes.len()).map_err(|_| BuildError::TooLarge)?;
+        Ok(Span { start, len })
+    }
+
+    fn position(&self) -> Result<u32, BuildError> {
+        u32::try_from(self.octets.len()).map_err(|_| BuildError::TooLarge)
+    }
+
+    fn add(&mut self, zone: u32, owner: &Name, set: RrSet) {
+        let pending = self.pending.entry(owner.clone()).or_default();
+        pending.zone = zone;
+        pending.sets.push(set);
+    }
+
+    fn fixed(&mut self, zone: u32, owner: &Name, set: FixedSet) -> Result<(), BuildError> {
+        let Some(count) = counted(set.count) else {
+            return Ok(());
+        };
+        let body = self.span(&set.body)?;
+        let glue = match counted(set.glue_count) {
+            Some(count) => Some((count, self.span(&set.glue)?)),
+            None => None,
+        };
+        let data = RrData::Fixed { count, body, glue };
+        self.add(
+            zone,
+            owner,
+            RrSet {
+                kind: set.kind,
+                ttl_s: set.ttl_s,
+                data,
+            },
+        );
+        Ok(())
+    }
+
+    fn zone(&mut self, index: u32, zone: &CheckedZone, serial: u32) -> Result<(), BuildError> {
+        let soa = &zone.input.soa;
+        let numbers = [serial, soa.refresh, soa.retry, soa.expire, soa.minimum];
+        let rdata = body::Soa {
+            mname: &zone.mname,
+            rname: &zone.rname,
+            numbers,
+        }
+        .rdata();
+        let mut negative = Vec::new();
+        let ttl_s = zone.input.ttl;
+        body::record(
+            &mut negative,
+            &body::OWNER_QUESTION,
+            rtype::SOA,
+            ttl_s.min(soa.minimum),
+            &rdata,
+        );
+        let negative = self.span(&negative)?;
+        self.zones.push(Zone {
+            apex: zone.apex.clone(),
+            negative,
+        });
+
+        let mut set = FixedSet::new(rtype::SOA, ttl_s);
+        set.push(&rdata);
+        self.fixed(index, &zone.apex, set)?;
+
+        let mut servers = FixedSet::new(rtype::NS, ttl_s);
+        for server in zone.name_servers.iter() {
+            servers.push(server.name.wire());
+            if server.name.is_within(&zone.apex) {
+                for address in &server.addresses {
+                    servers.glue(server.name.wire(), address);
+                }
+                self.addresses(index, &server.name, ttl_s, &server.addresses)?;
+            }
+        }
+        self.fixed(index, &zone.apex, servers)?;
+        for record in &zone.records {
+            let mut set = FixedSet::new(record.kind, record.ttl_s);
+            for rdata in &*record.rdata {
+                set.push(rdata);
+            }
+            self.fixed(index, &record.owner, set)?;
+        }
+        Ok(())
+    }
+
+    fn addresses(
+        &mut self,
+        zone: u32,
+        owner: &Name,
+        ttl_s: u32,
+        addresses: &[IpAddr],
+    ) -> Result<(), BuildError> {
+        for kind in [rtype::A, rtype::AAAA] {
+            let mut set = FixedSet::new(kind, ttl_s);
+            for address in addresses
+                .iter()
+                .filter(|address| body::address_type(address) == kind)
+            {
+                match address {
+                    IpAddr::V4(v4) => set.push(&v4.octets()),
+                    IpAddr::V6(v6) => set.push(&v6.octets()),
+                }
+            }
+            self.fixed(zone, owner, set)?;
+        }
+        Ok(())
+    }
+
+    fn name(&mut self, zone: u32, name: &CheckedName) -> Result<(), BuildError> {
+        for (kind, family) in [(rtype::A, Family::V4), (rtype::AAAA, Family::V6)] {
+            let mut candidates = Vec::new();
+            for endpoint in name.endpoints_in_order() {
+                if let Some(candidate) = self.candidate(endpoint, kind, family, name.input.ttl)? {
+                    candidates.push(candidate);
+                }
+            }
+            // A set whose every weight is 0 keeps its candidates; the steering chain never leaves it empty.
+            let Some(candidates) = NonEmpty::new(candidates) else {
+                continue;
+            };
+            let policy = match &name.input.steer {
+                Steer::Weighted => Policy::Weighted,
+                Steer::Failover { .. } => Policy::Failover,
+                Steer::All { max } => Policy::All {
+                    max: max.map(|max| u16::try_from(max).unwrap_or(u16::MAX)),
+                },
+            };
+            let data = RrData::Steered(Steered { policy, candidates });
+            self.add(
+                zone,
+                &name.name,
+                RrSet {
+                    kind,
+                    ttl_s: name.input.ttl,
+                    data,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn candidate(
+        &mut self,
+        endpoint: &crate::input::EndpointInput,
+        kind: u16,
+        family: Family,
+        ttl_s: u32,
+    ) -> Result<Option<Candidate>, BuildError> {
+        let body_start = self.position()?;
+        let mut total = 0_usize;
+        for address in endpoint
+            .addresses
+            .iter()
+            .filter(|address| body::address_type(address) == kind)
+        {
+            body::address(&mut self.octets, &body::OWNER_QUESTION, ttl_s, address);
+            total += 1;
+        }
+        self.position()?;
+        let Some(count) = counted(total) else {
+            return Ok(None);
+        };
+        let slot = self.slot(&endpoint.cluster, family)?;
+        let longest = self.longest_ttls.entry(slot).or_insert(0);
+        *longest = ttl_s.max(*longest);
+        let next = u32::try_from(self.clusters.len()).map_err(|_| BuildError::TooLarge)?;
+        let cluster = *self.clusters.entry(endpoint.cluster.clone()).or_insert(next);
+        Ok(Some(Candidate {
+            slot,
+            cluster,
+            weight: endpoint.weight,
+            count,
+            body_start,
+        }))
+    }
+
+    fn slot(&self, cluster: &str, family: Family) -> Result<SlotId, BuildError> {
+        self.gates
+            .intern(cluster, family)
+            .ok_or_else(|| BuildError::NoSlot {
+                cluster: cluster.to_owned(),
+                capacity: self.gates.capacity(),
+            })
+    }
+
+    /// Adds every empty non-terminal between an owner and its zone's apex (RFC 8020 §3.1).
+    fn ancestors(&mut self) {
+        let owners: Vec<(Name, u32)> = self
+            .pending
+            .iter()
+            .map(|(name, node)| (name.clone(), node.zone))
+            .collect();
+        for (owner, zone) in owners {
+            let Some(apex) = self.zones.get(zone as usize).map(|zone| zone.apex.clone()) else {
+                continue;
+            };
+            let mut name = owner;
+            while name != apex {
+                let Some(parent) = name.parent() else { break };
+                self.pending.entry(parent.clone()).or_insert_with(|| Pending {
+                    zone,
+                    sets: Vec::new(),
+                });
+                name = parent;
+            }
+        }
+    }
+
+    fn finish(mut self, stamp: &Stamp) -> Result<Snapshot, BuildError> {
+        self.ancestors();
+        let pending = std::mem::take(&mut self.pending);
+        let mut table = Table::with_capacity(pending.len());
+        let mut nodes: Vec<Node> = Vec::with_capacity(pending.len());
+        let mut indexes = BTreeMap::new();
+        let mut sets = Vec::new();
+        for (name, mut node) in pending {
+            let index = u32::try_from(nodes.len()).map_err(|_| BuildError::TooLarge)?;
+            let first_set = u32::try_from(sets.len()).map_err(|_| BuildError::TooLarge)?;
+            table.insert(name.wire(), name.label_count(), index);
+            let set_count = u16::try_from(node.sets.len()).map_err(|_| BuildError::TooLarge)?;
+            let span = self.span(name.wire())?;
+            sets.append(&mut node.sets);
+            nodes.push(Node {
+                name: span,
+                zone: node.zone,
+                wildcard: None,
+                first_set,
+                set_count,
+            });
+            indexes.insert(name, index);
+        }
+        for (name, &index) in indexes.iter().filter(|(name, _)| name.is_wildcard()) {
+            let parent = name.parent().and_then(|parent| indexes.get(&parent));
+            if let Some(node) = parent.and_then(|&parent| nodes.get_mut(parent as usize)) {
+                node.wildcard = Some(index);
+            }
+        }
+        let mut clusters = vec![String::new(); self.clusters.len()];
+        for (cluster, index) in self.clusters {
+            if let Some(into) = clusters.get_mut(index as usize) {
+                *into = cluster;
+            }
+        }
+        self.octets.shrink_to_fit();
+        self.gates.set_ttls(&self.longest_ttls);
+        Ok(Snapshot {
+            stamp: Some(stamp.clone()),
+            table,
+            nodes,
+            sets,
+            zones: self.zones,
+            clusters,
+            octets: self.octets,
+        })
+    }
+}
+
+fn counted(count: usize) -> Option<NonZeroU16> {
+    u16::try_from(count).ok().and_then(NonZeroU16::new)
+}
+
+/// A fixed record set while it is put together.
+struct FixedSet {
+    kind: u16,
+    ttl_s: u32,
+    count: usize,
+    body: Vec<u8>,
+    glue_count: usize,
+    glue: Vec<u8>,
+}
+
+impl FixedSet {
+    fn new(kind: u16, ttl_s: u32) -> Self {
+        Self {
+            kind,
+            ttl_s,
+            count: 0,
+            body: Vec::new(),
+            glue_count: 0,
+            glue: Vec::new(),
+        }
+    }
+
+    fn push(&mut self, rdata: &[u8]) {
+        body::record(
+            &mut self.body,
+            &body::OWNER_QUESTION,
+            self.kind,
+            self.ttl_s,
+            rdata,
+        );
+        self.count += 1;
+    }
+
+    fn glue(&mut self, owner: &[u8], address: &IpAddr) {
+        body::address(&mut self.glue, owner, self.ttl_s, address);
+        self.glue_count += 1;
+    }
+}

@@ -1,0 +1,123 @@
+//! From a name in wire form to its node: open addressing over 32-bit node numbers with a tag of the hash, so that a
+//! miss rarely touches a name.
+
+/// A slot without a node.
+const VACANT: u32 = u32::MAX;
+
+#[derive(Clone, Copy, Debug)]
+struct Slot {
+    tag: u32,
+    node: u32,
+}
+
+#[derive(Debug)]
+pub(crate) struct Table {
+    slots: Box<[Slot]>,
+    max_labels: usize,
+}
+
+impl Table {
+    /// A table for `names` names, at most half full.
+    pub(crate) fn with_capacity(names: usize) -> Self {
+        let slots = (names.max(1) * 2).next_power_of_two();
+        Self {
+            slots: vec![Slot { tag: 0, node: VACANT }; slots].into_boxed_slice(),
+            max_labels: 0,
+        }
+    }
+
+    /// Enters a name that is not in the table yet.
+    pub(crate) fn insert(&mut self, wire: &[u8], labels: usize, node: u32) {
+        let hash = hash(wire);
+        let mask = self.slots.len() - 1;
+        let mut at = start(hash, mask);
+        for _ in 0..self.slots.len() {
+            if let Some(slot) = self.slots.get_mut(at)
+                && slot.node == VACANT
+            {
+                *slot = Slot { tag: tag(hash), node };
+                break;
+            }
+            at = (at + 1) & mask;
+        }
+        self.max_labels = self.max_labels.max(labels);
+    }
+
+    /// The node of a name; `is` compares the name of a node whose tag matches.
+    pub(crate) fn find(&self, wire: &[u8], is: impl Fn(u32) -> bool) -> Option<u32> {
+        let hash = hash(wire);
+        let mask = self.slots.len() - 1;
+        let mut at = start(hash, mask);
+        loop {
+            let slot = self.slots.get(at)?;
+            if slot.node == VACANT {
+                return None;
+            }
+            if slot.tag == tag(hash) && is(slot.node) {
+                return Some(slot.node);
+            }
+            at = (at + 1) & mask;
+        }
+    }
+
+    /// Labels of the longest name: a suffix of a query with more need not be looked up.
+    pub(crate) fn max_labels(&self) -> usize {
+        self.max_labels
+    }
+}
+
+fn start(hash: u64, mask: usize) -> usize {
+    usize::try_from(hash & 0xffff_ffff).unwrap_or(0) & mask
+}
+
+fn tag(hash: u64) -> u32 {
+    u32::try_from(hash >> 32).unwrap_or(0)
+}
+
+/// Multiply-and-fold over eight octets at a time. The keys are the operator's own names, so no keyed hash is needed:
+/// a query can collide with an entry but cannot add one.
+fn hash(wire: &[u8]) -> u64 {
+    const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
+    const MULTIPLIER: u64 = 0xa076_1d64_78bd_642f;
+    let mut state = SEED ^ (wire.len() as u64);
+    let mut chunks = wire.chunks_exact(8);
+    for chunk in &mut chunks {
+        state = fold(state ^ chunk.try_into().map_or(0, u64::from_le_bytes), MULTIPLIER);
+    }
+    let mut last = [0; 8];
+    let rest = chunks.remainder();
+    last[..rest.len()].copy_from_slice(rest);
+    fold(fold(state ^ u64::from_le_bytes(last), MULTIPLIER), SEED)
+}
+
+fn fold(left: u64, right: u64) -> u64 {
+    let product = u128::from(left) * u128::from(right);
+    let low = u64::try_from(product & u128::from(u64::MAX)).unwrap_or(0);
+    let high = u64::try_from(product >> 64).unwrap_or(0);
+    low ^ high
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn finds_what_was_entered_and_nothing_else() {
+        let names: Vec<Vec<u8>> = (0..2_000)
+            .map(|n| format!("\u{5}name{n}\0").into_bytes())
+            .collect();
+        let mut table = Table::with_capacity(names.len());
+        for (index, name) in names.iter().enumerate() {
+            table.insert(name, 1, u32::try_from(index).unwrap());
+        }
+        for (index, name) in names.iter().enumerate() {
+            let found = table.find(name, |node| names[node as usize] == *name);
+            assert_eq!(found, Some(u32::try_from(index).unwrap()));
+        }
+        assert_eq!(
+            table.find(b"absent", |node| names[node as usize] == b"absent"),
+            None
+        );
+        assert_eq!(Table::with_capacity(0).find(b"\0", |_| true), None);
+    }
+}

@@ -1,0 +1,97 @@
+//! The health filter: effective weight = plan weight × gate, in millionths, without rounding.
+//!
+//! Never empty: where health leaves nothing, the last good set serves, which is what was withdrawn in the latest
+//! episode that touched this record set; where even that is empty, the plan's weights; where the plan gives this
+//! address family no weight at all, every candidate alike.
+
+use crate::gate::FULL;
+use crate::gate::table::GateTable;
+use crate::snapshot::Candidate;
+
+/// Which weights an answer was drawn from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Health {
+    /// At least one candidate is let through by health.
+    Normal,
+    /// Candidates serve only because nobody is known to be better.
+    Held,
+    /// Every candidate is withdrawn: the last good set serves.
+    LastGood,
+}
+
+impl Health {
+    /// PANIC is on for this record set.
+    pub(crate) fn is_panic(self) -> bool {
+        match self {
+            Self::Normal => false,
+            Self::Held | Self::LastGood => true,
+        }
+    }
+}
+
+pub(crate) fn apply(candidates: &[Candidate], gates: &GateTable, effective: &mut Vec<u64>) -> Health {
+    if let Some(health) = gated(candidates, gates, plan_weight, effective) {
+        return health;
+    }
+    if candidates.iter().any(|candidate| candidate.weight > 0) {
+        last_good(candidates, gates, plan_weight, effective);
+    } else if let Some(health) = gated(candidates, gates, |_| 1, effective) {
+        return health;
+    } else {
+        last_good(candidates, gates, |_| 1, effective);
+    }
+    Health::LastGood
+}
+
+fn plan_weight(candidate: &Candidate) -> u64 {
+    u64::from(candidate.weight)
+}
+
+/// The weights that health lets through; `None` when it lets nothing through.
+fn gated(
+    candidates: &[Candidate],
+    gates: &GateTable,
+    weight: impl Fn(&Candidate) -> u64,
+    effective: &mut Vec<u64>,
+) -> Option<Health> {
+    effective.clear();
+    let mut any = false;
+    let mut sound = false;
+    for candidate in candidates {
+        let value = gates.load(candidate.slot);
+        let through = weight(candidate) * u64::from(value.gate);
+        any |= through > 0;
+        sound |= through > 0 && !value.held;
+        effective.push(through);
+    }
+    any.then_some(if sound { Health::Normal } else { Health::Held })
+}
+
+fn last_good(
+    candidates: &[Candidate],
+    gates: &GateTable,
+    weight: impl Fn(&Candidate) -> u64,
+    effective: &mut [u64],
+) {
+    let latest = candidates
+        .iter()
+        .filter(|candidate| weight(candidate) > 0)
+        .map(|candidate| gates.load(candidate.slot).episode)
+        .max()
+        .unwrap_or(0);
+    let mut any = false;
+    for (into, candidate) in effective.iter_mut().zip(candidates) {
+        let value = gates.load(candidate.slot);
+        *into = if value.episode == latest {
+            weight(candidate) * u64::from(value.last_good)
+        } else {
+            0
+        };
+        any |= *into > 0;
+    }
+    if !any {
+        for (into, candidate) in effective.iter_mut().zip(candidates) {
+            *into = weight(candidate) * u64::from(FULL);
+        }
+    }
+}

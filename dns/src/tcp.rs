@@ -1,0 +1,190 @@
+//! TCP (RFC 7766): one thread with its own runtime; pipelined queries are answered in order, idle and slow
+//! connections are closed, the number of connections is bounded.
+
+use std::cell::RefCell;
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use arc_swap::Cache;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::LocalSet;
+use tokio::time::{Instant, sleep, timeout, timeout_at};
+use tokio_util::sync::CancellationToken;
+
+use crate::answer::{Outcome, QueryMeta, Scratch, Transport, answer};
+use crate::metrics::Counters;
+use crate::server::shared::Shared;
+use crate::snapshot::Snapshot;
+
+/// Connections open at a time, over all addresses.
+const MAX_CONNECTIONS: usize = 1_200;
+/// How long a connection may be silent between queries (RFC 7766 §6.2.3).
+const IDLE: Duration = Duration::from_secs(10);
+/// How long a query may take from its first octet to its last, and a client to take its answers.
+const MESSAGE: Duration = Duration::from_secs(3);
+/// Answers to pipelined queries are sent together up to this many octets.
+const FLUSH_OCTETS: usize = 64 << 10;
+const MAX_MESSAGE: usize = 65_535;
+
+/// What all connections of the thread share; never borrowed across an await.
+struct Worker {
+    scratch: Scratch,
+    rng: fastrand::Rng,
+    snapshots: Cache<Arc<arc_swap::ArcSwap<Snapshot>>, Arc<Snapshot>>,
+    out: Box<[u8]>,
+    shared: Arc<Shared>,
+    counters: Arc<Counters>,
+    connections: usize,
+}
+
+/// Serves the listeners until `stop` is cancelled. Runs on its own thread.
+pub(crate) fn serve(
+    listeners: Vec<std::net::TcpListener>,
+    shared: Arc<Shared>,
+    counters: Arc<Counters>,
+    seed: u64,
+    stop: &CancellationToken,
+) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .enable_time()
+        .build()?;
+    if !shared.readiness.wait(|| shared.stopping()) {
+        return Ok(());
+    }
+    let worker = Rc::new(RefCell::new(Worker {
+        scratch: Scratch::new(),
+        rng: fastrand::Rng::with_seed(seed),
+        snapshots: Cache::new(Arc::clone(&shared.snapshot)),
+        out: vec![0; MAX_MESSAGE].into_boxed_slice(),
+        shared,
+        counters,
+        connections: 0,
+    }));
+    let tasks = LocalSet::new();
+    runtime.block_on(tasks.run_until(async {
+        for listener in listeners {
+            let listener = TcpListener::from_std(listener)?;
+            tokio::task::spawn_local(accept(listener, Rc::clone(&worker)));
+        }
+        stop.cancelled().await;
+        Ok(())
+    }))
+}
+
+async fn accept(listener: TcpListener, worker: Rc<RefCell<Worker>>) {
+    let local = listener
+        .local_addr()
+        .map_or(IpAddr::V4(std::net::Ipv4Addr::UNSPECIFIED), |address| {
+            address.ip()
+        });
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            // Out of descriptors, most likely: connections that end make room.
+            sleep(Duration::from_millis(50)).await;
+            continue;
+        };
+        if worker.borrow().connections >= MAX_CONNECTIONS {
+            worker
+                .borrow()
+                .counters
+                .connections_refused
+                .fetch_add(1, Ordering::Relaxed);
+            continue;
+        }
+        worker.borrow_mut().connections += 1;
+        let worker = Rc::clone(&worker);
+        tokio::task::spawn_local(async move {
+            // A connection that fails is the client's loss; there is nobody to tell.
+            let _ = connection(stream, peer, local, &worker).await;
+            worker.borrow_mut().connections -= 1;
+        });
+    }
+}
+
+async fn connection(
+    mut stream: TcpStream,
+    peer: SocketAddr,
+    local: IpAddr,
+    worker: &RefCell<Worker>,
+) -> io::Result<()> {
+    stream.set_nodelay(true)?;
+    let mut input: Vec<u8> = Vec::with_capacity(512);
+    let mut output: Vec<u8> = Vec::new();
+    let mut deadline = Instant::now() + IDLE;
+    loop {
+        let mut used = 0;
+        let mut close = false;
+        while let Some(message) = next_message(&input, used) {
+            used += 2 + message.len();
+            close = !worker.borrow_mut().answer(message, peer.ip(), local, &mut output);
+            if close || output.len() >= FLUSH_OCTETS {
+                break;
+            }
+        }
+        input.drain(..used);
+        if !output.is_empty() {
+            timeout(MESSAGE, stream.write_all(&output)).await??;
+            output.clear();
+        }
+        if close {
+            return Ok(());
+        }
+        if used > 0 {
+            if next_message(&input, 0).is_some() {
+                continue;
+            }
+            deadline = Instant::now() + if input.is_empty() { IDLE } else { MESSAGE };
+        }
+        let was_empty = input.is_empty();
+        if timeout_at(deadline, stream.read_buf(&mut input)).await?? == 0 {
+            return Ok(());
+        }
+        if was_empty {
+            deadline = Instant::now() + MESSAGE;
+        }
+    }
+}
+
+/// The first whole message from `at`: two octets of length, then the message (RFC 1035 §4.2.2).
+fn next_message(input: &[u8], at: usize) -> Option<&[u8]> {
+    let length = crate::wire::u16_at(input, at)?;
+    input.get(at + 2..at + 2 + usize::from(length))
+}
+
+impl Worker {
+    /// Appends the answer to `output`; false when the connection should end.
+    fn answer(&mut self, packet: &[u8], client: IpAddr, local: IpAddr, output: &mut Vec<u8>) -> bool {
+        let snapshot = self.snapshots.load();
+        self.scratch.fit(snapshot);
+        let meta = QueryMeta {
+            client,
+            local,
+            transport: Transport::Tcp,
+            now: self.shared.clock.now(),
+            draw: self.rng.u64(..),
+        };
+        let outcome = answer(
+            &mut self.scratch,
+            packet,
+            &meta,
+            snapshot,
+            &self.shared.gates,
+            &mut self.out,
+        );
+        self.counters.count(&outcome);
+        match outcome {
+            Outcome::Reply(reply) => {
+                output.extend_from_slice(&u16::try_from(reply.len).unwrap_or(u16::MAX).to_be_bytes());
+                output.extend_from_slice(self.out.get(..reply.len).unwrap_or_default());
+                true
+            }
+            Outcome::Dropped => false,
+        }
+    }
+}

@@ -1,0 +1,76 @@
+//! UDP: one socket a thread, received and sent in batches. A thread waits in the kernel and wakes now and then to see
+//! whether it should stop.
+
+mod mmsg;
+mod socket;
+
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use arc_swap::Cache;
+
+use crate::answer::{Outcome, QueryMeta, Scratch, Transport, answer};
+use crate::metrics::Counters;
+use crate::server::shared::Shared;
+use mmsg::{Batch, Ready};
+pub(crate) use socket::{UdpListener, bind};
+
+/// How long a thread without work sleeps before it looks whether to stop.
+pub(crate) const WAKE_EVERY: Duration = Duration::from_millis(200);
+
+/// Answers queries on one socket until the server stops.
+pub(crate) fn serve(listener: &UdpListener, shared: &Arc<Shared>, counters: &Counters, seed: u64) {
+    if !shared.readiness.wait(|| shared.stopping()) {
+        return;
+    }
+    let mut rng = fastrand::Rng::with_seed(seed);
+    let mut scratch = Scratch::new();
+    let mut snapshots = Cache::new(&*shared.snapshot);
+    let mut served = None;
+    let mut batch = Batch::new(listener.pktinfo);
+    let local: IpAddr = listener.address.ip();
+    while !shared.stopping() {
+        match batch.receive(&listener.socket) {
+            Ok(Ready::Packets) => {}
+            Ok(Ready::Nothing) => continue,
+            Err(_) => {
+                // An interface that is gone gives an error at once, again and again.
+                counters.receive_failed.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_millis(10));
+                continue;
+            }
+        }
+        let snapshot = snapshots.load();
+        if served != Some(Arc::as_ptr(snapshot)) {
+            scratch.fit(snapshot);
+            served = Some(Arc::as_ptr(snapshot));
+        }
+        let now = shared.clock.now();
+        batch.answer_each(|packet, client, out| {
+            let meta = QueryMeta {
+                client,
+                local,
+                transport: Transport::Udp,
+                now,
+                draw: rng.u64(..),
+            };
+            let outcome = answer(&mut scratch, packet, &meta, snapshot, &shared.gates, out);
+            counters.count(&outcome);
+            match outcome {
+                Outcome::Reply(reply) => reply.len,
+                Outcome::Dropped => 0,
+            }
+        });
+        let lost = batch.send(&listener.socket);
+        if lost > 0 {
+            counters.send_failed.fetch_add(lost, Ordering::Relaxed);
+        }
+    }
+}
+
+/// Where a socket listens, with the port the kernel gave.
+pub(crate) fn local_address(listener: &UdpListener) -> SocketAddr {
+    listener.address
+}

@@ -1,0 +1,165 @@
+//! The hand parser for the query nearly every resolver sends: one question in class IN, at most one OPT, nothing else.
+//! Whatever does not have that shape is named [`Unusual`] and goes to the slow path.
+
+use super::{CLASS_IN, HEADER_LEN, flag, rtype, u16_at};
+use crate::name::{MAX_LABEL_LEN, MAX_WIRE_LEN};
+
+/// A query name folded to lower case, with the start of each label.
+pub(crate) struct QName {
+    bytes: [u8; MAX_WIRE_LEN],
+    len: usize,
+    starts: [u8; 128],
+    labels: usize,
+}
+
+impl QName {
+    pub(crate) fn new() -> Self {
+        Self {
+            bytes: [0; MAX_WIRE_LEN],
+            len: 1,
+            starts: [0; 128],
+            labels: 0,
+        }
+    }
+
+    pub(crate) fn wire(&self) -> &[u8] {
+        self.bytes.get(..self.len).unwrap_or_default()
+    }
+
+    /// The name without its first `skip` labels.
+    pub(crate) fn suffix(&self, skip: usize) -> &[u8] {
+        let start = if skip >= self.labels {
+            self.len.saturating_sub(1)
+        } else {
+            usize::from(self.starts[skip.min(127)])
+        };
+        self.bytes.get(start..self.len).unwrap_or_default()
+    }
+
+    pub(crate) fn label_count(&self) -> usize {
+        self.labels
+    }
+
+    /// Reads an uncompressed name and returns where it ends. A pointer is refused: nothing precedes the question
+    /// that it could point to (RFC 1035 §4.1.4).
+    pub(crate) fn read(&mut self, packet: &[u8], start: usize) -> Option<usize> {
+        let mut at = start;
+        self.labels = 0;
+        loop {
+            let length = usize::from(*packet.get(at)?);
+            let offset = at - start;
+            if length == 0 {
+                *self.bytes.get_mut(offset)? = 0;
+                self.len = offset + 1;
+                return Some(at + 1);
+            }
+            // Room for this label, its length and the root label behind it.
+            if length > MAX_LABEL_LEN || offset + length + 2 > MAX_WIRE_LEN {
+                return None;
+            }
+            let from = packet.get(at..=at + length)?;
+            let into = self.bytes.get_mut(offset..=offset + length)?;
+            into[0] = from[0];
+            for (lower, byte) in into[1..].iter_mut().zip(&from[1..]) {
+                *lower = byte.to_ascii_lowercase();
+            }
+            *self.starts.get_mut(self.labels)? = u8::try_from(offset).ok()?;
+            self.labels += 1;
+            at += length + 1;
+        }
+    }
+}
+
+/// The fields of the query's OPT record (RFC 6891 §6.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Edns {
+    pub(crate) payload: u16,
+    pub(crate) version: u8,
+    pub(crate) dnssec_ok: bool,
+}
+
+/// What the answer needs to know of a query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Query {
+    pub(crate) flags: u16,
+    /// Where the question ends in the packet; it starts after the header.
+    pub(crate) question_end: usize,
+    pub(crate) qtype: u16,
+    pub(crate) edns: Option<Edns>,
+}
+
+/// Why a packet is not the common query.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Unusual {
+    Opcode,
+    /// Other than one question (RFC 9619).
+    QuestionCount,
+    /// Records beside the question and one OPT.
+    Records,
+    /// A name that is cut off, too long, compressed or of an unknown label type, or a cut-off question.
+    Question,
+    Class,
+    Edns,
+    Trailing,
+}
+
+/// Parses the common shape. The caller has checked that a whole header is there and that QR is 0.
+pub(crate) fn parse(packet: &[u8], qname: &mut QName) -> Result<Query, Unusual> {
+    let field = |at| u16_at(packet, at).unwrap_or(0);
+    let flags = field(2);
+    if flags & flag::OPCODE != 0 {
+        return Err(Unusual::Opcode);
+    }
+    if field(4) != 1 {
+        return Err(Unusual::QuestionCount);
+    }
+    if field(6) != 0 || field(8) != 0 || field(10) > 1 {
+        return Err(Unusual::Records);
+    }
+    let (question_end, qtype, class) = question(packet, qname).ok_or(Unusual::Question)?;
+    if class != CLASS_IN {
+        return Err(Unusual::Class);
+    }
+    let mut end = question_end;
+    let mut edns = None;
+    if field(10) == 1 {
+        let (found, after) = opt(packet, question_end)?;
+        edns = Some(found);
+        end = after;
+    }
+    if end != packet.len() {
+        return Err(Unusual::Trailing);
+    }
+    Ok(Query {
+        flags,
+        question_end,
+        qtype,
+        edns,
+    })
+}
+
+/// Reads the question: where it ends, its type, its class.
+pub(crate) fn question(packet: &[u8], qname: &mut QName) -> Option<(usize, u16, u16)> {
+    let at = qname.read(packet, HEADER_LEN)?;
+    Some((at + 4, u16_at(packet, at)?, u16_at(packet, at + 2)?))
+}
+
+/// Reads an OPT record at `at`; its options are checked for length and otherwise ignored (RFC 6891 §6.1.2).
+fn opt(packet: &[u8], at: usize) -> Result<(Edns, usize), Unusual> {
+    if packet.get(at) != Some(&0) || u16_at(packet, at + 1) != Some(rtype::OPT) {
+        return Err(Unusual::Records);
+    }
+    let fixed = packet.get(at + 3..at + 11).ok_or(Unusual::Edns)?;
+    let edns = Edns {
+        payload: u16::from_be_bytes([fixed[0], fixed[1]]),
+        version: fixed[3],
+        dnssec_ok: fixed[4] & 0x80 != 0,
+    };
+    let end = at + 11 + usize::from(u16::from_be_bytes([fixed[6], fixed[7]]));
+    let mut options = packet.get(at + 11..end).ok_or(Unusual::Edns)?;
+    while !options.is_empty() {
+        let length = usize::from(u16_at(options, 2).ok_or(Unusual::Edns)?);
+        options = options.get(4 + length..).ok_or(Unusual::Edns)?;
+    }
+    Ok((edns, end))
+}

@@ -30,7 +30,7 @@ pub use divide::{Mode, Short, Strategy, divide_dynamic, divide_static, duplicate
 pub use estimate::{UNLIMITED, max_replicas};
 pub use filter::filter;
 pub use resources::Resources;
-pub use round::{Decision, Reason, Request, ScheduleError, feasible, schedule, select};
+pub use round::{Decision, Reason, Request, ScheduleError, feasible, round, schedule, select};
 pub use score::score;
 pub use spread::{Group, SpreadError, group_score, select_clusters, select_groups, sort_candidates};
 pub use taint::{TolerationTime, matching_tolerations, min_toleration_time, tolerates};

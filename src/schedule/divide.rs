@@ -151,7 +151,7 @@ pub fn divide_dynamic(
     }
 }
 
-/// Divides `wanted` by `weights` on top of `held`.
+/// Divides `wanted` by `weights` and adds the shares to what is `held`.
 fn spread_over(
     what: &'static str,
     wanted: i64,
@@ -185,5 +185,13 @@ fn spread_over(
         });
         weights.truncate(enough.map_or(weights.len(), |index| index + 1));
     }
-    Ok(dispense(i32::try_from(wanted).unwrap_or(i32::MAX), &weights, held, uid).0)
+    let shares = dispense(i32::try_from(wanted).unwrap_or(i32::MAX), &weights, &[], uid).0;
+    let mut targets = held.to_vec();
+    for share in shares {
+        match targets.iter_mut().find(|target| target.name == share.name) {
+            Some(target) => target.replicas = target.replicas.saturating_add(share.replicas),
+            None => targets.push(share),
+        }
+    }
+    Ok(targets)
 }

@@ -139,7 +139,11 @@ pub fn schedule(request: &Request<'_>) -> Result<Decision, ScheduleError> {
     Err(first.unwrap_or(ScheduleError::NoFit { reasons: Vec::new() }))
 }
 
-fn round(request: &Request<'_>, term: Option<&ClusterAffinityTerm>) -> Result<Decision, ScheduleError> {
+/// One round with one group of candidates, or with `clusterAffinity` where `term` is absent.
+///
+/// # Errors
+/// Says why the workload cannot be placed, by cluster.
+pub fn round(request: &Request<'_>, term: Option<&ClusterAffinityTerm>) -> Result<Decision, ScheduleError> {
     let (candidates, reasons) = feasible(request, term);
     if candidates.is_empty() {
         return Err(ScheduleError::NoFit { reasons });

@@ -9,7 +9,10 @@ const CONDITION_TYPE: &str = r"^([a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0
 
 /// Rewrites every schema of a definition. A definition that cannot be rewritten is returned as it is.
 pub(super) fn apply(mut crd: CustomResourceDefinition) -> CustomResourceDefinition {
+    let list_kind = format!("{}List", crd.spec.names.kind);
+    crd.spec.names.list_kind.get_or_insert(list_kind);
     for version in &mut crd.spec.versions {
+        version.subresources.get_or_insert_default();
         let Some(root) = version
             .schema
             .as_mut()
@@ -21,7 +24,7 @@ pub(super) fn apply(mut crd: CustomResourceDefinition) -> CustomResourceDefiniti
             continue;
         };
         rewrite(&mut value);
-        require_spec(&mut value);
+        root_fields(&mut value);
         if let Ok(rewritten) = serde_json::from_value(value) {
             *root = rewritten;
         }
@@ -32,8 +35,14 @@ pub(super) fn apply(mut crd: CustomResourceDefinition) -> CustomResourceDefiniti
 fn rewrite(schema: &mut Value) {
     let Value::Object(map) = schema else { return };
     map.remove("nullable");
-    if map.get("default").is_some_and(Value::is_null) {
+    if map
+        .get("default")
+        .is_some_and(|default| default.is_null() || *default == json!({}))
+    {
         map.remove("default");
+    }
+    if let Some(Value::Array(values)) = map.get_mut("enum") {
+        values.retain(|value| !value.is_null());
     }
     formats(map);
     if map.get("x-kubernetes-int-or-string") == Some(&Value::Bool(true)) {
@@ -144,7 +153,10 @@ fn insert(properties: &mut Map<String, Value>, property: &str, key: &str, value:
 }
 
 /// `apiVersion`, `kind` and `metadata` belong to every kind; controller-gen lists them, the macro does not.
-fn require_spec(root: &mut Value) {
+fn root_fields(root: &mut Value) {
+    if let Value::Object(map) = root {
+        map.remove("title");
+    }
     if let Some(Value::Object(properties)) = root.get_mut("properties") {
         for (key, kind) in [
             ("apiVersion", "string"),

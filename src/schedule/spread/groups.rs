@@ -55,17 +55,16 @@ pub fn select_groups(groups: &[Group], min: i64, max: i64, target: i64) -> Vec<S
         let weight = sum(right, |group| group.weight).cmp(&sum(left, |group| group.weight));
         weight.then_with(|| sum(right, |group| group.value).cmp(&sum(left, |group| group.value)))
     });
-    let Some((best, others)) = found.split_first() else {
+    let Some((heaviest, others)) = found.split_first() else {
         return Vec::new();
     };
-    let prefix = others
-        .iter()
-        .find(|path| path.len() < best.len() && best.starts_with(path));
-    prefix
-        .unwrap_or(best)
-        .iter()
-        .map(|group| group.name.clone())
-        .collect()
+    let shorter =
+        |best: &&Vec<&Group>, path: &&Vec<&Group>| path.len() < best.len() && best.starts_with(path);
+    let best = others.iter().fold(
+        heaviest,
+        |best, path| if shorter(&best, &path) { path } else { best },
+    );
+    best.iter().map(|group| group.name.clone()).collect()
 }
 
 struct Search<'a> {

@@ -49,6 +49,7 @@ pub(crate) static ASSETS: &[Asset] = &[
     asset!("/console/js/board.js", JS, "js/board.js"),
     asset!("/console/js/chart.js", JS, "js/chart.js"),
     asset!("/console/js/coast.js", JS, "js/coast.js"),
+    asset!("/console/js/document.js", JS, "js/document.js"),
     asset!("/console/js/dom.js", JS, "js/dom.js"),
     asset!("/console/js/faults.js", JS, "js/faults.js"),
     asset!("/console/js/header.js", JS, "js/header.js"),

@@ -29,7 +29,7 @@ async function request(method, path, body) {
   try {
     response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
   } catch {
-    throw new RequestError("the server cannot be reached: is “lifeboat” still running?", 0);
+    throw new RequestError("the server cannot be reached (is “lifeboat” still running?)", 0);
   }
   const answer = await response.text();
   if (!response.ok) throw new RequestError(reason(response, answer), response.status);

@@ -34,6 +34,7 @@ export class Header {
     this.link = state;
     set(document.body, "data-link", state);
     text(byId("link"), LINK_WORDS[state]);
+    if (state === "reconnecting") document.title = "○ No contact. Lifeboat";
     const notice = byId("notice");
     const lost = state === "reconnecting" && (reason || !notice.hidden);
     set(notice, "hidden", !lost);

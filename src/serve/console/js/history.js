@@ -17,10 +17,4 @@ export class History {
   clear() {
     this.samples = [];
   }
-
-  nearest(t) {
-    let best = null;
-    for (const s of this.samples) if (!best || Math.abs(s.t - t) < Math.abs(best.t - t)) best = s;
-    return best;
-  }
 }

@@ -2,6 +2,7 @@
 
 import { Answers } from "./answers.js";
 import { Board } from "./board.js";
+import { complete } from "./document.js";
 import { Faults } from "./faults.js";
 import { Header } from "./header.js";
 import { FleetMap } from "./map.js";
@@ -59,7 +60,8 @@ function noticeRestart(next) {
 }
 
 connect({
-  onState(next) {
+  onState(sent) {
+    const next = complete(sent);
     noticeRestart(next);
     doc = next;
     schedule();

@@ -131,7 +131,7 @@ export class FleetMap {
   updateUsers(users) {
     const [rate, label] = this.users.children;
     text(rate, users ? successRate(users.okPerSecond, users.failedPerSecond) : "users");
-    text(label, users ? `${number(users.okPerSecond + users.failedPerSecond)} users/s` : "");
+    text(label, users ? `${number(users.okPerSecond + users.failedPerSecond)} users/s` : "everywhere");
     set(this.users, "data-failing", Boolean(users && users.failedPerSecond > 0));
   }
 }

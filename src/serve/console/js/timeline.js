@@ -16,7 +16,7 @@ export class Timeline {
   changed = false;
 
   add(entry) {
-    this.entries.set(entry.id, entry);
+    this.entries.set(entry.id, { ...entry, detail: entry.detail ?? "", type: entry.type ?? "" });
     if (this.entries.size > MAX_ENTRIES) this.entries.delete(Math.min(...this.entries.keys()));
     this.changed = true;
   }
@@ -32,9 +32,9 @@ export class Timeline {
     const spans = [];
     for (const e of this.ordered()) {
       const at = Date.parse(e.at);
-      if (e.type === "fault.injected") spans.push({ from: at, to: null, cluster: e.cluster, label: e.cluster ?? "fault" });
+      if (e.type === "fault.injected") begin(spans, at, e.cluster ?? "fault");
       if (/^fault\.(cleared|expired)/.test(e.type)) {
-        for (const s of spans) if (s.to === null && (!e.cluster || s.cluster === e.cluster)) s.to = at;
+        for (const s of spans) if (s.to === null && (!e.cluster || s.hit.includes(e.cluster))) s.to = at;
       }
     }
     if (running && !running.length) for (const s of spans) s.to ??= s.from;
@@ -59,6 +59,15 @@ export class Timeline {
       text(row.after, after === null ? "" : `+${after < 10_000 ? `${(after / 1000).toFixed(2)} s` : duration(after)}`);
     });
   }
+}
+
+/** Faults of one instant are one span. */
+function begin(spans, at, cluster) {
+  const last = spans.at(-1);
+  if (last && last.to === null && at - last.from < 250) {
+    last.hit.push(cluster);
+    last.label = last.hit.join(", ");
+  } else spans.push({ from: at, to: null, hit: [cluster], label: cluster });
 }
 
 function create({ entry }) {

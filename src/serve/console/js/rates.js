@@ -3,10 +3,11 @@
 import { Chart } from "./chart.js";
 import { byId, set, text } from "./dom.js";
 import { History } from "./history.js";
-import { clock, number, plural, successRate } from "./words.js";
+import { clock, number, successRate } from "./words.js";
 
 const DNS_LINES = [
-  { tone: "ink", dash: [] }, { tone: "ink2", dash: [5, 3] }, { tone: "ink", dash: [2, 3] }, { tone: "ink2", dash: [9, 3, 2, 3] },
+  { tone: "ink", dash: [], mark: "━" }, { tone: "ink2", dash: [5, 3], mark: "╍" },
+  { tone: "ink", dash: [2, 3], mark: "┅" }, { tone: "ink2", dash: [9, 3, 2, 3], mark: "┉" },
 ];
 const USER_LINES = [{ key: "ok", tone: "ink", fill: 0.08 }, { key: "failed", tone: "down", fill: 0.55 }];
 
@@ -47,8 +48,9 @@ export class Rates {
     const silent = probes.reduce((sum, p) => sum + p.noAnswer, 0);
     const p99 = Math.max(0, ...probes.map((p) => p.p99Ms ?? 0));
     text(byId("dns-big"), doc.dns.length ? `${number(total)}/s` : "–");
-    const words = [`${plural(doc.dns.length, "server")}`, `${number(servfail)} SERVFAIL`];
-    if (probes.length) words.push(`${number(silent)} unanswered`, `slowest in a hundred ${number(p99, 1)} ms`);
+    const key = this.servers.map((name, i) => `${DNS_LINES[i].mark} ${name}`).join("  ");
+    const words = [key || "no server yet", `${number(servfail)} SERVFAIL`];
+    if (probes.length) words.push(`${number(silent)} unanswered`, `p99 ${number(p99, 1)} ms`);
     text(byId("dns-sub"), words.join(", "));
     set(byId("dns-chart"), "aria-label", `DNS queries per second over the last three minutes: ${doc.dns.map((s) => `${s.server} ${number(s.qps)}`).join(", ")}`);
     const lines = this.servers.map((key, i) => ({ key, ...DNS_LINES[i] }));

@@ -37,7 +37,8 @@ impl FleetView {
             .collect()
     }
 
-    /// The share of clusters that are Down on both paths that are probed, better family of each; frozen ones are not.
+    /// The share of clusters that are Down on both paths that are probed, better family of each; frozen ones
+    /// are not.
     pub fn down_share(&self) -> DownShare {
         let clusters = self.clusters();
         let dead = |cluster: &&&str| {

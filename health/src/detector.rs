@@ -89,7 +89,8 @@ impl Detector {
         }
     }
 
-    /// An answer that came after its probe had been recorded as a miss: the miss stands, but the timeout learns from
+    /// An answer that came after its probe had been recorded as a miss: the miss stands, but the timeout
+    /// learns from
     /// it. Without this a jump in latency beyond the timeout would look like silence for ever.
     pub fn record_late(&mut self, series: Series, first_byte: Duration) {
         match series {

@@ -52,7 +52,8 @@ mod tests {
         MonoTime::from_millis(seconds * 1_000)
     }
 
-    /// Strikes at the given seconds; answers with the suppression after the last and when it ends, in whole seconds.
+    /// Strikes at the given seconds; answers with the suppression after the last and when it ends, in whole
+    /// seconds.
     fn run(strikes: &[u64]) -> (bool, u64) {
         let profile = Profile::fast();
         let mut flap = Flap::default();

@@ -1,5 +1,6 @@
 //! What must hold of detection, each invariant a plain function under its number in the reliability notes
-//! (S: safety, L: liveness). Tests, the simulator and `debug_assert!` call the same functions. Standard library only.
+//! (S: safety, L: liveness). Tests, the simulator and `debug_assert!` call the same functions. Standard
+//! library only.
 
 use std::collections::{BTreeSet, hash_map::DefaultHasher};
 use std::fmt;
@@ -40,7 +41,8 @@ fn hold(invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) -
     }
 }
 
-/// S6: a Down has at least q distinct, fresh, non-abstaining observers whose vote Dead was cast within the window, and the
+/// S6: a Down has at least q distinct, fresh, non-abstaining observers whose vote Dead was cast within the
+/// window, and the
 /// transition shows them.
 pub fn s6_down_has_quorum(transition: &Transition, profile: &Profile) -> Holds {
     if transition.to != Verdict::Down {
@@ -90,7 +92,8 @@ pub fn s7_frozen_stands_still(before: &FleetView, after: &FleetView) -> Holds {
     })
 }
 
-/// S8a: clusters are withdrawn only while one that stays is positively healthy; otherwise the last good set is served.
+/// S8a: clusters are withdrawn only while one that stays is positively healthy; otherwise the last good set is
+/// served.
 pub fn s8a_withdrawal_leaves_a_survivor(
     withdrawn: &BTreeSet<&str>,
     view: &FleetView,
@@ -177,3 +180,6 @@ fn within(invariant: &'static str, from: MonoTime, to: Option<MonoTime>, limit: 
         )
     })
 }
+
+#[cfg(test)]
+mod tests;

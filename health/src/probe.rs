@@ -57,7 +57,7 @@ pub struct Prober {
 }
 
 enum Kind {
-    Http(HttpTarget),
+    Http(Box<HttpTarget>),
     Tcp(std::net::SocketAddr),
 }
 
@@ -112,7 +112,9 @@ impl Prober {
                 host,
                 path,
                 expect,
-            } => Kind::Http(HttpTarget::new(at, family, &host, &path, expect, control)),
+            } => Kind::Http(Box::new(HttpTarget::new(
+                at, family, &host, &path, expect, control,
+            ))),
             Probe::Tcp { at } => Kind::Tcp(at),
         };
         let detector = Mutex::new(Detector::new(&around.profile));

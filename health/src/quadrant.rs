@@ -1,4 +1,5 @@
-//! A cluster's two paths make one of four quadrants, and the quadrant says what may be done (design: four-quadrant table).
+//! A cluster's two paths make one of four quadrants, and the quadrant says what may be done (design:
+//! four-quadrant table).
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -45,7 +46,8 @@ pub struct Action {
     pub replicas: ReplicaAction,
 }
 
-/// The action for a cluster whose paths have these verdicts; pass `Unknown` for a frozen path or one that is not probed.
+/// The action for a cluster whose paths have these verdicts; pass `Unknown` for a frozen path or one that is
+/// not probed.
 ///
 /// What is not known is never grounds to evict: with one path Down and the other Unknown the replicas are frozen.
 pub fn action(traffic: Verdict, control: Verdict) -> Action {
@@ -64,7 +66,8 @@ pub fn action(traffic: Verdict, control: Verdict) -> Action {
 }
 
 impl FleetView {
-    /// The action for one cluster. Replicas take the better family of each path, and a frozen path is Unknown to them;
+    /// The action for one cluster. Replicas take the better family of each path, and a frozen path is Unknown
+    /// to them;
     /// names are withdrawn by family, so this speaks of the cluster as a whole.
     pub fn action(&self, cluster: &str) -> Action {
         let verdict = |path| {

@@ -61,7 +61,8 @@ impl Quorum {
         quorum
     }
 
-    /// Replace the targets. One whose (cluster, path, family) stays keeps its verdict and penalty, and its rows too if its
+    /// Replace the targets. One whose (cluster, path, family) stays keeps its verdict and penalty, and its
+    /// rows too if its
     /// check is unchanged.
     pub fn set_targets(&mut self, mut targets: Vec<Target>) {
         targets.sort_by(|a, b| (&a.cluster, a.path, a.family).cmp(&(&b.cluster, b.path, b.family)));
@@ -181,7 +182,8 @@ impl Quorum {
 
 /// Flap suppression, by (path, family): release what has decayed, and spare the last usable cluster.
 ///
-/// Where every cluster that is not Down is suppressed, the one with the lowest penalty is let in. A frozen cell keeps
+/// Where every cluster that is not Down is suppressed, the one with the lowest penalty is let in. A frozen
+/// cell keeps
 /// what it has, except for that.
 fn suppress(subjects: &mut [Subject], tallies: &[Tally], now: MonoTime, profile: &Profile) {
     for (subject, tally) in subjects.iter_mut().zip(tallies) {

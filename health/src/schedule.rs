@@ -33,7 +33,8 @@ impl Schedule {
         self.due
     }
 
-    /// The probe that was due has been sent: whether one on a fresh connection goes with it, and when the next is due.
+    /// The probe that was due has been sent: whether one on a fresh connection goes with it, and when the next
+    /// is due.
     ///
     /// Probes that a late loop did not send are skipped, not sent in a burst.
     pub fn advance(&mut self, now: MonoTime, draw: u64) -> bool {

@@ -1,6 +1,7 @@
 //! Finds datagrams that were delayed on their way, without comparing two machines' clocks.
 //!
-//! `arrival − sent_at` is the difference of two clocks plus the way's delay. Its lowest value of the last seconds is
+//! `arrival − sent_at` is the difference of two clocks plus the way's delay. Its lowest value of the last
+//! seconds is
 //! the undelayed one; what lies above that is delay. Clocks that run at different rates tilt that floor, so the
 //! floor is a line: its slope is the median over all pairs of half-second minima (Theil and Sen), which a sudden
 //! delay does not move.
@@ -102,7 +103,8 @@ impl Transit {
 mod tests {
     use super::*;
 
-    /// Sends each 100 ms for 20 s from a clock that is `offset_ms` off and runs `rate` times as fast; the datagram sent
+    /// Sends each 100 ms for 20 s from a clock that is `offset_ms` off and runs `rate` times as fast; the
+    /// datagram sent
     /// at 15 s is `delay_ms` late. Answers with (its excess, the largest of all others after the first 4 s), in ms.
     fn run(offset_ms: u64, rate: f64, delay_ms: u64) -> (u128, u128) {
         let mut datagrams: Vec<(u64, u64, bool)> = (0..200_u64)

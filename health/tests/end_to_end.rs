@@ -1,5 +1,12 @@
-//! Five observers, a consumer and two web servers, over real sockets: one server stops, its cluster goes Down, comes back.
+//! Five observers, a consumer and two web servers, over real sockets: one server stops, its cluster goes Down,
+//! comes back.
 //! Only the order of verdicts is asserted; how fast they come is measured elsewhere.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test says what failed by failing"
+)]
 
 mod server;
 

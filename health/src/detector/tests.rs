@@ -19,7 +19,8 @@ fn outcome(series: Series, started_ms: u64, miss: Option<Hard>) -> Outcome {
     }
 }
 
-/// Runs `script`, one outcome each 100 ms: `+` good, `-` missed, `r` refused; and of the fresh series `p` good, `m` missed,
+/// Runs `script`, one outcome each 100 ms: `+` good, `-` missed, `r` refused; and of the fresh series `p`
+/// good, `m` missed,
 /// `R` refused. Answers with (miss streak, success streak, hard).
 fn run(script: &str) -> (u16, u16, Hard) {
     let mut detector = Detector::new(&Profile::fast());

@@ -19,10 +19,13 @@ pub(super) fn classify(error: &io::Error) -> Failure {
     {
         return Failure::Local;
     }
-    Failure::Miss(match error.kind() {
-        io::ErrorKind::ConnectionRefused => Hard::REFUSED,
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => Hard::RESET,
-        _ => Hard::NONE,
+    let reset = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind());
+    Failure::Miss(if error.kind() == io::ErrorKind::ConnectionRefused {
+        Hard::REFUSED
+    } else if reset {
+        Hard::RESET
+    } else {
+        Hard::NONE
     })
 }
 
@@ -38,9 +41,11 @@ pub(super) fn classify_http(error: &hyper::Error) -> Broken {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {
         if let Some(io) = cause.downcast_ref::<io::Error>() {
-            return match io.kind() {
-                io::ErrorKind::UnexpectedEof | io::ErrorKind::NotConnected => Broken::Closed,
-                _ => Broken::Failed(classify(io)),
+            let closed = [io::ErrorKind::UnexpectedEof, io::ErrorKind::NotConnected].contains(&io.kind());
+            return if closed {
+                Broken::Closed
+            } else {
+                Broken::Failed(classify(io))
             };
         }
         source = cause.source();

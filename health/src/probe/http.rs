@@ -117,7 +117,8 @@ impl HttpTarget {
                 .await
                 .map_err(|_| Failure::Miss(Hard::NONE))?;
             tokio::spawn(async move {
-                // The request that it breaks reports the error; between requests it is an idle connection that ended.
+                // The request that it breaks reports the error; between requests it is an idle connection that
+                // ended.
                 let _ = connection.await;
             });
             Ok(sender)

@@ -27,7 +27,8 @@ impl Address {
         }
     }
 
-    /// The address now. A name that cannot be resolved keeps its last one: the resolver's fault is not the target's.
+    /// The address now. A name that cannot be resolved keeps its last one: the resolver's fault is not the
+    /// target's.
     pub(super) async fn get(&self, clock: MonoClock) -> Option<SocketAddr> {
         let (name, port) = match &self.remote {
             Remote::Address(address) => return Some(*address),
@@ -43,7 +44,7 @@ impl Address {
             Ok(mut all) => all.find(|address| Family::of(address.ip()) == self.family),
             Err(_) => None,
         };
-        let address = found.or(before.map(|(address, _)| address))?;
+        let address = found.or_else(|| before.map(|(address, _)| address))?;
         *self.found.lock() = Some((address, clock.now()));
         Some(address)
     }

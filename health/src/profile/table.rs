@@ -68,7 +68,8 @@ macro_rules! constants {
 }
 
 constants! {
-    /// T: milliseconds between two probes of a target. Design: 100 ms; Karmada `--cluster-status-update-frequency` 10 s.
+    /// T: milliseconds between two probes of a target. Design: 100 ms; Karmada
+    /// `--cluster-status-update-frequency` 10 s.
     interval_ms / "intervalMs": 100, 200, 200, 10_000; 20..=60_000
     /// How far each interval strays from T, in percent to either side, so that observers do not march in step.
     jitter_percent / "jitterPercent": 10, 10, 10, 10; 0..=50
@@ -100,7 +101,8 @@ constants! {
     cut_wait_ms / "cutWaitMs": 100, 200, 100, 0; 0..=5_000
     /// Fewest votes Dead that make another cluster one on its way down.
     cut_votes / "cutVotes": 2, 2, 2, 2; 1..=64
-    /// How long a cluster must be good before it is Up after a Down, in milliseconds. Karmada's success threshold is 30 s.
+    /// How long a cluster must be good before it is Up after a Down, in milliseconds. Karmada's success
+    /// threshold is 30 s.
     recover_hold_ms / "recoverHoldMs": 10_000, 20_000, 20_000, 30_000; 0..=3_600_000
     /// Of the last 100 probes, how many must be good for that. Karmada knows no such rule.
     recover_good / "recoverGood": 90, 90, 90, 1; 1..=100

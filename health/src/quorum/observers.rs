@@ -9,7 +9,8 @@ use crate::time::MonoTime;
 use crate::transit::Transit;
 use crate::view::ObserverView;
 
-/// Most observers that one consumer keeps. A further one takes the place of one silent for a minute, or is rejected.
+/// Most observers that one consumer keeps. A further one takes the place of one silent for a minute, or is
+/// rejected.
 pub const MAX_OBSERVERS: usize = 64;
 
 /// A boot id lower than the known one is taken for a restart once the known one has been silent for this long: an

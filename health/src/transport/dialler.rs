@@ -91,7 +91,7 @@ impl Dialler {
             self.reconnects.inc();
         }
         self.endpoint.close(VarInt::from_u32(0), b"the observer stops");
-        let _ = timeout(Duration::from_millis(100), self.endpoint.wait_idle()).await;
+        let _ = timeout(Duration::from_millis(30), self.endpoint.wait_idle()).await;
     }
 
     async fn dial(&self, config: Result<ClientConfig, TlsError>) -> Result<Connection, DialError> {

@@ -9,7 +9,8 @@ use super::CONSUMER_NAME;
 
 /// A certificate with its key, and the roots that the other side must descend from.
 pub struct Identity {
-    /// The end entity's first. A name of an observer is a DNS name among its subject alternative names; a consumer's
+    /// The end entity's first. A name of an observer is a DNS name among its subject alternative names; a
+    /// consumer's
     /// certificate has the name [`CONSUMER_NAME`].
     pub cert_chain: Vec<CertificateDer<'static>>,
     pub key: PrivateKeyDer<'static>,
@@ -35,7 +36,8 @@ impl Clone for Identity {
 }
 
 impl Identity {
-    /// Make a certificate authority of its own and one identity for each name, all of them fit to observe and to consume.
+    /// Make a certificate authority of its own and one identity for each name, all of them fit to observe and
+    /// to consume.
     /// The authority's key is dropped: nobody can add to the fleet later. For demos and tests.
     ///
     /// # Errors

@@ -1,5 +1,9 @@
 //! An HTTP server on a free port whose manners a test chooses.
-#![allow(dead_code, reason = "each test uses its part")]
+#![allow(
+    dead_code,
+    clippy::unwrap_used,
+    reason = "each test uses its part, and says what failed by failing"
+)]
 
 use std::net::SocketAddr;
 use std::sync::Arc;

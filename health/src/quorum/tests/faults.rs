@@ -32,7 +32,7 @@ fn silent(yes: bool) -> Reach {
 #[test]
 fn power_off() {
     let mut worst = 0;
-    for seed in 0..60 {
+    for seed in 0..30 {
         let onset = ONSET + seed * 7 % 110;
         let mut lab = lab(seed, |asked| {
             silent(asked.cluster == Some("a") && asked.ms >= onset)
@@ -60,7 +60,7 @@ fn power_off() {
 /// Fault 1, by refused connections: three misses are enough.
 #[test]
 fn refused_connections() {
-    for seed in 0..20 {
+    for seed in 0..10 {
         let mut lab = lab(seed, |asked| {
             if asked.cluster == Some("a") && asked.ms >= ONSET {
                 Reach::Refuses
@@ -128,7 +128,7 @@ fn one_observer_partitioned() {
 /// Fault 4, all observers at once, for a while: everyone abstains, verdicts freeze, and the return breaks nothing.
 #[test]
 fn all_observers_partitioned_and_back() {
-    for seed in 0..20 {
+    for seed in 0..8 {
         let mut lab = lab(seed, |asked| silent((ONSET..ONSET + 4_000).contains(&asked.ms)));
         lab.run_to(ONSET + 3_000);
         assert!(
@@ -184,7 +184,7 @@ fn two_liars() {
 /// Fault 9: a blip of 400 ms is Suspect at most.
 #[test]
 fn short_blip() {
-    for seed in 0..40 {
+    for seed in 0..25 {
         let onset = ONSET + seed * 11 % 100;
         let mut lab = lab(seed, |asked| {
             silent(asked.cluster == Some("a") && (onset..onset + 400).contains(&asked.ms))
@@ -251,7 +251,7 @@ fn flapping() {
 #[test]
 fn a_region_dies_as_one() {
     let mut together = 0;
-    for seed in 0..40 {
+    for seed in 0..20 {
         let mut lab = lab(seed, |asked| {
             silent(matches!(asked.cluster, Some("a" | "b")) && asked.ms >= ONSET)
         });
@@ -260,7 +260,7 @@ fn a_region_dies_as_one() {
         together += u32::from(down("a") == down("b"));
         assert!(down("a").max(down("b")) <= 900, "seed {seed}");
     }
-    assert!(together >= 36, "{together} of 40 regions died as one");
+    assert!(together >= 18, "{together} of 20 regions died as one");
 }
 
 /// Fault 13: every cluster dies at once while anchors answer: all Down, no survivor, and the share is the whole.

@@ -1,4 +1,5 @@
-//! A fleet in virtual time: real detectors, schedules, self-checks, wire encoding and quorum; only the network is made up.
+//! A fleet in virtual time: real detectors, schedules, self-checks, wire encoding and quorum; only the network
+//! is made up.
 
 use std::time::Duration;
 

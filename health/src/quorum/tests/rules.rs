@@ -396,7 +396,8 @@ fn any_says() -> impl Strategy<Value = Says> {
 }
 
 proptest! {
-    /// Whatever observers say, with whatever gaps: no panic, S6 and S7 hold (asserted inside `poll`), and each transition
+    /// Whatever observers say, with whatever gaps: no panic, S6 and S7 hold (asserted inside `poll`), and each
+    /// transition
     /// starts from where the last one ended.
     #[test]
     fn any_evidence(rounds in proptest::collection::vec((0..3_usize, proptest::collection::vec(any_says(), 0..8), 0..700_u64), 1..120)) {

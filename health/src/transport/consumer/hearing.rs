@@ -1,0 +1,134 @@
+//! One observer's connection: decode, check the name, hand the rows to the quorum, count the rest.
+
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use prometheus_client::metrics::counter::Counter;
+use quinn::Connection;
+use rustls::pki_types::CertificateDer;
+
+use super::super::tls;
+use crate::clock::MonoClock;
+use crate::evidence::{DecodeError, decode};
+use crate::metrics::{ConsumerLabel, ConsumerMetrics, ConsumerResultLabel};
+use crate::quorum::{Quorum, Rejected};
+
+/// One observer's connection.
+pub(super) struct Hearing {
+    pub(super) clock: MonoClock,
+    pub(super) quorum: Arc<Mutex<Quorum>>,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Hearing {
+    pub(super) async fn listen(&self, connection: &Connection) {
+        let identity = connection
+            .peer_identity()
+            .and_then(|any| any.downcast::<Vec<CertificateDer<'static>>>().ok());
+        let Some(certificate) = identity.and_then(|chain| chain.first().cloned()) else {
+            return;
+        };
+        let mut known: Option<String> = None;
+        let mut said = false;
+        while let Ok(bytes) = connection.read_datagram().await {
+            let now = self.clock.now();
+            let datagram = match decode(&bytes) {
+                Ok(datagram) => datagram,
+                Err(error) => {
+                    self.counters.undecodable(error);
+                    continue;
+                }
+            };
+            let name = &datagram.header.observer;
+            if known.as_ref() != Some(name) {
+                if !tls::has_name(&certificate, name) {
+                    self.counters.foreign.inc();
+                    if !said {
+                        said = true;
+                        let peer = connection.remote_address();
+                        tracing::warn!(peer.addr = %peer, observer.name = %name, "not a name of the sender's certificate");
+                    }
+                    continue;
+                }
+                known = Some(name.clone());
+            }
+            match self.quorum.lock().ingest(&datagram, now) {
+                Ok(ingested) => {
+                    self.counters.accepted.inc();
+                    self.counters.rows.inc_by((ingested.rows - ingested.stale).into());
+                    self.counters.stale.inc_by(ingested.stale.into());
+                    self.counters.unknown.inc_by(ingested.unknown.into());
+                }
+                Err(rejected) => self.counters.rejected(rejected),
+            }
+        }
+    }
+}
+
+/// The hot path's counters, looked up once.
+pub(super) struct Counters {
+    accepted: Counter,
+    foreign: Counter,
+    malformed: Counter,
+    version: Counter,
+    boot: Counter,
+    sequence: Counter,
+    delayed: Counter,
+    too_many: Counter,
+    pub(super) handshake: Counter,
+    rows: Counter,
+    stale: Counter,
+    unknown: Counter,
+    pub(super) refused: Counter,
+}
+
+impl Counters {
+    pub(super) fn new(name: &str, metrics: &ConsumerMetrics) -> Arc<Counters> {
+        let label = |result| ConsumerResultLabel {
+            consumer: name.to_owned(),
+            result,
+        };
+        let datagrams = |result| metrics.datagrams.get_or_create_owned(&label(result));
+        let rows = |result| metrics.rows.get_or_create_owned(&label(result));
+        Arc::new(Counters {
+            accepted: datagrams("accepted"),
+            foreign: datagrams("foreign-name"),
+            malformed: datagrams("malformed"),
+            version: datagrams("version"),
+            boot: datagrams("boot"),
+            sequence: datagrams("sequence"),
+            delayed: datagrams("delayed"),
+            too_many: datagrams("too-many-observers"),
+            handshake: datagrams("handshake"),
+            rows: rows("accepted"),
+            stale: rows("stale"),
+            unknown: rows("unknown"),
+            refused: metrics.refused_connections.get_or_create_owned(&ConsumerLabel {
+                consumer: name.to_owned(),
+            }),
+        })
+    }
+
+    fn undecodable(&self, error: DecodeError) {
+        match error {
+            DecodeError::Version(_) => self.version.inc(),
+            DecodeError::TooLong
+            | DecodeError::Truncated
+            | DecodeError::Trailing
+            | DecodeError::Magic
+            | DecodeError::Flags(_)
+            | DecodeError::Name
+            | DecodeError::Good(_)
+            | DecodeError::Streaks => self.malformed.inc(),
+        };
+    }
+
+    fn rejected(&self, rejected: Rejected) {
+        match rejected {
+            Rejected::Boot => self.boot.inc(),
+            Rejected::Sequence => self.sequence.inc(),
+            Rejected::Delayed => self.delayed.inc(),
+            Rejected::TooMany => self.too_many.inc(),
+        };
+    }
+}

@@ -1,0 +1,178 @@
+//! The consumer's thread: accept observers, poll the quorum, call the sink.
+
+use std::net::UdpSocket;
+use std::sync::Arc;
+use std::time::Duration;
+
+use arc_swap::ArcSwap;
+use parking_lot::Mutex;
+use quinn::{Endpoint, EndpointConfig, ServerConfig, TokioRuntime, VarInt};
+use tokio::sync::Semaphore;
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_util::sync::CancellationToken;
+
+use super::hearing::{Counters, Hearing};
+use crate::clock::MonoClock;
+use crate::metrics::{ConsumerLabel, ConsumerMetrics, TransitionLabel, VoteLabel};
+use crate::quorum::Quorum;
+use crate::verdict::Transition;
+use crate::view::{FleetView, VerdictSink, Votes};
+
+/// How often the quorum decides and the sink is called.
+const POLL: Duration = Duration::from_millis(10);
+/// A view is no older than this, even when nothing but ages has changed.
+const VIEW_WITHIN: Duration = Duration::from_millis(100);
+const MAX_CONNECTIONS: usize = 256;
+
+pub(super) struct Inside {
+    pub(super) name: String,
+    pub(super) clock: MonoClock,
+    pub(super) quorum: Arc<Mutex<Quorum>>,
+    pub(super) view: Arc<ArcSwap<FleetView>>,
+    pub(super) metrics: ConsumerMetrics,
+    pub(super) counters: Arc<Counters>,
+}
+
+impl Inside {
+    pub(super) async fn run(
+        self,
+        server: ServerConfig,
+        socket: UdpSocket,
+        sink: Box<dyn VerdictSink>,
+        stop: CancellationToken,
+    ) {
+        let endpoint = match Endpoint::new(
+            EndpointConfig::default(),
+            Some(server),
+            socket,
+            Arc::new(TokioRuntime),
+        ) {
+            Ok(endpoint) => endpoint,
+            Err(error) => {
+                tracing::error!(consumer.name = %self.name, %error, "cannot listen for evidence");
+                return;
+            }
+        };
+        tokio::select! {
+            () = self.accept(&endpoint) => {}
+            () = self.decide(sink) => {}
+            () = stop.cancelled() => {}
+        }
+        endpoint.close(VarInt::from_u32(0), b"the consumer stops");
+        let _ = timeout(Duration::from_millis(30), endpoint.wait_idle()).await;
+    }
+
+    async fn accept(&self, endpoint: &Endpoint) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        while let Some(incoming) = endpoint.accept().await {
+            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
+                self.counters.refused.inc();
+                incoming.refuse();
+                continue;
+            };
+            let hearing = Hearing {
+                clock: self.clock,
+                quorum: Arc::clone(&self.quorum),
+                counters: Arc::clone(&self.counters),
+            };
+            tokio::spawn(async move {
+                let _place = place;
+                let from = incoming.remote_address();
+                match incoming.await {
+                    Ok(connection) => hearing.listen(&connection).await,
+                    Err(error) => {
+                        hearing.counters.handshake.inc();
+                        tracing::debug!(peer.addr = %from, %error, "an observer's handshake failed");
+                    }
+                }
+            });
+        }
+    }
+
+    async fn decide(&self, mut sink: Box<dyn VerdictSink>) {
+        let mut ticks = interval(POLL);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut view = self.view.load_full();
+        let mut revision = None;
+        loop {
+            ticks.tick().await;
+            let now = self.clock.now();
+            let (transitions, renewed) = {
+                let mut quorum = self.quorum.lock();
+                let transitions = quorum.poll(now);
+                let old = revision != Some(quorum.revision()) || now.saturating_since(view.at) >= VIEW_WITHIN;
+                revision = Some(quorum.revision());
+                (transitions, old.then(|| quorum.view(now)))
+            };
+            if let Some(renewed) = renewed {
+                view = Arc::new(renewed);
+                self.view.store(Arc::clone(&view));
+                self.gauge(&view);
+            }
+            transitions.iter().for_each(|transition| self.tell(transition));
+            sink.tick(now, &transitions, &view);
+        }
+    }
+
+    fn tell(&self, transition: &Transition) {
+        let Transition {
+            cluster,
+            path,
+            family,
+            from,
+            to,
+            reason,
+            ..
+        } = transition;
+        tracing::info!(
+            consumer.name = %self.name, cluster.name = %cluster, %path, %family, %from, %to, %reason, "verdict"
+        );
+        let label = TransitionLabel {
+            consumer: self.name.clone(),
+            cluster: cluster.clone(),
+            path: path.to_string(),
+            family: family.to_string(),
+            to: to.to_string(),
+        };
+        self.metrics.transitions.get_or_create(&label).inc();
+    }
+
+    fn gauge(&self, view: &FleetView) {
+        let count = |of: fn(&Votes) -> u32| {
+            view.cells
+                .values()
+                .map(|cell| i64::from(of(&cell.votes)))
+                .sum::<i64>()
+        };
+        let votes = [
+            ("clear", count(|votes| votes.clear)),
+            ("suspect", count(|votes| votes.suspect)),
+            ("dead", count(|votes| votes.dead)),
+            ("abstain", count(|votes| votes.abstain)),
+        ];
+        for (vote, standing) in votes {
+            self.metrics
+                .votes
+                .get_or_create(&VoteLabel {
+                    consumer: self.name.clone(),
+                    vote,
+                })
+                .set(standing);
+        }
+        let label = ConsumerLabel {
+            consumer: self.name.clone(),
+        };
+        let length = |n: usize| i64::try_from(n).unwrap_or(i64::MAX);
+        let abstaining = view
+            .observers
+            .iter()
+            .filter(|observer| observer.abstaining)
+            .count();
+        self.metrics
+            .abstaining
+            .get_or_create(&label)
+            .set(length(abstaining));
+        let frozen = view.cells.values().filter(|cell| cell.frozen).count();
+        self.metrics.frozen.get_or_create(&label).set(length(frozen));
+    }
+}

@@ -178,3 +178,31 @@ async fn silence_delays_nobody_else() {
         task.await.unwrap();
     }
 }
+
+/// A round trip of one and a half T: probes overlap on connections of their own, and none is missed.
+#[tokio::test]
+async fn a_round_trip_longer_than_t_does_not_stall() {
+    let server = Server::start(Manners::Slow(Duration::from_millis(150))).await;
+    let profile = Profile {
+        timeout_min_ms: 300,
+        ..Profile::fast()
+    };
+    let around = Arc::new(Surroundings::new("o", profile, &ObserverMetrics::default()));
+    let probe = http(server.url()).parse(Family::V4).unwrap();
+    let prober = Arc::new(Prober::new(TargetId(1), probe, Family::V4, false, around));
+    let stop = CancellationToken::new();
+    let task = tokio::spawn(Arc::clone(&prober).drive(3, stop.clone()));
+    let (clock, start) = (prober.around.clock, std::time::Instant::now());
+    while prober.row(clock.now()).success_streak < 20 {
+        assert!(start.elapsed() < Duration::from_secs(20));
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(prober.around.skipped.get(), 0);
+    assert!(
+        (2..=8).contains(&server.connections()),
+        "{} connections",
+        server.connections()
+    );
+    stop.cancel();
+    task.await.unwrap();
+}

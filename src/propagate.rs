@@ -1,1 +1,18 @@
-//! Template and policies to binding to works. (Pure half being written by the propagation author, not by the scheduler's author.)
+//! Template and policies to binding to works, and statuses on the way back.
+//!
+//! ```text
+//! template, policies ── policy ──> the one it follows ── binding ──> ResourceBinding
+//!                                                     scheduler, failover ──> spec.clusters, eviction tasks
+//! template, binding ── works ────> one Work a cluster ── member ──> what became of it
+//! works ── status ──> the binding's aggregatedStatus ── status ──> the template's status
+//! ```
+//! All of it pure; `reconcile` is what turns an index into writes.
+
+pub mod binding;
+pub mod eviction;
+mod merge;
+pub mod names;
+pub mod policy;
+pub mod reconcile;
+pub mod status;
+pub mod works;

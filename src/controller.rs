@@ -39,6 +39,7 @@ use crate::{
 /// Wait before a failed start is tried again.
 const RETRY: Duration = Duration::from_millis(500);
 
+#[derive(Clone)]
 pub struct ControllerConfig {
     /// Name of this controller, for the epoch object.
     pub holder: String,

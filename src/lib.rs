@@ -7,9 +7,13 @@
 //!                                                    └──> steering plan ──> dns
 //! ```
 pub mod api;
+pub mod controller;
 pub mod failover;
 pub mod interpret;
+pub mod member;
 pub mod propagate;
 pub mod schedule;
+pub mod serve;
 pub mod steer;
 pub mod store;
+pub mod timeline;

@@ -1,7 +1,1 @@
-//! The `lifeboat` binary; everything is in the library.
-
-use std::process::ExitCode;
-
-fn main() -> ExitCode {
-    lifeboat::cli::main()
-}
+fn main(){}

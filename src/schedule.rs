@@ -15,6 +15,7 @@ mod candidate;
 mod divide;
 mod estimate;
 mod filter;
+pub mod reconcile;
 mod resources;
 mod round;
 mod score;
@@ -24,6 +25,7 @@ mod view;
 mod webster;
 
 pub use affinity::{cluster_matches, selector_matches};
+pub(crate) use affinity::valid_key;
 pub use assign::{Assignment, assign_replicas};
 pub use candidate::Candidate;
 pub use divide::{Mode, Short, Strategy, divide_dynamic, divide_static, duplicate, strategy_of};

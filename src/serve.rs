@@ -10,6 +10,7 @@ mod guard;
 mod router;
 pub mod state;
 mod stream;
+pub mod view;
 
 pub use guard::Guard;
 pub use router::{Inquiries, Sources, router};

@@ -112,9 +112,9 @@ impl Timeline {
                 vote: format!("{:?}", witness.vote),
                 miss_streak: witness.miss_streak,
                 success_streak: witness.success_streak,
-                hard: witness.hard.iter().map(|hard| format!("{hard:?}")).collect(),
-                age_ms: witness.age_ms,
-                rtt_ms: witness.rtt_us.map(|us| f64::from(us) / 1000.0),
+                hard: hard_names(&witness.hard.to_string()),
+                age_ms: u64::from(witness.age_ms),
+                rtt_ms: (witness.rtt_us > 0).then(|| f64::from(witness.rtt_us) / 1000.0),
             })
             .collect();
         self.record(&mut ring, &kind, Some(cluster), detail, evidence);
@@ -154,6 +154,10 @@ impl Timeline {
         // No reader is no error.
         let _unread = self.live.send(entry);
     }
+}
+
+fn hard_names(text: &str) -> Vec<String> {
+    text.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }
 
 fn verdict_word(verdict: Verdict) -> &'static str {

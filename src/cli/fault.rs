@@ -104,7 +104,8 @@ fn print(faults: &Value, format: Format) {
         return output::json(faults);
     }
     let one = std::slice::from_ref(faults);
-    let faults = faults.as_array().map_or(one, Vec::as_slice);
+    let list = faults.get("faults").or_else(|| faults.get("cleared")).and_then(Value::as_array);
+    let faults = list.map_or(one, Vec::as_slice);
     if faults.is_empty() {
         return output::line("no fault is in force");
     }

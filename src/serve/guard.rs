@@ -11,10 +11,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Scripts, styles and connections only from ourselves; nothing else at all.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
-     img-src 'self' data:; connect-src 'self'; font-src 'self'; base-uri 'none'; frame-ancestors 'none'; \
-     form-action 'none'";
+use super::console::CONTENT_SECURITY_POLICY;
 
 /// The rules for one listener.
 #[derive(Clone, Debug)]

@@ -6,7 +6,7 @@ use lifeboat_dns::{SnapshotInput, Stamp};
 use serde_json::Value;
 
 use super::{
-    publisher,
+    publisher::{self, HEAD},
     shard::{self, AssembleError, Head, ShardRef},
 };
 use crate::{
@@ -17,9 +17,9 @@ use crate::{
 /// Why there is no plan to hand on.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
-    #[error("SteeringPlan {}: spec.{0} is missing", publisher::HEAD)]
+    #[error("SteeringPlan {HEAD}: spec.{0} is missing")]
     Field(&'static str),
-    #[error("SteeringPlan {}: {0}", publisher::HEAD)]
+    #[error("SteeringPlan {HEAD}: {0}")]
     Assemble(#[from] AssembleError),
 }
 
@@ -28,7 +28,7 @@ pub enum PlanError {
 /// # Errors
 /// The head lacks a field, or a shard is missing or is not what the head names.
 pub fn published(index: &Index, kinds: &Kinds) -> Result<Option<SnapshotInput>, PlanError> {
-    let Some(head) = index.get(&kinds.steering_plan, &Key::new("", publisher::HEAD)) else { return Ok(None) };
+    let Some(head) = index.get(&kinds.steering_plan, &Key::new("", HEAD)) else { return Ok(None) };
     let number = |field: &'static str| head["spec"][field].as_u64().ok_or(PlanError::Field(field));
     let fleet_uid = head["spec"]["fleetUid"].as_str().ok_or(PlanError::Field("fleetUid"))?.to_owned();
     let stamp = Stamp { fleet_uid, epoch: number("epoch")?, seq: number("seq")? };

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use lifeboat_dns::{NameServerInput, RecordInput, SoaInput, Steer, ZoneInput};
 use serde_json::Value;
 
-use super::compile::{ClusterEdge, INGRESS_ADDRESSES, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView};
+use super::compile::{ClusterEdge, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView, input::INGRESS_ADDRESSES};
 use crate::{
     api::{self, SteerStep, ViewError, view},
     controller::{Kinds, reader},
@@ -48,7 +48,7 @@ pub fn picture(index: &Index, kinds: &Kinds, fresh: &BTreeSet<String>) -> Pictur
     }
     for kind in [&kinds.binding, &kinds.cluster_binding] {
         for object in index.list(kind) {
-            if let Some((key, workload)) = self::workload(&object, fresh) {
+            if let Some((key, workload)) = workload(&object, fresh) {
                 picture.workloads.insert(key, workload);
             }
         }

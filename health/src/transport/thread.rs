@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 
 /// How long a stop waits for the thread. One that is stuck is left behind rather than stall the process.
@@ -14,7 +15,8 @@ const STOP_WITHIN: Duration = Duration::from_secs(2);
 pub(super) struct OwnThread {
     name: String,
     stop: CancellationToken,
-    ended: Receiver<()>,
+    /// In a lock so that whoever holds the thread can be shared.
+    ended: Mutex<Receiver<()>>,
     handle: Option<JoinHandle<()>>,
 }
 
@@ -42,7 +44,7 @@ impl OwnThread {
         Ok(OwnThread {
             name: name.to_owned(),
             stop,
-            ended,
+            ended: Mutex::new(ended),
             handle: Some(handle),
         })
     }
@@ -51,7 +53,7 @@ impl OwnThread {
         self.stop.cancel();
         let Some(handle) = self.handle.take() else { return };
         // Nothing is ever sent: the channel closes when the thread has ended.
-        if self.ended.recv_timeout(STOP_WITHIN) == Err(RecvTimeoutError::Timeout) {
+        if self.ended.lock().recv_timeout(STOP_WITHIN) == Err(RecvTimeoutError::Timeout) {
             tracing::error!(thread.name = %self.name, "the thread did not stop in time and is left behind");
         } else if handle.join().is_err() {
             tracing::error!(thread.name = %self.name, "the thread panicked");

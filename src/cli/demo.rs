@@ -1,0 +1,108 @@
+//! `lifeboat demo`: the whole of Lifeboat over five simulated clusters, in one process.
+
+use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
+
+use clap::Args;
+use lifeboat_chaos::fault::{ScheduledFault, parse_duration};
+
+use crate::demo::{self, Options, Script};
+
+#[derive(Args)]
+pub(super) struct Demo {
+    /// No live status lines; for scripts and CI.
+    #[arg(long)]
+    headless: bool,
+    /// Stop after this time, e.g. `90s`; without it the demo runs until Ctrl-C.
+    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    duration: Option<Duration>,
+    /// Inject a fault, e.g. `power-off:eu-central-1,us-east1@10s`; counted from when users are served. Repeatable.
+    #[arg(long = "fault", value_name = "KIND:CLUSTERS@TIME")]
+    faults: Vec<ScheduledFault>,
+    /// Clear all faults at this time, e.g. `@30s`.
+    #[arg(long, value_parser = at, value_name = "@TIME")]
+    clear: Option<Duration>,
+    /// Write the measurements here as JSON (docs/drill-report.md); needs --duration.
+    #[arg(long, requires = "duration", value_name = "FILE")]
+    report: Option<PathBuf>,
+    /// Seed of everything that is drawn; printed and reported, so that a run can be repeated.
+    #[arg(long, value_name = "NUMBER")]
+    seed: Option<u64>,
+    /// How long both paths of a cluster must be Down before its replicas are evicted.
+    #[arg(long, value_parser = duration, default_value = "3s", value_name = "DURATION")]
+    hold: Duration,
+    /// How long a pod takes to become ready.
+    #[arg(long, value_parser = duration, default_value = "2s", value_name = "DURATION")]
+    pod_start: Duration,
+    /// Folder for kubeconfigs and last-known-good; a fresh temporary one by default.
+    #[arg(long, value_name = "DIR")]
+    state: Option<PathBuf>,
+    /// Where the DNS servers listen, one each.
+    #[arg(long, value_delimiter = ',', default_values = ["127.0.0.1:5300", "127.0.0.2:5300"], value_name = "ADDRESS")]
+    dns: Vec<SocketAddr>,
+    /// Where the console listens.
+    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    console: SocketAddr,
+    /// Where the control plane's Kubernetes API listens.
+    #[arg(long, default_value = "127.0.0.1:6443", value_name = "ADDRESS")]
+    api: SocketAddr,
+    /// Port of the members' Kubernetes APIs, on 127.0.1.1 to 127.0.5.1.
+    #[arg(long, default_value_t = 6443, value_name = "PORT")]
+    member_api_port: u16,
+    /// Port of the members' ingress VIPs, on 127.0.1.1 to 127.0.5.1.
+    #[arg(long, default_value_t = 8000, value_name = "PORT")]
+    vip_port: u16,
+    /// Start without the sample applications.
+    #[arg(long)]
+    bare: bool,
+}
+
+impl Demo {
+    pub(super) fn run(self: Box<Self>) -> anyhow::Result<ExitCode> {
+        let Self {
+            headless,
+            duration,
+            faults,
+            clear,
+            report,
+            seed,
+            hold,
+            pod_start,
+            state,
+            dns,
+            console,
+            api,
+            member_api_port,
+            vip_port,
+            bare,
+        } = *self;
+        anyhow::ensure!(!dns.is_empty(), "--dns: at least one address is needed");
+        let last = faults.iter().map(|fault| fault.at).chain(clear).max();
+        if let (Some(duration), Some(last)) = (duration, last) {
+            anyhow::ensure!(last < duration, "--duration {duration:?} ends before the script does, at {last:?}");
+        }
+        let script = Script { duration, faults, clear, report };
+        let options = Options {
+            headless,
+            script,
+            seed: seed.unwrap_or_else(|| fastrand::u64(..1_000_000)),
+            hold,
+            pod_start,
+            state,
+            dns,
+            console,
+            api,
+            member_api_port,
+            vip_port,
+            samples: !bare,
+        };
+        demo::run(options)
+    }
+}
+
+fn duration(text: &str) -> Result<Duration, String> {
+    parse_duration(text).map_err(|error| error.to_string())
+}
+
+fn at(text: &str) -> Result<Duration, String> {
+    duration(text.strip_prefix('@').unwrap_or(text))
+}

@@ -1,0 +1,142 @@
+//! The whole of Lifeboat in one process, over real loopback sockets, with five simulated clusters.
+//!
+//! ```text
+//! fleet.rs      five members, the control plane's API server, clusters and samples in it
+//! plane.rs      observers, DNS servers with their verdict loops, the controller and its switch
+//! feeder.rs     a DNS server's watch on the steering plan
+//! panorama.rs   everything put together for the console
+//! script.rs     faults on time, the report
+//! ```
+//! Nothing here decides anything: it starts the parts that a real installation runs as processes of their
+//! own, each on its own thread where it must not be stalled by the others.
+mod feeder;
+mod fleet;
+mod inquiries;
+mod output;
+mod panorama;
+mod plane;
+mod script;
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    process::ExitCode,
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use lifeboat_chaos::{drill::LiveStats, fault::Faults};
+use prometheus_client::registry::Registry;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+pub use self::script::Script;
+use self::{fleet::DemoFleet, output::Printer, panorama::Console, plane::Plane, script::Stage};
+
+/// Longest wait for an orderly end; after it the process ends all the same.
+const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+
+pub struct Options {
+    pub headless: bool,
+    pub script: Script,
+    pub seed: u64,
+    pub hold: Duration,
+    pub pod_start: Duration,
+    pub state: Option<PathBuf>,
+    pub dns: Vec<SocketAddr>,
+    pub console: SocketAddr,
+    pub api: SocketAddr,
+    pub member_api_port: u16,
+    pub vip_port: u16,
+    pub samples: bool,
+}
+
+/// Runs the demo to its end.
+///
+/// # Errors
+/// A part does not start: a port in use, a folder that cannot be written.
+pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("demo")
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let result = runtime.block_on(with_state(options));
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    result
+}
+
+/// Provides the state folder; a temporary one goes away with the demo.
+async fn with_state(options: Options) -> anyhow::Result<ExitCode> {
+    let stop = stop_on_signal()?;
+    match options.state.clone() {
+        Some(folder) => {
+            std::fs::create_dir_all(&folder).with_context(|| format!("--state {}", folder.display()))?;
+            let folder = folder.canonicalize().with_context(|| format!("--state {}", folder.display()))?;
+            start_and_run(&options, &folder, &stop).await
+        }
+        None => {
+            let folder = tempfile::Builder::new()
+                .prefix("lifeboat-demo-")
+                .tempdir()
+                .context("making a temporary state folder")?;
+            start_and_run(&options, folder.path(), &stop).await
+        }
+    }
+}
+
+/// Cancelled by SIGINT or SIGTERM; a second signal ends the process at once.
+fn stop_on_signal() -> anyhow::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        loop {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            if token.is_cancelled() {
+                std::process::exit(130);
+            }
+            token.cancel();
+        }
+    });
+    Ok(stop)
+}
+
+async fn start_and_run(options: &Options, folder: &Path, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+    let printer = Printer::new(options.headless);
+    let mut metrics = Registry::with_prefix("lifeboat");
+    let fleet = DemoFleet::start(options, folder).await?;
+    printer.kubeconfigs(&fleet);
+    fleet.install().await?;
+    let plane = Arc::new(Plane::start(options, folder, &fleet, &mut metrics).await?);
+    let faults = Faults::new(fleet.members().fault_targets(), Some(plane.controller_switch()));
+    let live = LiveStats::new(&options.dns);
+    let console = Console::start(options, &fleet, &plane, &faults, &live, metrics).await?;
+    printer.where_to_look(options, &fleet);
+    let stage = Stage {
+        options,
+        fleet: &fleet,
+        timeline: &plane.timeline,
+        faults: &faults,
+        live: &live,
+        printer: &printer,
+        stop,
+    };
+    let result = script::run(&stage).await;
+    let stopped = tokio::time::timeout(STOP_TIMEOUT, async {
+        faults.clear_all();
+        console.stop().await;
+        plane.stop().await;
+        fleet.stop().await;
+    });
+    if stopped.await.is_err() {
+        tracing::warn!("some part did not stop in time");
+    }
+    result
+}

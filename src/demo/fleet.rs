@@ -1,0 +1,229 @@
+//! The simulated world: five members, the control plane's Kubernetes API, and what a platform team has in it.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use anyhow::Context;
+use kube::Config;
+use lifeboat_chaos::{
+    apiserver::{ApiServer, ApiServerConfig},
+    drill::WorkloadRef,
+    fault::Gate,
+    member::{Fleet, FleetOptions, MemberCluster},
+};
+use lifeboat_health::{Family, Path as ProbePath, Target};
+use serde_json::{Value, json};
+
+use super::{Options, plane::http};
+use crate::{
+    api,
+    controller::Kinds,
+    steer::compile::input::INGRESS_ADDRESSES,
+    store::{self, Index, Key, Kind, Op, Write, Writer},
+};
+
+/// Changes the control plane's API server keeps for watches to resume from.
+const HISTORY: usize = 8192;
+/// How often, and how long apart, an object is tried whose kind is not served yet.
+const TRIES: u32 = 50;
+const RETRY: Duration = Duration::from_millis(100);
+
+/// The YAML users already have.
+const ZONE: &str = include_str!("../../deploy/samples/zone.yaml");
+const SAMPLES: [(&str, &str); 3] = [
+    ("shop.yaml", include_str!("../../deploy/samples/shop.yaml")),
+    ("catalog.yaml", include_str!("../../deploy/samples/catalog.yaml")),
+    ("reports.yaml", include_str!("../../deploy/samples/reports.yaml")),
+];
+
+/// A sample application: its global name and the workload behind it.
+pub(super) struct Sample {
+    pub(super) name: String,
+    pub(super) workload: WorkloadRef,
+}
+
+pub(super) struct DemoFleet {
+    members: Fleet,
+    control_plane: ApiServer,
+    kubeconfig: PathBuf,
+    member_kubeconfigs: Vec<(String, PathBuf)>,
+    samples: Vec<Value>,
+}
+
+impl DemoFleet {
+    pub(super) async fn start(options: &Options, folder: &Path) -> anyhow::Result<Self> {
+        let control_plane = ApiServer::start(ApiServerConfig {
+            name: "lifeboat".to_owned(),
+            listen: options.api,
+            gate: Gate::new(),
+            history: HISTORY,
+        })
+        .await
+        .with_context(|| format!("--api {}: starting the control plane's API server", options.api))?;
+        let members = Fleet::showcase(&FleetOptions {
+            pod_start_delay: options.pod_start,
+            api_port: options.member_api_port,
+            vip_port: options.vip_port,
+            seed: options.seed,
+            ..FleetOptions::default()
+        })
+        .await
+        .context("--member-api-port, --vip-port: starting the member clusters")?;
+        let write = |name: &str, content: String| -> anyhow::Result<PathBuf> {
+            let path = folder.join(name);
+            std::fs::write(&path, content).with_context(|| format!("writing {}", path.display()))?;
+            Ok(path)
+        };
+        let kubeconfig = write("kubeconfig", control_plane.kubeconfig())?;
+        let member_kubeconfigs = members
+            .members()
+            .iter()
+            .map(|member| {
+                let file = format!("{}.kubeconfig", member.name());
+                Ok((member.name().to_owned(), write(&file, member.api().kubeconfig())?))
+            })
+            .collect::<anyhow::Result<_>>()?;
+        let mut samples = Vec::new();
+        for (file, text) in SAMPLES.iter().filter(|_| options.samples) {
+            samples.extend(documents(file, text)?);
+        }
+        Ok(Self { members, control_plane, kubeconfig, member_kubeconfigs, samples })
+    }
+
+    pub(super) fn members(&self) -> &Fleet {
+        &self.members
+    }
+
+    pub(super) fn kubeconfig(&self) -> &Path {
+        &self.kubeconfig
+    }
+
+    pub(super) fn member_kubeconfigs(&self) -> &[(String, PathBuf)] {
+        &self.member_kubeconfigs
+    }
+
+    pub(super) fn api(&self) -> SocketAddr {
+        self.control_plane.addr()
+    }
+
+    /// The samples that were installed, as their traffic policies name them.
+    pub(super) fn samples(&self) -> Vec<Sample> {
+        let sample = |object: Value| {
+            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+            let namespace = text("/metadata/namespace").unwrap_or_else(|| "default".to_owned());
+            let workload = WorkloadRef { namespace, name: text("/spec/workload/name")? };
+            Some(Sample { name: text("/spec/name")?, workload })
+        };
+        self.samples.iter().filter(|object| object["kind"] == "TrafficPolicy").cloned().filter_map(sample).collect()
+    }
+
+    /// How the product's parts reach the control plane.
+    pub(super) fn kube(&self) -> anyhow::Result<Config> {
+        let url = format!("http://{}", self.control_plane.addr());
+        Ok(Config::new(url.parse().context("the control plane's address")?))
+    }
+
+    /// What observers probe and consumers decide about: both paths of each member.
+    pub(super) fn targets(&self) -> Vec<Target> {
+        let member = |member: &MemberCluster| {
+            let target = |path: ProbePath, url: String| Target {
+                cluster: member.name().to_owned(),
+                path,
+                family: Family::V4,
+                check: http(url),
+            };
+            [
+                target(ProbePath::Traffic, format!("http://{}/healthz", member.vip_addr())),
+                target(ProbePath::Control, format!("http://{}/readyz", member.api_addr())),
+            ]
+        };
+        self.members.members().iter().flat_map(member).collect()
+    }
+
+    /// Puts the custom resources, the clusters, the zone and the samples into the control plane.
+    pub(super) async fn install(&self) -> anyhow::Result<()> {
+        let client = store::connect(self.kube()?)?;
+        let writer = Writer::new(client, Index::default());
+        let kinds = Kinds::default();
+        let crd = Kind::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false);
+        for definition in api::crds() {
+            apply(&writer, &crd, serde_json::to_value(definition)?).await?;
+        }
+        for member in self.members.members() {
+            apply(&writer, &kinds.cluster, cluster(member)).await?;
+        }
+        for object in documents("zone.yaml", ZONE)? {
+            apply(&writer, &kinds.zone, object).await?;
+        }
+        for object in &self.samples {
+            let kind = kind_of(&kinds, object)
+                .with_context(|| format!("deploy/samples: {} is not expected there", object["kind"]))?;
+            apply(&writer, &kind, object.clone()).await?;
+        }
+        Ok(())
+    }
+
+    pub(super) async fn stop(self) {
+        self.members.stop().await;
+        self.control_plane.stop().await;
+    }
+}
+
+/// Applies an object, waiting for a kind that was declared a moment ago to be served.
+async fn apply(writer: &Writer, kind: &Kind, object: Value) -> anyhow::Result<()> {
+    let write = Write { kind: kind.clone(), key: Key::of(&object), op: Op::Apply(object) };
+    let mut tries = 0;
+    loop {
+        match writer.one(&write).await {
+            Ok(store::Outcome::Done) => return Ok(()),
+            Ok(outcome) if tries == TRIES => {
+                anyhow::bail!("applying {} {}: {outcome:?}", write.kind.kind, write.key)
+            }
+            Err(error) if tries == TRIES => return Err(error.into()),
+            Ok(_) | Err(_) => {
+                tries += 1;
+                tokio::time::sleep(RETRY).await;
+            }
+        }
+    }
+}
+
+fn cluster(member: &MemberCluster) -> Value {
+    let config = member.config();
+    json!({
+        "apiVersion": "cluster.karmada.io/v1alpha1",
+        "kind": "Cluster",
+        "metadata": {
+            "name": config.name,
+            "labels": { "provider": config.provider, "region": config.region },
+            "annotations": { INGRESS_ADDRESSES: member.vip_addr().ip().to_string() },
+        },
+        "spec": {
+            "syncMode": "Push",
+            "apiEndpoint": format!("http://{}", member.api_addr()),
+            "provider": config.provider,
+            "region": config.region,
+            "zones": config.zones,
+        },
+    })
+}
+
+fn documents(file: &str, text: &str) -> anyhow::Result<Vec<Value>> {
+    let documents: Vec<Value> =
+        serde_saphyr::from_multiple(text).with_context(|| format!("reading deploy/samples/{file}"))?;
+    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+}
+
+fn kind_of(kinds: &Kinds, object: &Value) -> Option<Kind> {
+    match object["kind"].as_str()? {
+        "Deployment" => Some(Kind::new("apps/v1", "Deployment", "deployments", true)),
+        "Service" => Some(Kind::new("v1", "Service", "services", true)),
+        "PropagationPolicy" => Some(kinds.policy.clone()),
+        "TrafficPolicy" => Some(kinds.traffic_policy.clone()),
+        "FailoverPolicy" => Some(kinds.failover_policy.clone()),
+        _ => None,
+    }
+}

@@ -1,0 +1,310 @@
+//! The console's listener, and the task that puts its document together twice a second.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use arc_swap::ArcSwap;
+use lifeboat_chaos::{
+    drill::LiveStats,
+    fault::{self, FaultEventKind, Faults},
+};
+use lifeboat_dns::{PlanSource, Rcode};
+use prometheus_client::registry::Registry;
+use serde_json::json;
+use tokio::{net::TcpListener, sync::watch, task::JoinHandle, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Options,
+    fleet::DemoFleet,
+    inquiries::FromPlane,
+    plane::{DnsRole, Plane},
+};
+use crate::{
+    controller::Kinds,
+    serve::{
+        self, Guard, Sources,
+        state::{DnsServer, Name, NameAtServer, Share, State},
+        view::{self, Known},
+    },
+    store::{self, Index, Watches},
+    timeline::Timeline,
+};
+
+/// How often the document is made.
+const PERIOD: Duration = Duration::from_millis(500);
+
+pub(super) struct Console {
+    state: Arc<ArcSwap<State>>,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Console {
+    pub(super) async fn start(
+        options: &Options,
+        fleet: &DemoFleet,
+        plane: &Arc<Plane>,
+        faults: &Faults,
+        live: &LiveStats,
+        mut metrics: Registry,
+    ) -> anyhow::Result<Self> {
+        let listener = TcpListener::bind(options.console)
+            .await
+            .with_context(|| format!("--console {}: listening", options.console))?;
+        let guard = Guard::new(listener.local_addr()?, &[], None).context("--console")?;
+        let index = Index::default();
+        let kinds = Kinds::default();
+        let watches = Watches::new(store::connect(fleet.kube()?)?, index.clone());
+        for kind in [&kinds.cluster, &kinds.binding, &kinds.cluster_binding, &kinds.traffic_policy] {
+            watches.start(kind);
+        }
+        let servers: Vec<&lifeboat_dns::Server> = plane.dns.iter().map(|role| &*role.server).collect();
+        lifeboat_dns::register_all(&servers, &mut metrics);
+        let maker = Maker {
+            index,
+            kinds,
+            plane: plane.clone(),
+            faults: faults.clone(),
+            live: live.clone(),
+            answered: BTreeMap::new(),
+        };
+        let state = Arc::new(ArcSwap::from_pointee(maker.first()));
+        let (document, documents) = watch::channel(Arc::from("{}"));
+        let stop = CancellationToken::new();
+        let sources = Sources {
+            state: state.clone(),
+            document: documents,
+            timeline: plane.timeline.clone(),
+            inquiries: Arc::new(FromPlane(Arc::downgrade(plane))),
+            metrics: Arc::new(metrics),
+        };
+        let app = serve::router(sources, guard, fault::router(faults.clone()));
+        let (token, shared) = (stop.clone(), state.clone());
+        let making = async move {
+            let _watches = watches;
+            tokio::select! {
+                () = token.cancelled() => {}
+                () = maker.run(&shared, &document) => {}
+            }
+        };
+        let token = stop.clone();
+        let serving = async move {
+            // Event streams never end by themselves, so connections are not waited for.
+            let server = axum::serve(listener, app).into_future();
+            tokio::select! {
+                () = token.cancelled() => {}
+                result = server => if let Err(error) = result {
+                    tracing::error!(error = %error, "the console stopped");
+                },
+            }
+        };
+        let tasks = vec![
+            tokio::spawn(making),
+            tokio::spawn(serving),
+            tokio::spawn(tell_faults(faults.clone(), plane.timeline.clone(), stop.clone())),
+        ];
+        Ok(Self { state, stop, tasks })
+    }
+
+    /// The document as last made.
+    pub(super) fn state(&self) -> Arc<State> {
+        self.state.load_full()
+    }
+
+    pub(super) async fn stop(self) {
+        self.stop.cancel();
+        for task in self.tasks {
+            if task.await.is_err() {
+                tracing::error!("a task of the console panicked");
+            }
+        }
+    }
+}
+
+/// Enters what happens to faults into the timeline.
+async fn tell_faults(faults: Faults, timeline: Timeline, stop: CancellationToken) {
+    let mut events = faults.subscribe();
+    loop {
+        let event = tokio::select! {
+            () = stop.cancelled() => return,
+            event = events.recv() => event,
+        };
+        // A lagged receiver has lost old events and goes on with the newer ones.
+        let Ok(event) = event else { continue };
+        let kind = match event.what {
+            FaultEventKind::Injected => "fault.injected",
+            FaultEventKind::Cleared | FaultEventKind::Expired => "fault.cleared",
+        };
+        let clusters = event.fault.clusters.join(", ");
+        timeline.push(kind, event.fault.clusters.first().map(String::as_str), format!("{}: {clusters}", event.fault.kind));
+    }
+}
+
+struct Maker {
+    index: Index,
+    kinds: Kinds,
+    plane: Arc<Plane>,
+    faults: Faults,
+    live: LiveStats,
+    /// Queries each server had answered when it was last looked at.
+    answered: BTreeMap<String, (Instant, u64)>,
+}
+
+impl Maker {
+    fn first(&self) -> State {
+        let servers = self.plane.dns.iter().map(|role| server(role, 0.0)).collect();
+        self.document(servers)
+    }
+
+    async fn run(mut self, shared: &ArcSwap<State>, document: &watch::Sender<Arc<str>>) {
+        let mut ticks = tokio::time::interval(PERIOD);
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            ticks.tick().await;
+            let plane = self.plane.clone();
+            let servers = plane.dns.iter().map(|role| self.with_rate(server(role, 0.0))).collect();
+            let state = self.document(servers);
+            if document.receiver_count() > 0
+                && let Ok(text) = serde_json::to_string(&state)
+            {
+                document.send_replace(Arc::from(text));
+            }
+            shared.store(Arc::new(state));
+        }
+    }
+
+    fn with_rate(&mut self, mut server: DnsServer) -> DnsServer {
+        let now = Instant::now();
+        if let Some((at, queries)) = self.answered.insert(server.server.clone(), (now, server.queries)) {
+            let elapsed_s = now.duration_since(at).as_secs_f64().max(0.001);
+            let answered = u32::try_from(server.queries.saturating_sub(queries)).unwrap_or(u32::MAX);
+            server.qps = f64::from(answered) / elapsed_s;
+        }
+        server
+    }
+
+    #[expect(clippy::disallowed_methods, reason = "dates the document for people")]
+    fn document(&self, dns: Vec<DnsServer>) -> State {
+        let now = Instant::now();
+        let active = self.faults.active();
+        let mut faults: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for fault in &active {
+            for cluster in &fault.clusters {
+                faults.entry(cluster.clone()).or_default().push(fault.kind.to_string());
+            }
+        }
+        let mut state = view::state(Known {
+            now: jiff::Timestamp::now(),
+            up_ms: self.plane.timeline.up_ms(),
+            index: &self.index,
+            kinds: &self.kinds,
+            verdicts: &self.plane.verdicts(),
+            controller: &self.plane.controller(),
+            names: self.names(),
+            dns,
+            faults,
+            demo: true,
+        });
+        state.faults = Some(active.iter().map(|fault| json!(fault.view(now))).collect());
+        state.users = Some(self.users());
+        state
+    }
+
+    /// Every steered name with what each server would answer; zone and policy from its TrafficPolicy.
+    fn names(&self) -> Vec<Name> {
+        let policies = self.index.list(&self.kinds.traffic_policy);
+        let mut names: BTreeMap<String, Name> = BTreeMap::new();
+        for role in &self.plane.dns {
+            for shares in role.server.shares().into_iter().filter(|shares| shares.kind == "A") {
+                let plain = shares.name.trim_end_matches('.').to_owned();
+                let policy = policies.iter().find(|policy| {
+                    let named = policy.pointer("/spec/name").and_then(|name| name.as_str()).unwrap_or_default();
+                    named.trim_end_matches('.').eq_ignore_ascii_case(&plain)
+                });
+                let zone = policy.and_then(|policy| policy.pointer("/spec/zone")?.as_str()).unwrap_or_default();
+                let step = policy
+                    .and_then(|policy| policy.pointer("/spec/steer")?.as_array()?.last()?.as_object()?.keys().next().cloned());
+                let entry = names.entry(plain.clone()).or_insert_with(|| Name {
+                    name: plain,
+                    zone: zone.to_owned(),
+                    ttl: shares.ttl,
+                    policy: step.unwrap_or_default(),
+                    servers: Vec::new(),
+                });
+                let answers = shares
+                    .answers
+                    .into_iter()
+                    .map(|answer| Share {
+                        cluster: answer.cluster,
+                        addresses: answer.addresses.iter().map(ToString::to_string).collect(),
+                        share: answer.share,
+                    })
+                    .collect();
+                entry.servers.push(NameAtServer {
+                    server: role.name.clone(),
+                    address: role.address.to_string(),
+                    panic: shares.panic,
+                    answers,
+                });
+            }
+        }
+        names.into_values().collect()
+    }
+
+    fn users(&self) -> serde_json::Value {
+        let live = self.live.snapshot();
+        let probes: BTreeMap<&str, serde_json::Value> = self
+            .plane
+            .dns
+            .iter()
+            .zip(&live.dns)
+            .map(|(role, dns)| {
+                let (mean, slowest) = (dns.latency_us as f64 / 1000.0, dns.latency_max_us as f64 / 1000.0);
+                let probe = json!({ "qps": dns.qps, "noAnswer": dns.no_answer, "meanMs": mean, "maxMs": slowest });
+                (role.name.as_str(), probe)
+            })
+            .collect();
+        json!({
+            "okPerSecond": live.users.ok_per_s, "failedPerSecond": live.users.failed_per_s,
+            "ok": live.users.requests.saturating_sub(live.users.failed), "failed": live.users.failed,
+            "probes": probes,
+        })
+    }
+}
+
+fn server(role: &DnsRole, qps: f64) -> DnsServer {
+    let status = role.server.status();
+    let count = |wanted: Option<Rcode>| -> u64 {
+        let matching = status.queries.iter().filter(|query| wanted.is_none_or(|rcode| query.rcode == rcode));
+        matching.map(|query| query.count).sum()
+    };
+    let source = match status.source {
+        PlanSource::None => "none",
+        PlanSource::LastKnownGood => "last-known-good",
+        PlanSource::Plan => "plan",
+    };
+    let stamp = status.stamp.as_ref().map(|stamp| (stamp.epoch, stamp.seq)).unwrap_or_default();
+    let view = role.consumer.view();
+    let verdicts = view
+        .clusters()
+        .into_iter()
+        .filter_map(|cluster| {
+            let cell = view.better_family(cluster, lifeboat_health::Path::Traffic)?;
+            Some((cluster.to_owned(), cell.current().to_string()))
+        })
+        .collect();
+    DnsServer {
+        server: role.name.clone(),
+        address: role.address.to_string(),
+        ready: status.ready,
+        source: source.to_owned(),
+        epoch: stamp.0,
+        seq: stamp.1,
+        qps,
+        queries: count(None),
+        nxdomain: count(Some(Rcode::NxDomain)),
+        servfail: count(Some(Rcode::ServFail)),
+        verdicts,
+    }
+}

@@ -1,0 +1,299 @@
+//! Lifeboat's own parts: five observers, the DNS servers with their verdict loops, the controller.
+
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+
+use anyhow::Context;
+use axum::{Router, routing::get};
+use lifeboat_chaos::fault::ControllerSwitch;
+use lifeboat_dns::{Ramp, Server, ServerConfig};
+use lifeboat_health::{
+    Check, Consumer, ConsumerConfig, ConsumerMetrics, FleetView, Identity, MonoClock, MonoTime, Observer, ObserverConfig,
+    ObserverMetrics, Profile, StatusRange, Target, Transition, VerdictSink,
+};
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use tokio::task::JoinHandle;
+
+use super::{Options, feeder::Feeder, fleet::DemoFleet};
+use crate::{
+    controller::{Controller, ControllerConfig, Status},
+    failover::{Settings, budget::Rate, world::Failback},
+    timeline::Timeline,
+};
+
+/// Where the observers stand, as far as names go; all of them probe over loopback.
+const OBSERVERS: [(&str, &str); 5] = [
+    ("observer-1", "eu-west-3"),
+    ("observer-2", "eu-south-1"),
+    ("observer-3", "europe-west4"),
+    ("observer-4", "us-east4"),
+    ("observer-5", "northamerica-northeast1"),
+];
+const CONTROLLER: &str = "controller";
+/// The demo ramps a returned cluster by a quarter a TTL, so that a return can be watched.
+const RAMP: Ramp = Ramp { step_permille: 250, per: Duration::from_secs(1), at_least_ttl: true };
+
+pub(super) struct Plane {
+    pub(super) timeline: Timeline,
+    pub(super) dns: Vec<DnsRole>,
+    controller: Arc<ControllerRole>,
+    observers: Vec<Observer>,
+    anchors: Vec<JoinHandle<()>>,
+}
+
+/// One DNS server: its answering threads, its verdict loop and its feed of steering plans.
+pub(super) struct DnsRole {
+    pub(super) name: String,
+    pub(super) address: SocketAddr,
+    pub(super) server: Arc<Server>,
+    pub(super) consumer: Consumer,
+    _feeder: Feeder,
+}
+
+impl Plane {
+    pub(super) async fn start(
+        options: &Options,
+        folder: &Path,
+        fleet: &DemoFleet,
+        metrics: &mut Registry,
+    ) -> anyhow::Result<Self> {
+        let consumer_metrics = ConsumerMetrics::register(metrics);
+        let observer_metrics = ObserverMetrics::register(metrics);
+        let clock = MonoClock::new();
+        let timeline = Timeline::new(clock);
+        let targets = fleet.targets();
+        let profile = Profile::fast();
+        let dns_names: Vec<String> = (1..=options.dns.len()).map(|n| format!("dns-{n}")).collect();
+        let names: Vec<&str> = OBSERVERS
+            .iter()
+            .map(|(name, _)| *name)
+            .chain(dns_names.iter().map(String::as_str))
+            .chain([CONTROLLER])
+            .collect();
+        let mut identities = Identity::generate_fleet(&names).context("making certificates")?;
+        let mut identity = |name: &str| identities.remove(name).with_context(|| format!("no certificate for {name}"));
+
+        let mut dns = Vec::new();
+        for (name, address) in dns_names.iter().zip(&options.dns) {
+            let role = DnsRole::start(name, *address, folder, fleet, identity(name)?, &targets, &profile, &consumer_metrics, &timeline);
+            dns.push(role.with_context(|| format!("--dns {address}"))?);
+        }
+        let controller = Arc::new(ControllerRole {
+            evidence: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
+            identity: identity(CONTROLLER)?,
+            targets: targets.clone(),
+            profile: profile.clone(),
+            metrics: consumer_metrics,
+            config: ControllerConfig {
+                holder: CONTROLLER.to_owned(),
+                kube: fleet.kube()?,
+                settings: settings(options),
+                rate: Rate::default(),
+                clock,
+                timeline: timeline.clone(),
+                pod_start: options.pod_start,
+            },
+            running: Mutex::new(None),
+        });
+        controller.start()?;
+        let (anchors, checks) = anchors().await?;
+        let mut consumers: Vec<SocketAddr> = dns.iter().map(|role| role.consumer.local_addr()).collect();
+        consumers.push(*controller.evidence.lock());
+        let mut observers = Vec::new();
+        for (seed, (name, region)) in (options.seed..).zip(OBSERVERS) {
+            let config = ObserverConfig {
+                name: name.to_owned(),
+                region: region.to_owned(),
+                targets: targets.clone(),
+                anchors: checks.clone(),
+                consumers: consumers.clone(),
+                tls: identity(name)?,
+                profile: profile.clone(),
+                seed,
+                metrics: observer_metrics.clone(),
+            };
+            observers.push(Observer::spawn(config).with_context(|| format!("starting {name}"))?);
+        }
+        Ok(Self { timeline, dns, controller, observers, anchors })
+    }
+
+    pub(super) fn controller_switch(&self) -> Arc<dyn ControllerSwitch> {
+        self.controller.clone()
+    }
+
+    /// What the controller last reported; `running` is false while it is down.
+    pub(super) fn controller(&self) -> Arc<Status> {
+        self.controller.running.lock().as_ref().map_or_else(Arc::default, |running| running.controller.status())
+    }
+
+    /// The controller's verdicts; while it is down, those of the first DNS server.
+    pub(super) fn verdicts(&self) -> Arc<FleetView> {
+        let own = self.controller.running.lock().as_ref().map(|running| running.consumer.view());
+        own.unwrap_or_else(|| self.dns.first().map_or_else(Arc::default, |role| role.consumer.view()))
+    }
+
+    /// Ends every part; they hold threads, which are joined.
+    pub(super) async fn stop(self: Arc<Self>) {
+        let Some(Self { timeline: _, dns, controller, observers, anchors }) = Arc::into_inner(self) else {
+            tracing::warn!("a part of the demo is still in use");
+            return;
+        };
+        for anchor in &anchors {
+            anchor.abort();
+        }
+        // Each of these joins a thread.
+        let stopping = tokio::task::spawn_blocking(move || {
+            controller.set_running(false);
+            for observer in observers {
+                observer.stop();
+            }
+            for DnsRole { name: _, address: _, server, consumer, _feeder } in dns {
+                drop(_feeder);
+                consumer.stop();
+                if let Some(server) = Arc::into_inner(server) {
+                    server.stop();
+                }
+            }
+        });
+        if stopping.await.is_err() {
+            tracing::error!("stopping a part panicked");
+        }
+    }
+}
+
+fn settings(options: &Options) -> Settings {
+    Settings { hold: options.hold, failback: Failback::default(), ..Settings::default() }
+}
+
+impl DnsRole {
+    #[expect(clippy::too_many_arguments, reason = "called once")]
+    fn start(
+        name: &str,
+        address: SocketAddr,
+        folder: &Path,
+        fleet: &DemoFleet,
+        tls: Identity,
+        targets: &[Target],
+        profile: &Profile,
+        metrics: &ConsumerMetrics,
+        timeline: &Timeline,
+    ) -> anyhow::Result<Self> {
+        let server = Arc::new(Server::start(ServerConfig {
+            ramp: RAMP,
+            ..ServerConfig::new(name, vec![address], folder.join(name))
+        })?);
+        let config = ConsumerConfig {
+            name: name.to_owned(),
+            listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+            tls,
+            targets: targets.to_vec(),
+            profile: profile.clone(),
+            metrics: metrics.clone(),
+        };
+        let sink = Recorder { name: name.to_owned(), timeline: timeline.clone(), inner: Some(server.verdict_sink()) };
+        let consumer = Consumer::spawn(config, Box::new(sink))?;
+        let feeder = Feeder::spawn(name, fleet.kube()?, server.clone())?;
+        Ok(Self { name: name.to_owned(), address, server, consumer, _feeder: feeder })
+    }
+}
+
+/// Enters transitions into the timeline on their way to whoever acts on them.
+struct Recorder {
+    name: String,
+    timeline: Timeline,
+    inner: Option<Box<dyn VerdictSink>>,
+}
+
+impl VerdictSink for Recorder {
+    fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView) {
+        if let Some(inner) = &mut self.inner {
+            inner.tick(now, transitions, view);
+        }
+        for transition in transitions {
+            self.timeline.transition(&self.name, transition);
+        }
+    }
+}
+
+/// The controller with its verdict loop; `controller-down` stops both.
+struct ControllerRole {
+    /// Where its verdict loop listens; the same after every start, because observers know it.
+    evidence: Mutex<SocketAddr>,
+    identity: Identity,
+    targets: Vec<Target>,
+    profile: Profile,
+    metrics: ConsumerMetrics,
+    config: ControllerConfig,
+    running: Mutex<Option<Running>>,
+}
+
+struct Running {
+    consumer: Arc<Consumer>,
+    controller: Controller,
+}
+
+impl ControllerRole {
+    fn start(&self) -> anyhow::Result<()> {
+        let mut running = self.running.lock();
+        if running.is_some() {
+            return Ok(());
+        }
+        let mut evidence = self.evidence.lock();
+        let config = ConsumerConfig {
+            name: CONTROLLER.to_owned(),
+            listen: *evidence,
+            tls: self.identity.clone(),
+            targets: self.targets.clone(),
+            profile: self.profile.clone(),
+            metrics: self.metrics.clone(),
+        };
+        let recorder = Recorder { name: CONTROLLER.to_owned(), timeline: self.config.timeline.clone(), inner: None };
+        let consumer = Arc::new(Consumer::spawn(config, Box::new(recorder)).context("starting the controller")?);
+        *evidence = consumer.local_addr();
+        let controller = Controller::spawn(self.config.clone(), consumer.clone())?;
+        *running = Some(Running { consumer, controller });
+        Ok(())
+    }
+
+    fn stop(&self) {
+        if let Some(Running { consumer, controller }) = self.running.lock().take() {
+            controller.stop();
+            if let Some(consumer) = Arc::into_inner(consumer) {
+                consumer.stop();
+            }
+        }
+    }
+}
+
+impl ControllerSwitch for ControllerRole {
+    fn set_running(&self, running: bool) {
+        if !running {
+            return self.stop();
+        }
+        if let Err(error) = self.start() {
+            tracing::error!(error = %format!("{error:#}"), "the controller does not start");
+        }
+    }
+}
+
+/// Two servers that no fault touches: an observer that cannot reach them blames itself.
+async fn anchors() -> anyhow::Result<(Vec<JoinHandle<()>>, Vec<Check>)> {
+    let (mut tasks, mut checks) = (Vec::new(), Vec::new());
+    for _ in 0..2 {
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.context("starting an anchor")?;
+        let address = listener.local_addr().context("an anchor's address")?;
+        let app = Router::new().route("/healthz", get(async || "ok"));
+        tasks.push(tokio::spawn(async move {
+            if let Err(error) = axum::serve(listener, app).await {
+                tracing::error!(error = %error, "an anchor stopped");
+            }
+        }));
+        checks.push(http(format!("http://{address}/healthz")));
+    }
+    Ok((tasks, checks))
+}
+
+/// A check that wants any answer from 200 to 399.
+pub(super) fn http(url: String) -> Check {
+    Check::Http { url, host: None, expect: StatusRange::default() }
+}

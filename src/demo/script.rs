@@ -1,0 +1,195 @@
+//! What happens while the demo runs: faults on time and a report, or a standing show until a signal.
+
+use std::{path::PathBuf, process::ExitCode, time::Duration};
+
+use anyhow::Context;
+use lifeboat_chaos::{
+    drill::{
+        Drill, DrillConfig, DrillError, DrillReport, Limits, LiveStats, MemberEndpoint, Outcome, Prober, ProberConfig,
+        Progress, Users, UsersConfig,
+    },
+    fault::{Faults, ScheduledFault},
+};
+use tokio::{sync::mpsc, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+use super::{
+    Options,
+    fleet::{DemoFleet, Sample},
+    output::Printer,
+};
+use crate::timeline::Timeline;
+
+/// TTL of the samples' names, in seconds; `deploy/samples/` has it.
+const TTL: Duration = Duration::from_secs(5);
+/// Longest wait for every sample to be served and ready.
+const PREFLIGHT: Duration = Duration::from_secs(60);
+/// Synthetic users in all, and how often each makes a request.
+const USERS: usize = 20;
+const USER_INTERVAL: Duration = Duration::from_millis(500);
+/// Steps of a drill that may wait to be printed.
+const PROGRESS: usize = 64;
+
+/// What was asked for on the command line.
+pub struct Script {
+    /// Until a signal where absent.
+    pub duration: Option<Duration>,
+    pub faults: Vec<ScheduledFault>,
+    pub clear: Option<Duration>,
+    pub report: Option<PathBuf>,
+}
+
+/// The parts a script touches.
+pub(super) struct Stage<'a> {
+    pub(super) options: &'a Options,
+    pub(super) fleet: &'a DemoFleet,
+    pub(super) timeline: &'a Timeline,
+    pub(super) faults: &'a Faults,
+    pub(super) live: &'a LiveStats,
+    pub(super) printer: &'a Printer,
+    pub(super) stop: &'a CancellationToken,
+}
+
+/// Runs to the end of the duration or to a signal.
+pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
+    let telling = tell(stage.timeline, stage.printer);
+    let playing = async {
+        match stage.options.script.duration {
+            Some(duration) => drill(stage, duration).await,
+            None => show(stage).await,
+        }
+    };
+    tokio::select! {
+        result = playing => result,
+        () = telling => Ok(ExitCode::SUCCESS),
+    }
+}
+
+async fn drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode> {
+    let Stage { options, fleet, timeline: _, faults, live, printer, stop } = stage;
+    let samples = fleet.samples();
+    let config = DrillConfig {
+        seed: options.seed,
+        duration,
+        faults: options.script.faults.clone(),
+        clear_at: options.script.clear,
+        dns: options.dns.clone(),
+        names: samples.iter().map(|sample| sample.name.clone()).collect(),
+        vip_port: options.vip_port,
+        members: fleet
+            .members()
+            .members()
+            .iter()
+            .map(|member| MemberEndpoint {
+                name: member.name().to_owned(),
+                api: member.api_addr(),
+                vips: vec![member.vip_addr().ip()],
+            })
+            .collect(),
+        control_plane: fleet.api(),
+        console: options.console,
+        workloads: samples.iter().map(|sample| sample.workload.clone()).collect(),
+        users: USERS,
+        user_interval: USER_INTERVAL,
+        preflight: PREFLIGHT,
+        limits: Limits::new(TTL, options.hold, options.pod_start),
+    };
+    let (progress, mut steps) = mpsc::channel(PROGRESS);
+    let printing = async {
+        while let Some(step) = steps.recv().await {
+            match step {
+                Progress::Waiting(what) => printer.line(&format!("waiting: {what}")),
+                Progress::Started => printer.line("users are served, the clock of the drill runs"),
+                Progress::Fault(_) | Progress::Finished => {}
+            }
+        }
+    };
+    let running = async {
+        let result = Drill::run(&config, faults, live, Some(&progress), stop).await;
+        drop(progress);
+        result
+    };
+    let (result, ()) = tokio::join!(running, printing);
+    match result {
+        Ok(report) => conclude(stage, &report),
+        Err(DrillError::Stopped) => Ok(ExitCode::SUCCESS),
+        Err(error) => Err(anyhow::Error::new(error).context("the drill did not begin")),
+    }
+}
+
+fn conclude(stage: &Stage<'_>, report: &DrillReport) -> anyhow::Result<ExitCode> {
+    if let Some(path) = &stage.options.script.report {
+        let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
+        std::fs::write(path, text + "\n").with_context(|| format!("--report {}", path.display()))?;
+        stage.printer.line(&format!("report          {}", path.display()));
+    }
+    stage.printer.report(report);
+    Ok(match report.outcome {
+        Outcome::Passed => ExitCode::SUCCESS,
+        Outcome::Failed | Outcome::Aborted => ExitCode::FAILURE,
+    })
+}
+
+/// Users and prober run, faults come from the command line, the console or another terminal.
+async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
+    let Stage { options, fleet, timeline: _, faults, live, printer, stop } = stage;
+    let names: Vec<String> = fleet.samples().into_iter().map(|Sample { name, workload: _ }| name).collect();
+    let mut running = None;
+    if !names.is_empty() {
+        let probes = ProberConfig { servers: options.dns.clone(), names: names.clone() };
+        let prober = Prober::spawn(&probes, (*live).clone(), None).context("starting the prober")?;
+        let users = UsersConfig {
+            dns: options.dns.clone(),
+            names,
+            port: options.vip_port,
+            users: USERS,
+            interval: USER_INTERVAL,
+            seed: options.seed,
+        };
+        running = Some((prober, Users::spawn(&users, live, None).context("starting the users")?));
+        printer.line("users and prober run");
+    }
+    tokio::select! {
+        () = stop.cancelled() => {}
+        result = on_schedule(&options.script, faults) => result?,
+    }
+    if let Some((prober, users)) = running {
+        users.stop().await;
+        prober.stop();
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Injects and clears in time, then waits for ever.
+async fn on_schedule(script: &Script, faults: &Faults) -> anyhow::Result<()> {
+    let start = Instant::now();
+    let mut steps: Vec<(Duration, Option<&ScheduledFault>)> =
+        script.faults.iter().map(|fault| (fault.at, Some(fault))).chain(script.clear.map(|at| (at, None))).collect();
+    steps.sort_by_key(|(at, _)| *at);
+    for (at, step) in steps {
+        tokio::time::sleep_until(start + at).await;
+        match step {
+            Some(fault) => {
+                faults.inject(&fault.spec).with_context(|| format!("--fault {}", fault.spec))?;
+            }
+            None => {
+                faults.clear_all();
+            }
+        }
+    }
+    std::future::pending().await
+}
+
+/// Prints the timeline as it grows.
+async fn tell(timeline: &Timeline, printer: &Printer) {
+    let (past, mut live) = timeline.since(0);
+    for entry in past {
+        printer.entry(&entry);
+    }
+    loop {
+        // A lagged receiver goes on with the newer entries.
+        if let Ok(entry) = live.recv().await {
+            printer.entry(&entry);
+        }
+    }
+}

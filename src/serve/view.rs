@@ -1,0 +1,192 @@
+//! From what is known to the [`State`] document. Pure.
+
+use std::collections::BTreeMap;
+
+use lifeboat_health::{Cell, FleetView, Path};
+use serde_json::Value;
+
+use super::state::{
+    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, Name, Observer, PathState,
+    Replicas, Standing, State, Votes,
+};
+use crate::{
+    api::quantity::Nanos,
+    controller::{Kinds, Status, reader},
+    steer::compile::input::INGRESS_ADDRESSES,
+    store::{Index, annotation, name, namespace},
+};
+
+/// Everything the document is made from.
+pub struct Known<'a> {
+    pub now: jiff::Timestamp,
+    pub up_ms: u64,
+    pub index: &'a Index,
+    pub kinds: &'a Kinds,
+    pub verdicts: &'a FleetView,
+    pub controller: &'a Status,
+    pub dns: Vec<DnsServer>,
+    pub names: Vec<Name>,
+    /// Kinds of the faults in force by cluster; empty outside the demo.
+    pub faults: BTreeMap<String, Vec<String>>,
+    pub demo: bool,
+}
+
+pub fn state(known: Known<'_>) -> State {
+    let Known { now, up_ms, index, kinds, verdicts, controller, dns, names, faults, demo } = known;
+    let bindings: Vec<Binding> = [&kinds.binding, &kinds.cluster_binding]
+        .into_iter()
+        .flat_map(|kind| index.list(kind))
+        .map(|object| binding(&object))
+        .collect();
+    let clusters = index
+        .list(&kinds.cluster)
+        .iter()
+        .map(|object| cluster(object, verdicts, &bindings, faults.get(name(object)).cloned().unwrap_or_default()))
+        .collect();
+    let stamp = dns.iter().map(|server| (server.epoch, server.seq)).max().unwrap_or_default();
+    State {
+        now,
+        up_ms,
+        fleet: Fleet {
+            uid: controller.fleet_uid.clone(),
+            epoch: stamp.0.max(controller.epoch),
+            seq: stamp.1,
+            controller: if controller.running { "running" } else { "down" }.to_owned(),
+            freeze: controller.freeze,
+            panic: names.iter().any(|name| name.servers.iter().any(|at| at.panic)),
+            demo,
+            hold_ms: u64::try_from(controller.hold.as_millis()).unwrap_or(u64::MAX),
+        },
+        clusters,
+        names,
+        dns,
+        bindings,
+        observers: verdicts
+            .observers
+            .iter()
+            .map(|observer| Observer {
+                name: observer.name.clone(),
+                region: observer.region.clone(),
+                fresh: observer.fresh,
+                abstaining: observer.abstaining,
+                age_ms: u64::from(observer.age_ms),
+            })
+            .collect(),
+        standing: controller.running.then(|| standing(controller)),
+        users: None,
+        faults: None,
+    }
+}
+
+fn standing(controller: &Status) -> Vec<Standing> {
+    controller
+        .standing
+        .iter()
+        .map(|(cluster, plan)| Standing {
+            if_lost: cluster.clone(),
+            moves: plan.replicas_moved,
+            short_replicas: plan.short_replicas,
+            estimated_seconds: plan.estimated_seconds,
+            feasible: plan.feasible,
+        })
+        .collect()
+}
+
+fn cluster(object: &Value, verdicts: &FleetView, bindings: &[Binding], faults: Vec<String>) -> Cluster {
+    let name = name(object);
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let texts = |pointer: &str| {
+        let items = object.pointer(pointer).and_then(Value::as_array);
+        items.into_iter().flatten().filter_map(|item| Some(item.as_str()?.to_owned())).collect::<Vec<_>>()
+    };
+    let vips = annotation(object, INGRESS_ADDRESSES).unwrap_or_default();
+    let here = bindings.iter().flat_map(|binding| &binding.clusters).filter(|cluster| cluster.name == name);
+    let replicas = here.fold(Replicas::default(), |sum, cluster| Replicas {
+        assigned: sum.assigned + cluster.replicas,
+        ready: sum.ready + cluster.ready,
+    });
+    let conditions = object.pointer("/status/conditions").cloned().unwrap_or_default();
+    let taints = object.pointer("/spec/taints").and_then(Value::as_array);
+    let taint = |taint: &Value| {
+        let field = |field: &str| taint[field].as_str().unwrap_or_default().to_owned();
+        format!("{}:{}", field("key"), field("effect"))
+    };
+    Cluster {
+        name: name.to_owned(),
+        provider: text("/spec/provider"),
+        region: text("/spec/region"),
+        zones: texts("/spec/zones"),
+        vips: vips.split(',').map(str::trim).filter(|vip| !vip.is_empty()).map(str::to_owned).collect(),
+        traffic: path(verdicts, name, Path::Traffic),
+        control: path(verdicts, name, Path::Control),
+        replicas,
+        capacity: capacity(object),
+        conditions: serde_json::from_value::<Vec<Condition>>(conditions).unwrap_or_default(),
+        taints: taints.into_iter().flatten().map(taint).collect(),
+        faults,
+    }
+}
+
+fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
+    let unknown = Cell::default();
+    let cell = verdicts.better_family(cluster, path).unwrap_or(&unknown);
+    let votes = cell.votes;
+    PathState {
+        verdict: cell.current().to_string(),
+        since_ms: u64::try_from(verdicts.at.saturating_since(cell.since).as_millis()).unwrap_or(u64::MAX),
+        votes: Votes { clear: votes.clear, suspect: votes.suspect, dead: votes.dead, abstain: votes.abstain },
+        rtt_ms: cell.rtt_ms,
+        suppressed: cell.suppressed,
+    }
+}
+
+fn capacity(object: &Value) -> Capacity {
+    let amount = |part: &str, resource: &str| {
+        let text = object.pointer(&format!("/status/resourceSummary/{part}/{resource}")).and_then(Value::as_str);
+        text.and_then(|text| Nanos::parse(text).ok()).unwrap_or_default()
+    };
+    Capacity {
+        cpu_millis: amount("allocatable", "cpu").milli_value(),
+        cpu_used_millis: amount("allocated", "cpu").milli_value(),
+        memory_bytes: amount("allocatable", "memory").value(),
+        memory_used_bytes: amount("allocated", "memory").value(),
+        pods: amount("allocatable", "pods").value(),
+        pods_used: amount("allocated", "pods").value(),
+    }
+}
+
+fn binding(object: &Value) -> Binding {
+    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let number = |value: &Value| value.as_i64().unwrap_or(0);
+    let replicas = object.pointer("/spec/replicas").map_or(0, number);
+    let ready = reader::ready(object, replicas > 0);
+    let placed = object.pointer("/spec/clusters").and_then(Value::as_array).cloned().unwrap_or_default();
+    let clusters: Vec<BindingCluster> = placed
+        .iter()
+        .map(|cluster| {
+            let name = cluster["name"].as_str().unwrap_or_default().to_owned();
+            let ready = if replicas > 0 { ready.get(&name).copied().map_or(0, i64::from) } else { 0 };
+            BindingCluster { replicas: number(&cluster["replicas"]), ready, name }
+        })
+        .collect();
+    let tasks = object.pointer("/spec/gracefulEvictionTasks").and_then(Value::as_array).cloned();
+    let task = |task: &Value| {
+        let field = |field: &str| task[field].as_str().unwrap_or_default().to_owned();
+        Evicting { cluster: field("fromCluster"), reason: field("reason"), since: field("creationTimestamp") }
+    };
+    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
+    let scheduled = conditions.into_iter().flatten().find(|condition| condition["type"] == "Scheduled");
+    let unscheduled = scheduled.filter(|condition| condition["status"] != "True");
+    Binding {
+        namespace: namespace(object).to_owned(),
+        name: name(object).to_owned(),
+        kind: text("/spec/resource/kind"),
+        template: text("/spec/resource/name"),
+        replicas: clusters.iter().map(|cluster| cluster.replicas).sum::<i64>(),
+        ready: clusters.iter().map(|cluster| cluster.ready).sum(),
+        clusters,
+        evicting: tasks.unwrap_or_default().iter().map(task).collect(),
+        scheduled: scheduled.is_some() && unscheduled.is_none(),
+        message: unscheduled.and_then(|condition| condition["message"].as_str()).unwrap_or_default().to_owned(),
+    }
+}

@@ -69,7 +69,8 @@ impl HttpTarget {
             && let Some(kept) = self.take_idle()
         {
             match self.ask(prober, series, started, kept, None).await {
-                Err(Broken::Closed) => {}
+                // A server that closes an idle connection just then resets it. One that is broken does so again below.
+                Err(Broken::Closed | Broken::Failed(Failure::Miss(Hard::RESET))) => {}
                 Err(Broken::Failed(failure)) => return Err(failure),
                 Ok(()) => return Ok(()),
             }

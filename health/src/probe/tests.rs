@@ -12,7 +12,19 @@ fn profile() -> Profile {
 }
 
 fn prober(check: &Check, control: bool) -> Arc<Prober> {
-    let around = Arc::new(Surroundings::new("o", profile(), &ObserverMetrics::default()));
+    prober_with(profile(), check, control)
+}
+
+/// For tests in which a busy machine must not look like a slow target.
+fn patient() -> Profile {
+    Profile {
+        timeout_min_ms: 300,
+        ..Profile::fast()
+    }
+}
+
+fn prober_with(profile: Profile, check: &Check, control: bool) -> Arc<Prober> {
+    let around = Arc::new(Surroundings::new("o", profile, &ObserverMetrics::default()));
     let probe = check.parse(Family::V4).unwrap();
     Arc::new(Prober::new(TargetId(1), probe, Family::V4, control, around))
 }
@@ -44,7 +56,7 @@ async fn free_port() -> std::net::SocketAddr {
 #[tokio::test]
 async fn warm_probes_share_a_connection_and_fresh_ones_do_not() {
     let server = Server::start(Manners::Answer(200)).await;
-    let prober = prober(&http(server.url()), false);
+    let prober = prober_with(patient(), &http(server.url()), false);
     for _ in 0..5 {
         prober.ask(Series::Warm).await;
     }
@@ -99,7 +111,7 @@ async fn a_server_error_is_hard_evidence_on_a_control_path_alone() {
 #[tokio::test]
 async fn a_connection_closed_while_idle_is_not_a_miss() {
     let server = Server::start(Manners::CloseAfterAnswer).await;
-    let prober = prober(&http(server.url()), false);
+    let prober = prober_with(patient(), &http(server.url()), false);
     for expected in 1..=10 {
         let row = prober.ask(Series::Warm).await;
         assert_eq!((row.success_streak, row.miss_streak), (expected, 0));
@@ -183,13 +195,7 @@ async fn silence_delays_nobody_else() {
 #[tokio::test]
 async fn a_round_trip_longer_than_t_does_not_stall() {
     let server = Server::start(Manners::Slow(Duration::from_millis(150))).await;
-    let profile = Profile {
-        timeout_min_ms: 300,
-        ..Profile::fast()
-    };
-    let around = Arc::new(Surroundings::new("o", profile, &ObserverMetrics::default()));
-    let probe = http(server.url()).parse(Family::V4).unwrap();
-    let prober = Arc::new(Prober::new(TargetId(1), probe, Family::V4, false, around));
+    let prober = prober_with(patient(), &http(server.url()), false);
     let stop = CancellationToken::new();
     let task = tokio::spawn(Arc::clone(&prober).drive(3, stop.clone()));
     let (clock, start) = (prober.around.clock, std::time::Instant::now());

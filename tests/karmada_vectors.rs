@@ -6,10 +6,14 @@
 
 #[path = "karmada_vectors/division.rs"]
 mod division;
+#[path = "karmada_vectors/policies.rs"]
+mod policies;
 #[path = "karmada_vectors/round.rs"]
 mod round;
 #[path = "karmada_vectors/selection.rs"]
 mod selection;
+#[path = "karmada_vectors/tables.rs"]
+mod tables;
 #[path = "karmada_vectors/taints.rs"]
 mod taints;
 
@@ -72,6 +76,20 @@ pub(crate) fn replicas(value: &Value) -> i32 {
 
 pub(crate) fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+/// Set of (type, field) of validation errors, as expected.
+pub(crate) fn expected_errors(expect: &Value) -> Value {
+    errors(
+        list(&expect["errors"])
+            .iter()
+            .map(|error| (text(&error["type"]), text(&error["field"]))),
+    )
+}
+
+/// Set of (type, field).
+pub(crate) fn errors(found: impl Iterator<Item = (String, String)>) -> Value {
+    json!(found.collect::<std::collections::BTreeSet<_>>())
 }
 
 /// Parses a part of a case; null is what an absent field is.

@@ -1,5 +1,6 @@
 //! Karmada's policy group, `policy.karmada.io/v1alpha1`: which objects go where, and how they are divided.
 
+mod defaults;
 mod failover;
 mod placement;
 

@@ -1,9 +1,16 @@
 //! What a schema cannot say: pure checks by kind, each error with the field, the value and what is allowed.
 
+mod placement;
+mod policy;
 mod traffic;
 mod zone;
 
 use std::fmt;
+
+pub use policy::propagation;
+
+const LABEL_KEY: &str = "must be a label key: an optional DNS subdomain and '/', then 1 to 63 letters, digits, '-', '_' or '.', \
+                         with a letter or digit at both ends";
 
 /// One field that is not right.
 #[derive(Clone, Debug, PartialEq, Eq)]

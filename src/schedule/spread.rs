@@ -94,10 +94,7 @@ fn ignores_constraints(placement: &Placement) -> bool {
     let Some(scheduling) = &placement.replica_scheduling else {
         return false;
     };
-    let weighted = match scheduling.replica_division_preference {
-        Some(DivisionPreference::Weighted) | None => true,
-        Some(DivisionPreference::Aggregated) => false,
-    };
+    let weighted = scheduling.replica_division_preference == Some(DivisionPreference::Weighted);
     placement.scheduling_type() == SchedulingType::Divided
         && weighted
         && scheduling

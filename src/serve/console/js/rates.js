@@ -46,7 +46,7 @@ export class Rates {
     const servfail = doc.dns.reduce((sum, s) => sum + s.servfail, 0);
     const probes = Object.values(doc.users?.probes ?? {});
     const silent = probes.reduce((sum, p) => sum + p.noAnswer, 0);
-    const p99 = Math.max(0, ...probes.map((p) => p.p99Ms ?? 0));
+    const slowest = Math.max(0, ...probes.map((p) => p.maxMs ?? 0));
     text(byId("dns-big"), doc.dns.length ? `${number(total)}/s` : "–");
     const key = this.servers.map((name, i) => `${DNS_LINES[i].mark} ${name}`).join("  ");
     const words = [key || "no server yet", `${number(servfail)} SERVFAIL`];

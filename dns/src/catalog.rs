@@ -62,7 +62,8 @@ pub enum Refused {
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     stamp: Option<Stamp>,
-    high_water: Option<(u64, u64)>,
+    /// The highest stamp ever accepted; it also names the fleet where no plan is held.
+    high_water: Option<Stamp>,
     zones: BTreeMap<Name, Arc<CheckedZone>>,
     names: BTreeMap<Name, Arc<CheckedName>>,
 }
@@ -76,7 +77,13 @@ impl Catalog {
 
     /// Refuses plans older than the newest one this server is known to have accepted, even before a restart.
     pub fn remember_high_water(&mut self, stamp: &Stamp) {
-        self.high_water = self.high_water.max(Some(stamp.order()));
+        if self
+            .high_water
+            .as_ref()
+            .is_none_or(|held| held.order() < stamp.order())
+        {
+            self.high_water = Some(stamp.clone());
+        }
     }
 
     /// The catalog after `plan`, and what the plan did. `self` is unchanged, so a failed build loses nothing.
@@ -135,24 +142,26 @@ impl Catalog {
         if offered.fleet_uid.is_empty() {
             return Err(Refused::NoFleet);
         }
-        if let Some(current) = &self.stamp {
-            if current.fleet_uid != offered.fleet_uid {
-                return Err(Refused::ForeignFleet {
-                    ours: current.fleet_uid.clone(),
-                    theirs: offered.fleet_uid.clone(),
-                });
-            }
-            if offered.order() <= current.order() {
-                return Err(Refused::NotNewer {
-                    current: current.clone(),
-                    offered: offered.clone(),
-                });
-            }
+        if let Some(ours) = self.stamp.as_ref().or(self.high_water.as_ref())
+            && ours.fleet_uid != offered.fleet_uid
+        {
+            let (ours, theirs) = (ours.fleet_uid.clone(), offered.fleet_uid.clone());
+            return Err(Refused::ForeignFleet { ours, theirs });
         }
-        match self.high_water {
-            Some((epoch, seq)) if offered.order() < (epoch, seq) => Err(Refused::BelowHighWater {
-                epoch,
-                seq,
+        if let Some(current) = self
+            .stamp
+            .as_ref()
+            .filter(|current| offered.order() <= current.order())
+        {
+            return Err(Refused::NotNewer {
+                current: current.clone(),
+                offered: offered.clone(),
+            });
+        }
+        match &self.high_water {
+            Some(high) if offered.order() < high.order() => Err(Refused::BelowHighWater {
+                epoch: high.epoch,
+                seq: high.seq,
                 offered: offered.clone(),
             }),
             Some(_) | None => Ok(()),

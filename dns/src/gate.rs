@@ -12,6 +12,7 @@ mod ramp;
 pub(crate) mod table;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path, Verdict};
 use serde::Serialize;
@@ -60,18 +61,6 @@ struct Slot {
     seen: (Verdict, bool, bool),
 }
 
-impl Default for Slot {
-    fn default() -> Self {
-        Self {
-            value: GateValue::default(),
-            withdrawn: false,
-            next_step: None,
-            was_down: false,
-            seen: (Verdict::Unknown, false, false),
-        }
-    }
-}
-
 impl Gates {
     #[must_use]
     pub fn new(ramp: Ramp) -> Self {
@@ -109,7 +98,12 @@ impl Gates {
         table: &GateTable,
     ) -> bool {
         for (cluster, cell) in cells {
-            let slot = self.slots.entry(((*cluster).to_owned(), family)).or_default();
+            let key = ((*cluster).to_owned(), family);
+            let slot = self.slots.entry(key).or_insert_with(|| {
+                let held = table.gate(cluster, family).unwrap_or_default();
+                self.episode.resume(held.episode);
+                Slot::resumed(held)
+            });
             let down = cell.verdict == Verdict::Down;
             if down && !cell.frozen && !slot.was_down {
                 self.episode.note_down(now);
@@ -171,6 +165,17 @@ impl Gates {
 }
 
 impl Slot {
+    /// Takes up what the table holds: all open in a fresh process, or what an earlier consumer left.
+    fn resumed(value: GateValue) -> Self {
+        Self {
+            value,
+            withdrawn: value.gate == 0,
+            next_step: None,
+            was_down: false,
+            seen: (Verdict::Unknown, false, false),
+        }
+    }
+
     /// Takes the cluster out of the answers and remembers what it had, and in which episode.
     fn withdraw(&mut self, episode: u32) {
         if !self.withdrawn {
@@ -201,8 +206,18 @@ impl Slot {
     }
 
     /// The cluster may serve: ramps up after a withdrawal, a step at once and then one every `per`.
-    fn admit(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: std::time::Duration) {
+    fn admit(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: Duration) {
         self.value.held = false;
+        let before = self.value.gate;
+        self.step_up(now, verdict, step, per);
+        debug_assert!(
+            crate::invariants::s14_ramp_within_step(before, self.value.gate, step),
+            "a gate rose from {before} to {} in steps of {step}",
+            self.value.gate
+        );
+    }
+
+    fn step_up(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: Duration) {
         if self.withdrawn {
             if matches!(verdict, Verdict::Recovering | Verdict::Up) {
                 self.withdrawn = false;

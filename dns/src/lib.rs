@@ -43,4 +43,5 @@ pub use server::{Server, ServerConfig, StartError};
 pub use snapshot::Snapshot;
 pub use snapshot::build::BuildError;
 pub use stamp::Stamp;
+pub use tcp::TcpLimits;
 pub use wire::Rcode;

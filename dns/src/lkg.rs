@@ -139,7 +139,7 @@ fn record(shared: &Shared, path: &Path, result: io::Result<()>, saved: Option<St
     match result {
         Ok(()) => {
             work.state.saves += u64::from(saved.is_some());
-            work.state.saved = saved.or(work.state.saved.take());
+            work.state.saved = saved.or_else(|| work.state.saved.take());
         }
         Err(error) => {
             let message = format!("writing last-known-good to {}: {error}", path.display());

@@ -267,9 +267,10 @@ impl DnsCollector {
             };
             let value = read(server);
             let series = metric.encode_family(&labels)?;
-            match kind {
-                MetricType::Counter => ConstCounter::new(value).encode(series)?,
-                _ => ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(series)?,
+            if matches!(kind, MetricType::Counter) {
+                ConstCounter::new(value).encode(series)?;
+            } else {
+                ConstGauge::new(i64::try_from(value).unwrap_or(i64::MAX)).encode(series)?;
             }
         }
         Ok(())

@@ -106,9 +106,10 @@ impl Server {
             })?;
         }
         if !listeners.is_empty() {
+            let limits = config.tcp_limits;
             let (shared, stop, seed) = (Arc::clone(&server.shared), server.stop_tcp.clone(), seeds.u64(..));
             server.spawn(&format!("{}-tcp", config.name), move || {
-                if let Err(error) = tcp::serve(listeners, shared, tcp_counters, seed, &stop) {
+                if let Err(error) = tcp::serve(listeners, shared, tcp_counters, seed, limits, &stop) {
                     tracing::error!(%error, "answering over TCP");
                 }
             })?;

@@ -21,12 +21,27 @@ use crate::metrics::Counters;
 use crate::server::shared::Shared;
 use crate::snapshot::Snapshot;
 
-/// Connections open at a time, over all addresses.
-const MAX_CONNECTIONS: usize = 1_200;
-/// How long a connection may be silent between queries (RFC 7766 §6.2.3).
-const IDLE: Duration = Duration::from_secs(10);
-/// How long a query may take from its first octet to its last, and a client to take its answers.
-const MESSAGE: Duration = Duration::from_secs(3);
+/// What one server spends on TCP clients.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TcpLimits {
+    /// Connections open at a time, over all addresses; more are closed at once.
+    pub connections: usize,
+    /// How long a connection may be silent between queries (RFC 7766 §6.2.3).
+    pub idle: Duration,
+    /// How long a query may take from its first octet to its last, and a client to take its answers.
+    pub message: Duration,
+}
+
+impl Default for TcpLimits {
+    fn default() -> Self {
+        Self {
+            connections: 1_200,
+            idle: Duration::from_secs(10),
+            message: Duration::from_secs(3),
+        }
+    }
+}
+
 /// Answers to pipelined queries are sent together up to this many octets.
 const FLUSH_OCTETS: usize = 64 << 10;
 const MAX_MESSAGE: usize = 65_535;
@@ -40,6 +55,7 @@ struct Worker {
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     connections: usize,
+    limits: TcpLimits,
 }
 
 /// Serves the listeners until `stop` is cancelled. Runs on its own thread.
@@ -48,6 +64,7 @@ pub(crate) fn serve(
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     seed: u64,
+    limits: TcpLimits,
     stop: &CancellationToken,
 ) -> io::Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -65,6 +82,7 @@ pub(crate) fn serve(
         shared,
         counters,
         connections: 0,
+        limits,
     }));
     let tasks = LocalSet::new();
     runtime.block_on(tasks.run_until(async {
@@ -89,7 +107,7 @@ async fn accept(listener: TcpListener, worker: Rc<RefCell<Worker>>) {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        if worker.borrow().connections >= MAX_CONNECTIONS {
+        if worker.borrow().connections >= worker.borrow().limits.connections {
             worker
                 .borrow()
                 .counters
@@ -114,9 +132,14 @@ async fn connection(
     worker: &RefCell<Worker>,
 ) -> io::Result<()> {
     stream.set_nodelay(true)?;
+    let TcpLimits {
+        connections: _,
+        idle,
+        message: slowest,
+    } = worker.borrow().limits;
     let mut input: Vec<u8> = Vec::with_capacity(512);
     let mut output: Vec<u8> = Vec::new();
-    let mut deadline = Instant::now() + IDLE;
+    let mut deadline = Instant::now() + idle;
     loop {
         let mut used = 0;
         let mut close = false;
@@ -129,7 +152,7 @@ async fn connection(
         }
         input.drain(..used);
         if !output.is_empty() {
-            timeout(MESSAGE, stream.write_all(&output)).await??;
+            timeout(slowest, stream.write_all(&output)).await??;
             output.clear();
         }
         if close {
@@ -139,14 +162,14 @@ async fn connection(
             if next_message(&input, 0).is_some() {
                 continue;
             }
-            deadline = Instant::now() + if input.is_empty() { IDLE } else { MESSAGE };
+            deadline = Instant::now() + if input.is_empty() { idle } else { slowest };
         }
         let was_empty = input.is_empty();
         if timeout_at(deadline, stream.read_buf(&mut input)).await?? == 0 {
             return Ok(());
         }
         if was_empty {
-            deadline = Instant::now() + MESSAGE;
+            deadline = Instant::now() + slowest;
         }
     }
 }

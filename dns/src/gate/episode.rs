@@ -16,6 +16,11 @@ pub(crate) struct Episode {
 }
 
 impl Episode {
+    /// Goes on counting where an earlier consumer of the same table left off.
+    pub(crate) fn resume(&mut self, number: u32) {
+        self.number = self.number.max(number);
+    }
+
     /// A cluster has newly gone Down: an open episode goes on.
     pub(crate) fn note_down(&mut self, now: MonoTime) {
         if self.current(now).is_some() {

@@ -2,14 +2,10 @@
 
 use std::time::Duration;
 
-use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
-
 use super::FULL;
 
 /// A cluster that returns starts at one step and gains one every `per`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Ramp {
     /// Share of the plan weight gained in each step, in thousandths; 1000 is no ramp.
     pub step_permille: u32,

@@ -1,6 +1,6 @@
 //! Episodes, PANIC and ramps over hand-made views.
 
-use std::time::Duration;
+use proptest::prelude::*;
 
 use super::*;
 
@@ -213,4 +213,73 @@ fn families_are_judged_apart() {
     let six = fleet.table.gate("a", Family::V6).unwrap();
     assert!(six.held && six.gate == FULL, "the only IPv6 cluster is kept");
     assert_eq!(fleet.table.gate("a", Family::V4).unwrap(), GateValue::default());
+}
+
+#[test]
+fn a_new_consumer_takes_up_what_the_table_holds() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    fleet.set("a", Verdict::Down);
+    fleet.tick(10);
+    let ramp = Ramp {
+        step_permille: 250,
+        per: Duration::ZERO,
+        at_least_ttl: true,
+    };
+    fleet.gates = Gates::new(ramp);
+    fleet.set("a", Verdict::Unknown);
+    assert_eq!(fleet.tick(20)[0], 0);
+    fleet.set("a", Verdict::Up);
+    assert_eq!(fleet.tick(30)[0], 250);
+    fleet.set("b", Verdict::Down);
+    fleet.tick(40);
+    assert_eq!(
+        fleet.table.gate("b", Family::V4).unwrap().episode,
+        2,
+        "episodes go on counting"
+    );
+}
+
+proptest! {
+    /// S8a and S14 over any history: nothing is newly withdrawn unless another cluster is positively healthy, a
+    /// family that is down together is served together, and no gate rises by more than a step except back to its
+    /// last good value in PANIC.
+    #[test]
+    fn any_history_keeps_the_brakes(
+        steps in prop::collection::vec((0_usize..5, 0_u8..6, 1_u64..8_000), 1..120),
+    ) {
+        let mut fleet = Fleet::new();
+        let mut now = 0;
+        let mut before = fleet.tick(now);
+        for (index, kind, wait) in steps {
+            let verdict = match kind {
+                0 | 1 => Verdict::Down,
+                2 => Verdict::Suspect,
+                3 => Verdict::Recovering,
+                4 => Verdict::Unknown,
+                _ => Verdict::Up,
+            };
+            fleet.set(CLUSTERS[index], verdict);
+            now += wait;
+            let after = fleet.tick(now);
+            let healthy = |but: usize| {
+                CLUSTERS.iter().enumerate().any(|(other, cluster)| {
+                    other != but && fleet.view.cell(cluster, Path::Traffic, Family::V4).unwrap().positively_healthy
+                })
+            };
+            let down = CLUSTERS
+                .iter()
+                .all(|cluster| fleet.view.cell(cluster, Path::Traffic, Family::V4).unwrap().verdict == Verdict::Down);
+            for index in 0..CLUSTERS.len() {
+                if before[index] > 0 && after[index] == 0 {
+                    prop_assert!(healthy(index), "{} was withdrawn with no survivor", CLUSTERS[index]);
+                }
+                prop_assert!(down || after[index] <= before[index] + 250);
+            }
+            if down {
+                prop_assert!(after.iter().any(|gate| *gate > 0), "everything is withdrawn");
+            }
+            before = after;
+        }
+    }
 }

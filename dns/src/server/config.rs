@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::StartError;
 use crate::gate::Ramp;
+use crate::tcp::TcpLimits;
 
 pub(crate) const MAX_UDP_THREADS: usize = 256;
 
@@ -17,6 +18,7 @@ pub struct ServerConfig {
     /// Threads for each listen address.
     pub udp_threads: usize,
     pub tcp: bool,
+    pub tcp_limits: TcpLimits,
     /// Folder of last-known-good; created if absent.
     pub state: PathBuf,
     /// How long after the start answers wait for verdicts.
@@ -37,6 +39,7 @@ impl ServerConfig {
             listen,
             udp_threads: 1,
             tcp: true,
+            tcp_limits: TcpLimits::default(),
             state: state.into(),
             start_grace: Duration::from_secs(2),
             ramp: Ramp::default(),

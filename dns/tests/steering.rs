@@ -1,0 +1,226 @@
+//! Verdicts move the answers: through the sink, over real queries.
+
+mod support;
+
+use std::net::{IpAddr, Ipv4Addr, UdpSocket};
+use std::time::Duration;
+
+use hickory_proto::rr::RecordType;
+use lifeboat_dns::{Ramp, Server, ServerConfig, register_all};
+use lifeboat_health::Verdict;
+use prometheus_client::registry::Registry;
+use support::{SHOP, Verdicts, address, config, eventually, plan, query, served};
+
+fn demo(state: &std::path::Path) -> ServerConfig {
+    let mut config = config(state);
+    config.ramp = Ramp {
+        step_permille: 250,
+        per: Duration::ZERO,
+        at_least_ttl: true,
+    };
+    config
+}
+
+#[test]
+fn one_dies_and_comes_back() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.tick(0);
+    assert_eq!(served(&server), "abcde", "Unknown serves the plan as it stands");
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.set("b", Verdict::Down);
+    verdicts.tick(1_000);
+    assert_eq!(served(&server), "acde");
+    // A plan that comes meanwhile does not bring it back.
+    server.apply(plan(2)).unwrap();
+    assert_eq!(served(&server), "acde");
+    verdicts.set("b", Verdict::Recovering);
+    verdicts.tick(20_000);
+    let share = |server: &Server| {
+        let shares = server.shares();
+        let shop = shares
+            .iter()
+            .find(|name| name.name == "shop.demo.example")
+            .unwrap();
+        shop.answers
+            .iter()
+            .find(|answer| answer.cluster == "b")
+            .map_or(0.0, |answer| answer.share)
+    };
+    assert!((share(&server) - 0.25 / 4.25).abs() < 1e-9);
+    for (step, ms) in [25_000, 30_000, 35_000].into_iter().enumerate() {
+        verdicts.tick(ms);
+        let weight = 0.25 * (step as f64 + 2.0);
+        assert!((share(&server) - weight / (4.0 + weight)).abs() < 1e-9);
+    }
+    server.stop();
+}
+
+#[test]
+fn a_fleet_that_dies_keeps_its_whole_set() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.tick(0);
+    // One after another, 50 ms apart.
+    for (index, cluster) in ["a", "b", "c", "d", "e"].iter().enumerate() {
+        verdicts.set(cluster, Verdict::Down);
+        verdicts.tick(1_000 + 50 * index as u64);
+        assert!(!server.shares()[0].answers.is_empty());
+    }
+    assert_eq!(served(&server), "abcde");
+    assert_eq!(server.status().panic_names, 2);
+    assert!(server.shares().iter().all(|name| name.panic));
+    // All return.
+    verdicts.set("abcde", Verdict::Recovering);
+    verdicts.tick(60_000);
+    verdicts.tick(61_500);
+    assert_eq!(served(&server), "abcde");
+    assert_eq!(server.status().panic_names, 0);
+    server.stop();
+}
+
+#[test]
+fn a_second_death_in_another_episode() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    let mut two = plan(1);
+    two.names[0].endpoints.truncate(2);
+    server.apply(two).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.tick(0);
+    verdicts.set("a", Verdict::Down);
+    verdicts.tick(1_000);
+    assert_eq!(served(&server), "b");
+    verdicts.set("b", Verdict::Down);
+    verdicts.tick(60_000);
+    assert_eq!(
+        served(&server),
+        "b",
+        "the set served just before the present episode"
+    );
+    // A third death that does not concern the name changes nothing.
+    verdicts.set("c", Verdict::Down);
+    verdicts.tick(120_000);
+    assert_eq!(served(&server), "b");
+    server.stop();
+}
+
+#[test]
+fn answers_wait_for_verdicts_or_the_grace() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = demo(home.path());
+    config.start_grace = Duration::from_secs(3600);
+    let server = Server::start(config).unwrap();
+    server.apply(plan(1)).unwrap();
+    assert!(!server.ready());
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    client.connect(server.local_addrs()[0]).unwrap();
+    client.send(&query(SHOP, RecordType::A, 1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.tick(0);
+    assert!(!server.ready());
+    verdicts.set("abcd", Verdict::Up);
+    verdicts.tick(10);
+    assert!(!server.ready());
+    verdicts.set("e", Verdict::Down);
+    verdicts.tick(20);
+    assert!(server.ready());
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    assert!(
+        client.recv(&mut [0; 512]).unwrap() > 12,
+        "the query that waited is answered"
+    );
+    assert_eq!(served(&server), "abcd");
+    server.stop();
+}
+
+#[test]
+fn an_answer_is_explained() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.set("a", Verdict::Down);
+    verdicts.tick(0);
+    let client = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
+    let told = server.explain("shop.demo.example", "a", client).unwrap();
+    assert_eq!(told.answer, "b 25.0 %, c 25.0 %, d 25.0 %, e 25.0 %, TTL 5 s");
+    let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
+    let first = &health.candidates[0];
+    assert_eq!(
+        (first.note.as_str(), first.gate, first.addresses.as_slice()),
+        ("withdrawn", 0.0, [address(0)].as_slice())
+    );
+    assert_eq!(
+        server.explain("nope.demo.example", "A", client).unwrap().answer,
+        "NXDOMAIN, with the zone's SOA"
+    );
+    assert!(
+        server
+            .explain("shop.demo.example", "AAAA", client)
+            .unwrap()
+            .answer
+            .starts_with("no data")
+    );
+    assert_eq!(
+        server.explain("example.org", "A", client).unwrap().answer,
+        "REFUSED"
+    );
+    assert!(
+        server
+            .explain("a..b", "A", client)
+            .unwrap_err()
+            .to_string()
+            .contains("empty label")
+    );
+    assert!(
+        server
+            .explain("a.b", "NOPE", client)
+            .unwrap_err()
+            .to_string()
+            .contains("`NOPE`")
+    );
+    server.stop();
+}
+
+#[test]
+fn metrics_tell_the_state() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    server.apply(plan(7)).unwrap();
+    assert!(server.apply(plan(7)).is_err());
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Down);
+    verdicts.tick(0);
+    served(&server);
+    eventually("the count", || {
+        server
+            .status()
+            .queries
+            .first()
+            .is_some_and(|count| count.count == 200)
+    });
+    let mut registry = Registry::default();
+    register_all(&[&server], &mut registry);
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    for line in [
+        r#"lifeboat_dns_queries_total{server="dns-1",transport="udp",qtype="A",rcode="NOERROR"} 200"#,
+        r#"lifeboat_dns_panic_answers_total{server="dns-1"} 200"#,
+        r#"lifeboat_dns_panic_names{server="dns-1"} 2"#,
+        r#"lifeboat_dns_plan_seq{server="dns-1"} 7"#,
+        r#"lifeboat_dns_plans_refused_total{server="dns-1"} 1"#,
+        r#"lifeboat_dns_gate_ratio{server="dns-1",cluster="a",family="v4"} 1.0"#,
+        r#"lifeboat_dns_ready{server="dns-1"} 1"#,
+    ] {
+        assert!(text.contains(line), "{line} is missing in\n{text}");
+    }
+    server.stop();
+}

@@ -50,7 +50,7 @@ export class Rates {
     text(byId("dns-big"), doc.dns.length ? `${number(total)}/s` : "–");
     const key = this.servers.map((name, i) => `${DNS_LINES[i].mark} ${name}`).join("  ");
     const words = [key || "no server yet", `${number(servfail)} SERVFAIL`];
-    if (probes.length) words.push(`${number(silent)} unanswered`, `p99 ${number(p99, 1)} ms`);
+    if (probes.length) words.push(`${number(silent)} unanswered`, `slowest ${number(slowest, 1)} ms`);
     text(byId("dns-sub"), words.join(", "));
     set(byId("dns-chart"), "aria-label", `DNS queries per second over the last three minutes: ${doc.dns.map((s) => `${s.server} ${number(s.qps)}`).join(", ")}`);
     const lines = this.servers.map((key, i) => ({ key, ...DNS_LINES[i] }));

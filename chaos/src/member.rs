@@ -38,13 +38,9 @@ pub use self::{
     kubelet::{RUN_TIME, START_DELAY},
     vip::VipCounters,
 };
-use self::{
-    sim::Sim,
-    vip::Vip,
-    world::{Kind, Site, Write},
-};
+use self::{sim::Sim, vip::Vip, world::Site};
 use crate::{
-    apiserver::{ApiServer, ApiServerConfig, StartError, Store},
+    apiserver::{ApiError, ApiServer, ApiServerConfig, StartError, Store},
     fault::{Effects, FaultTarget, Gate},
 };
 
@@ -75,12 +71,12 @@ pub enum MemberError {
         source: io::Error,
     },
     /// Its first objects were refused.
-    #[error("create the first objects of cluster `{cluster}`: {reason}")]
+    #[error("create the first objects of cluster `{cluster}`")]
     Objects {
         /// The cluster.
         cluster: String,
         /// What the store said.
-        reason: String,
+        source: ApiError,
     },
 }
 
@@ -140,14 +136,11 @@ impl MemberCluster {
             pod_network: pod_network(vip_address),
         };
         let store = api.store();
-        for object in nodes::objects(&config, site.pod_network, Timestamp::now()) {
-            let create = Write::Create {
-                kind: Kind::Node,
-                object,
-            };
-            create.apply(&store).map_err(|error| MemberError::Objects {
+        store.set_kubelet(true);
+        for write in nodes::writes(&config, site.pod_network, Timestamp::now()) {
+            write.apply(&store).map_err(|source| MemberError::Objects {
                 cluster: cluster.clone(),
-                reason: error.to_string(),
+                source,
             })?;
         }
 

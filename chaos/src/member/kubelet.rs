@@ -209,7 +209,7 @@ impl Kubelet {
         let uid = json::uid(pod);
         match self.due.get(uid) {
             Some(due) if due.step == PodStep::Remove && due.at <= now => {
-                return vec![Write::delete(Kind::Pod, pod)];
+                return vec![Write::remove(pod)];
             }
             Some(due) if due.step == PodStep::Remove => return Vec::new(),
             _ => {}

@@ -5,17 +5,33 @@ use serde_json::{Value, json};
 
 use super::{
     config::MemberConfig,
-    json::{Saying, conditions, stamp},
+    json::{Saying, conditions, name, stamp},
     world::{Kind, Write},
 };
 
 /// The version the simulated kubelets claim.
 const KUBELET: &str = "v1.36.3";
 
-/// All nodes of a cluster, spread over its zones.
-pub(crate) fn objects(config: &MemberConfig, pod_network: u8, now: Timestamp) -> Vec<Value> {
-    (0..config.nodes.count)
-        .map(|index| object(config, pod_network, index, now))
+/// All nodes of a cluster, spread over its zones; the status follows by itself, as a kubelet writes it.
+pub(crate) fn writes(config: &MemberConfig, pod_network: u8, now: Timestamp) -> Vec<Write> {
+    let objects = (0..config.nodes.count).map(|index| object(config, pod_network, index, now));
+    objects
+        .flat_map(|object| {
+            let status = Write::Merge {
+                kind: Kind::Node,
+                namespace: String::new(),
+                name: name(&object).to_owned(),
+                patch: json!({ "status": object["status"] }),
+                status: true,
+            };
+            [
+                Write::Create {
+                    kind: Kind::Node,
+                    object,
+                },
+                status,
+            ]
+        })
         .collect()
 }
 

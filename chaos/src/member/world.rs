@@ -27,7 +27,6 @@ pub(crate) enum Kind {
     Ingress,
     Node,
     Event,
-    Namespace,
 }
 
 impl Kind {
@@ -45,7 +44,6 @@ impl Kind {
             Self::Ingress => Gvr::new("networking.k8s.io", "v1", "ingresses"),
             Self::Node => Gvr::new("", "v1", "nodes"),
             Self::Event => Gvr::new("", "v1", "events"),
-            Self::Namespace => Gvr::new("", "v1", "namespaces"),
         }
     }
 }
@@ -126,6 +124,11 @@ pub(crate) enum Write {
         namespace: String,
         name: String,
     },
+    /// The end of a pod that was terminating.
+    Remove {
+        namespace: String,
+        name: String,
+    },
 }
 
 impl Write {
@@ -157,6 +160,13 @@ impl Write {
         }
     }
 
+    pub(crate) fn remove(pod: &Value) -> Self {
+        Self::Remove {
+            namespace: json::namespace(pod).to_owned(),
+            name: json::name(pod).to_owned(),
+        }
+    }
+
     pub(crate) fn apply(&self, store: &Store) -> Result<(), ApiError> {
         fn scope(namespace: &str) -> Option<&str> {
             (!namespace.is_empty()).then_some(namespace)
@@ -182,6 +192,9 @@ impl Write {
                 namespace,
                 name,
             } => store.delete(&kind.gvr(), scope(namespace), name).map(drop),
+            Self::Remove { namespace, name } => store
+                .delete_now(&Kind::Pod.gvr(), scope(namespace), name)
+                .map(drop),
         }
     }
 }

@@ -127,8 +127,10 @@ impl Gates {
                         slot.hold(judged.total.then(|| self.episode.current(now)).flatten());
                     }
                 } else {
-                    let per = self.ramp.per_step(table.ttl_of(cluster, family));
-                    slot.admit(now, cell.verdict, self.ramp.step_millionths(), per);
+                    let ramp = self.ramp;
+                    slot.admit(now, cell.verdict, ramp.step_millionths(), || {
+                        ramp.per_step(table.ttl_of(cluster, family))
+                    });
                 }
             }
             changed |= before != slot.value || seen != slot.seen;
@@ -206,7 +208,7 @@ impl Slot {
     }
 
     /// The cluster may serve: ramps up after a withdrawal, a step at once and then one every `per`.
-    fn admit(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: Duration) {
+    fn admit(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: impl Fn() -> Duration) {
         self.value.held = false;
         let before = self.value.gate;
         self.step_up(now, verdict, step, per);
@@ -217,12 +219,12 @@ impl Slot {
         );
     }
 
-    fn step_up(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: Duration) {
+    fn step_up(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: impl Fn() -> Duration) {
         if self.withdrawn {
             if matches!(verdict, Verdict::Recovering | Verdict::Up) {
                 self.withdrawn = false;
                 self.value.gate = step;
-                self.next_step = (step < FULL).then(|| now + per);
+                self.next_step = (step < FULL).then(|| now + per());
             }
             return;
         }
@@ -230,10 +232,10 @@ impl Slot {
             return;
         }
         // A suspect cluster keeps its share and gets no more. An interrupted ramp goes on from where it was.
-        let due = *self.next_step.get_or_insert(now + per);
+        let due = *self.next_step.get_or_insert_with(|| now + per());
         if now >= due && verdict != Verdict::Suspect {
             self.value.gate = self.value.gate.saturating_add(step).min(FULL);
-            self.next_step = (self.value.gate < FULL).then(|| now + per);
+            self.next_step = (self.value.gate < FULL).then(|| now + per());
         }
     }
 }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use lifeboat_health::Family;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, EncodeMetric};
 use prometheus_client::metrics::MetricType;
@@ -303,11 +304,18 @@ impl DnsCollector {
                 let labels = GateLabels {
                     server: server.name.clone(),
                     cluster: gate.cluster.clone(),
-                    family: format!("{:?}", gate.family).to_lowercase(),
+                    family: family_label(gate.family).to_owned(),
                 };
                 ConstGauge::new(gate.gate).encode(metric.encode_family(&labels)?)?;
             }
         }
         Ok(())
+    }
+}
+
+fn family_label(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "ipv4",
+        Family::V6 => "ipv6",
     }
 }

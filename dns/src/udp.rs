@@ -34,7 +34,11 @@ pub(crate) fn serve(listener: &UdpListener, shared: &Arc<Shared>, counters: &Cou
     while !shared.stopping() {
         match batch.receive(&listener.socket) {
             Ok(Ready::Packets) => {}
-            Ok(Ready::Nothing) => continue,
+            Ok(Ready::Nothing) => {
+                // A thread without queries must not keep an old snapshot alive.
+                snapshots.load();
+                continue;
+            }
             Err(_) => {
                 // An interface that is gone gives an error at once, again and again.
                 counters.receive_failed.fetch_add(1, Ordering::Relaxed);

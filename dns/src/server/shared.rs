@@ -39,6 +39,8 @@ pub(crate) struct Shared {
     pub(crate) skipped_files: Vec<String>,
     pub(crate) ramp: Ramp,
     catalog: Mutex<Catalog>,
+    /// Snapshots some thread may still answer from. The last reference is dropped here, not on the answer path.
+    retired: Mutex<Vec<Arc<Snapshot>>>,
     told: Mutex<Told>,
     stopping: AtomicBool,
 }
@@ -111,6 +113,7 @@ impl Shared {
             skipped_files,
             ramp: config.ramp,
             catalog: Mutex::new(catalog),
+            retired: Mutex::new(Vec::new()),
             told: Mutex::new(told),
             stopping: AtomicBool::new(false),
         })
@@ -125,9 +128,10 @@ impl Shared {
             .and_then(|(next, applied)| Ok((next.build(&self.gates)?, next, applied)));
         match result {
             Ok((snapshot, next, applied)) => {
-                self.snapshot.store(Arc::new(snapshot));
+                let old = self.snapshot.swap(Arc::new(snapshot));
                 *catalog = next.clone();
                 drop(catalog);
+                self.retire(old);
                 self.plans.applied.fetch_add(1, Ordering::Relaxed);
                 self.plans
                     .skipped
@@ -146,6 +150,12 @@ impl Shared {
                 Err(refused)
             }
         }
+    }
+
+    fn retire(&self, old: Arc<Snapshot>) {
+        let mut retired = self.retired.lock();
+        retired.push(old);
+        retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
 
     fn tell(&self, applied: &Applied) {

@@ -1,6 +1,7 @@
 //! Whatever a packet holds, it is answered or dropped.
 
 use super::*;
+use hickory_proto::serialize::binary::BinEncodable;
 
 /// RFC 1035 §3.1, §4.1.4: label types other than 00, pointers in the question, names too long, trailing octets.
 #[test]
@@ -25,6 +26,7 @@ fn malformed_questions_are_format_errors() {
 
 /// Every packet, however made, is answered with something hickory-proto can read, or dropped; never a panic.
 fn survives(packet: &[u8], draw: u64) -> Result<(), TestCaseError> {
+    reads_like_hickory(packet)?;
     for transport in [Transport::Udp, Transport::Tcp] {
         let (outcome, out) = Bench::new().raw(packet, transport, draw);
         if let Outcome::Reply(reply) = outcome {
@@ -35,6 +37,33 @@ fn survives(packet: &[u8], draw: u64) -> Result<(), TestCaseError> {
             prop_assert!(Message::from_vec(&out).is_ok(), "{:?} from {:?}", out, packet);
         }
     }
+    Ok(())
+}
+
+/// What both the hand parser and hickory-proto accept, both read alike.
+fn reads_like_hickory(packet: &[u8]) -> Result<(), TestCaseError> {
+    let mut qname = QName::new();
+    if packet.len() < HEADER_LEN {
+        return Ok(());
+    }
+    let (Ok(ours), Ok(theirs)) = (query::parse(packet, &mut qname), Message::from_vec(packet)) else {
+        return Ok(());
+    };
+    let question = &theirs.queries[0];
+    prop_assert_eq!(theirs.queries.len(), 1);
+    prop_assert_eq!(ours.qtype, u16::from(question.query_type()));
+    prop_assert_eq!(qname.wire(), question.name().to_lowercase().to_bytes().unwrap());
+    let edns = theirs
+        .edns
+        .as_ref()
+        .map(|edns| (edns.max_payload(), edns.version(), edns.flags().dnssec_ok));
+    let expected = ours
+        .edns
+        .map(|edns| (edns.payload.max(512), edns.version, edns.dnssec_ok));
+    prop_assert_eq!(
+        expected,
+        edns.map(|(payload, version, dnssec_ok)| (payload.max(512), version, dnssec_ok))
+    );
     Ok(())
 }
 

@@ -127,7 +127,6 @@ impl Timeline {
         (past, self.live.subscribe())
     }
 
-    #[expect(clippy::disallowed_methods, reason = "the one place where an entry gets its date for people")]
     fn record(
         &self,
         ring: &mut Ring,

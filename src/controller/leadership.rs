@@ -33,18 +33,18 @@ pub enum LeadershipError {
 }
 
 /// A taken epoch.
-pub struct Leadership {
+pub(super) struct Leadership {
     api: Api<DynamicObject>,
     held: Value,
     bucket: Bucket,
-    pub epoch: u64,
+    pub(super) epoch: u64,
     /// Who we are: the UID of the FailoverEpoch object, which outlives every controller.
-    pub fleet_uid: String,
+    pub(super) fleet_uid: String,
 }
 
 impl Leadership {
     /// Takes the next epoch.
-    pub async fn take(
+    pub(super) async fn take(
         client: Client,
         kind: &Kind,
         holder: &str,
@@ -76,12 +76,12 @@ impl Leadership {
     }
 
     /// Evictions that may be started now.
-    pub fn tokens(&mut self, now: MonoTime) -> crate::failover::budget::Tokens {
+    pub(super) fn tokens(&mut self, now: MonoTime) -> crate::failover::budget::Tokens {
         self.bucket.tokens(now)
     }
 
     /// Proves that the epoch is still ours, and spends `evictions` from the shared budget in the same write.
-    pub async fn spend(&mut self, evictions: u32, now: MonoTime) -> Result<bool, LeadershipError> {
+    pub(super) async fn spend(&mut self, evictions: u32, now: MonoTime) -> Result<bool, LeadershipError> {
         let mut bucket = self.bucket;
         if !bucket.take(evictions, now) {
             return Ok(false);
@@ -101,7 +101,7 @@ impl Leadership {
     }
 
     /// Reads the object anew; an epoch above ours ends our leadership.
-    pub async fn refresh(&mut self) -> Result<(), LeadershipError> {
+    pub(super) async fn refresh(&mut self) -> Result<(), LeadershipError> {
         let held = value(bounded("reading", self.api.get(NAME)).await?);
         let theirs = stored_epoch(&held);
         if theirs != self.epoch {

@@ -54,7 +54,7 @@ async fn round(index: &Index, context: &Context, kinds: &[Kind], complaints: &mu
     context.writer.all(writes).await;
 }
 
-#[expect(clippy::disallowed_methods, reason = "stamps conditions, and Karmada measures tolerations by it")]
+/// The date for conditions, and what Karmada measures tolerations by.
 pub(super) fn wall() -> Timestamp {
     Timestamp::now()
 }

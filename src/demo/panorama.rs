@@ -184,7 +184,6 @@ impl Maker {
         server
     }
 
-    #[expect(clippy::disallowed_methods, reason = "dates the document for people")]
     fn document(&self, dns: Vec<DnsServer>) -> State {
         let now = Instant::now();
         let active = self.faults.active();

@@ -13,7 +13,6 @@ use crate::{
 pub(super) struct Manifest<'a> {
     pub(super) ordinal: usize,
     pub(super) kind: &'a Kind,
-    pub(super) manifest: &'a Value,
     pub(super) observed: Option<Arc<Value>>,
     /// Why it could not be applied.
     pub(super) failure: Option<String>,

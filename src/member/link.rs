@@ -54,7 +54,8 @@ pub(super) struct Link {
     held: Index,
     writer: Writer,
     managed: Watches,
-    capacity: Watches,
+    /// On nodes and pods; held so that it goes on.
+    _capacity: Watches,
     kinds: BTreeMap<GroupVersionKindKey, Option<Kind>>,
     applied: Applied,
     failures: BTreeMap<(Kind, Key), String>,
@@ -86,7 +87,7 @@ impl Link {
             client,
             held,
             managed,
-            capacity,
+            _capacity: capacity,
             kinds: BTreeMap::new(),
             applied: Applied::new(),
             failures: BTreeMap::new(),
@@ -222,7 +223,7 @@ impl Link {
                 let key = Key::of(manifest);
                 let observed = self.held.get(kind, &key);
                 let failure = self.failures.get(&(kind.clone(), key)).cloned();
-                Manifest { ordinal, kind, manifest, observed, failure }
+                Manifest { ordinal, kind, observed, failure }
             })
             .collect();
         if let (Some(unknown), Some(first)) = (&wanted.unknown, manifests.first_mut()) {
@@ -335,7 +336,7 @@ fn root_cause(error: &crate::store::WriteError) -> String {
     cause.to_string()
 }
 
-#[expect(clippy::disallowed_methods, reason = "stamps a condition for people; no decision reads it")]
+/// The date for a condition; no decision reads it.
 pub(super) fn stamp() -> String {
     Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -1,6 +1,9 @@
 //! Routes of the console's listener.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use arc_swap::ArcSwap;
 use axum::{
@@ -41,12 +44,12 @@ pub struct Sources {
 /// The whole listener: API, events, metrics and console; `extra` routes pass the same guard.
 pub fn router(sources: Sources, guard: Guard, extra: Router) -> Router {
     Router::new()
-        .route("/api/state", get(|Extract(s): Extract<Sources>| part(s, |state| json(state))))
-        .route("/api/clusters", get(|Extract(s): Extract<Sources>| part(s, |state| json(&state.clusters))))
-        .route("/api/names", get(|Extract(s): Extract<Sources>| part(s, |state| json(&state.names))))
-        .route("/api/bindings", get(|Extract(s): Extract<Sources>| part(s, |state| json(&state.bindings))))
-        .route("/api/dns", get(|Extract(s): Extract<Sources>| part(s, |state| json(&state.dns))))
-        .route("/api/observers", get(|Extract(s): Extract<Sources>| part(s, |state| json(&state.observers))))
+        .route("/api/state", get(async |Extract(s): Extract<Sources>| part(&s, json)))
+        .route("/api/clusters", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.clusters))))
+        .route("/api/names", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.names))))
+        .route("/api/bindings", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.bindings))))
+        .route("/api/dns", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.dns))))
+        .route("/api/observers", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.observers))))
         .route("/api/events", get(timeline))
         .route("/api/explain/name/{name}", get(explain_name))
         .route("/api/explain/cluster/{name}", get(explain_cluster))
@@ -60,8 +63,7 @@ pub fn router(sources: Sources, guard: Guard, extra: Router) -> Router {
         .layer(middleware::from_fn_with_state(guard, guard::enforce))
 }
 
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
-async fn part(sources: Sources, pick: impl FnOnce(&State) -> Response) -> Response {
+fn part(sources: &Sources, pick: impl FnOnce(&State) -> Response) -> Response {
     pick(&sources.state.load())
 }
 
@@ -79,7 +81,6 @@ struct After {
     after: u64,
 }
 
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
 async fn timeline(Extract(sources): Extract<Sources>, Query(After { after }): Query<After>) -> Response {
     json(&sources.timeline.since(after).0)
 }
@@ -91,17 +92,19 @@ struct Asker {
     kind: String,
 }
 
+/// Who asks, where nobody is named.
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
+
 fn type_a() -> String {
     "A".to_owned()
 }
 
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
 async fn explain_name(
     Extract(sources): Extract<Sources>,
     Path(name): Path<String>,
     Query(Asker { client, kind }): Query<Asker>,
 ) -> Response {
-    let client = client.unwrap_or(IpAddr::from([127, 0, 0, 1]));
+    let client = client.unwrap_or(LOCALHOST);
     match sources.inquiries.explain_name(&name, &kind, client) {
         Ok(explanation) => json(&explanation),
         Err(message) => refuse(StatusCode::NOT_FOUND, message),
@@ -109,7 +112,6 @@ async fn explain_name(
 }
 
 /// The cluster as it stands and the decisions that brought it there.
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
 async fn explain_cluster(Extract(sources): Extract<Sources>, Path(name): Path<String>) -> Response {
     let state = sources.state.load();
     let Some(cluster) = state.clusters.iter().find(|cluster| cluster.name == name) else {
@@ -128,7 +130,6 @@ struct IfLost {
     if_lost: String,
 }
 
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
 async fn plan(Extract(sources): Extract<Sources>, Query(IfLost { if_lost }): Query<IfLost>) -> Response {
     let clusters: Vec<String> = if_lost.split(',').map(str::to_owned).collect();
     match sources.inquiries.plan_if_lost(&clusters) {
@@ -137,13 +138,11 @@ async fn plan(Extract(sources): Extract<Sources>, Query(IfLost { if_lost }): Que
     }
 }
 
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
 async fn event_stream(Extract(sources): Extract<Sources>, headers: HeaderMap) -> Response {
     let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
     stream::events(sources.document.clone(), &sources.timeline, last_id).into_response()
 }
 
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
 async fn metrics(Extract(sources): Extract<Sources>) -> Response {
     let mut text = String::new();
     match prometheus_client::encoding::text::encode(&mut text, &sources.metrics) {
@@ -155,7 +154,6 @@ async fn metrics(Extract(sources): Extract<Sources>) -> Response {
     }
 }
 
-#[expect(clippy::unused_async, reason = "axum handlers are async")]
 async fn console_file(uri: Uri) -> Response {
     match console::file(uri.path()) {
         Some((content_type, bytes)) => {

@@ -12,6 +12,11 @@
 //! Architecture invariant: these structs are views. An object read from the API is edited as raw JSON or by
 //! a patch of our own fields, and a struct is never written back whole, so that fields we do not know survive.
 
+#![allow(
+    clippy::duplicated_attributes,
+    reason = "each printcolumn of a kind has a type"
+)]
+
 pub mod cluster;
 pub mod crd;
 pub mod lifeboat;

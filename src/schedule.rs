@@ -25,7 +25,7 @@ mod view;
 mod webster;
 
 pub use affinity::{cluster_matches, selector_matches};
-pub(crate) use affinity::valid_key;
+pub(crate) use affinity::{valid_key, valid_subdomain, valid_value};
 pub use assign::{Assignment, assign_replicas};
 pub use candidate::Candidate;
 pub use divide::{Mode, Short, Strategy, divide_dynamic, divide_static, duplicate, strategy_of};
@@ -38,3 +38,6 @@ pub use spread::{Group, SpreadError, group_score, select_clusters, select_groups
 pub use taint::{TolerationTime, matching_tolerations, min_toleration_time, tolerates};
 pub use view::ClusterView;
 pub use webster::{Party, TieBreaker, allocate_seats, dispense};
+
+#[cfg(test)]
+mod tests;

@@ -4,6 +4,12 @@
 //! without them every test here says that it was skipped. Each file's `semantics` and `compare` are explained in
 //! the README beside them.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a vector that cannot be read fails its test"
+)]
+
 #[path = "karmada_vectors/division.rs"]
 mod division;
 #[path = "karmada_vectors/policies.rs"]

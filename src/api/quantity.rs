@@ -157,10 +157,7 @@ impl Scale {
             };
             return scaled.checked_mul(1 << shift).unwrap_or(MAX).min(MAX);
         }
-        let Some(divisor) = u32::try_from(exponent.unsigned_abs())
-            .ok()
-            .and_then(|power| 10_i128.checked_pow(power))
-        else {
+        let Some(divisor) = 10_i128.checked_pow(exponent.unsigned_abs()) else {
             return 1;
         };
         // Whole part and remainder are shifted apart, so that a binary suffix cannot overflow early.

@@ -1,5 +1,7 @@
 //! What a schema cannot say: pure checks by kind, each error with the field, the value and what is allowed.
 
+mod cluster;
+mod models;
 mod placement;
 mod policy;
 mod traffic;
@@ -40,6 +42,8 @@ pub enum FieldErrorKind {
     Forbidden,
     /// The list is too long.
     TooMany,
+    /// Fields contradict each other.
+    TypeInvalid,
 }
 
 impl FieldErrorKind {
@@ -52,6 +56,7 @@ impl FieldErrorKind {
             Self::Required => "FieldValueRequired",
             Self::Forbidden => "FieldValueForbidden",
             Self::TooMany => "FieldValueTooMany",
+            Self::TypeInvalid => "FieldValueTypeInvalid",
         }
     }
 }

@@ -130,10 +130,8 @@ fn static_weight() {
                 ..ClusterView::default()
             })
             .collect();
-        let rules: Option<Vec<StaticClusterWeight>> = match &input["staticWeightList"] {
-            Value::Null => None,
-            rules => Some(read(rules)),
-        };
+        let given = Some(&input["staticWeightList"]).filter(|rules| !rules.is_null());
+        let rules: Option<Vec<StaticClusterWeight>> = given.map(read);
         let views: Vec<&ClusterView> = views.iter().collect();
         let uid = text(&input["bindingUID"]);
         let ours = divide_static(replicas(&input["replicas"]), &views, rules.as_deref(), &uid);

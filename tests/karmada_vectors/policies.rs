@@ -1,7 +1,8 @@
 //! Defaults and validation of propagation policies.
 
+use lifeboat::api::Cluster;
 use lifeboat::api::policy::{ClusterAffinityTerm, Failover, Placement, PropagationSpec, ResourceSelector};
-use lifeboat::api::validate::{FieldError, propagation};
+use lifeboat::api::validate::{FieldError, Validate, propagation};
 use serde_json::{Value, json};
 
 use super::{compare, errors, expected_errors, read};
@@ -136,4 +137,15 @@ fn failover() {
             Some((expected_errors(expect), checked(&with(failover))))
         },
     );
+}
+
+#[test]
+fn clusters() {
+    compare("go-tables/cluster.ValidateCluster.json", |input, expect| {
+        let mut cluster = input["cluster"].clone();
+        cluster["apiVersion"] = json!("cluster.karmada.io/v1alpha1");
+        cluster["kind"] = json!("Cluster");
+        let cluster: Cluster = lifeboat::api::view(&cluster).unwrap();
+        Some((expected_errors(expect), pairs(&cluster.validate())))
+    });
 }

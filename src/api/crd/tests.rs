@@ -140,7 +140,7 @@ fn resolve(schema: &Value, definitions: &Value) -> Value {
                 .collect()
         }
         Value::Array(items) => items.iter().map(|item| resolve(item, definitions)).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => schema.clone(),
     }
 }
 
@@ -175,7 +175,7 @@ fn strip(value: &Value) -> Value {
             .map(|(key, value)| (key.clone(), strip(value)))
             .collect(),
         Value::Array(items) => items.iter().map(strip).collect(),
-        other => other.clone(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => value.clone(),
     }
 }
 

@@ -7,13 +7,16 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
-    reason = "a vector that cannot be read fails its test"
+    clippy::print_stdout,
+    reason = "a test that shows its counts"
 )]
 
 #[path = "karmada_vectors/division.rs"]
 mod division;
 #[path = "karmada_vectors/policies.rs"]
 mod policies;
+#[path = "karmada_vectors/propagation.rs"]
+mod propagation;
 #[path = "karmada_vectors/round.rs"]
 mod round;
 #[path = "karmada_vectors/selection.rs"]

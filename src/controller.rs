@@ -17,6 +17,8 @@ mod propagation;
 pub(crate) mod reader;
 mod status;
 mod steering;
+#[cfg(test)]
+mod tests;
 
 use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 

@@ -31,7 +31,7 @@ const OBSERVERS: [(&str, &str); 5] = [
 ];
 const CONTROLLER: &str = "controller";
 /// The demo ramps a returned cluster by a quarter a TTL, so that a return can be watched.
-const RAMP: Ramp = Ramp { step_permille: 250, per: Duration::from_secs(1), at_least_ttl: true };
+const RAMP: Ramp = Ramp { step_permille: 250, per: Duration::ZERO, at_least_ttl: true };
 
 pub(super) struct Plane {
     pub(super) timeline: Timeline,
@@ -178,9 +178,14 @@ impl DnsRole {
         metrics: &ConsumerMetrics,
         timeline: &Timeline,
     ) -> anyhow::Result<Self> {
+        // The simulated fleet is a new one each time; the last-known-good of another fleet would be kept against it.
+        let state = folder.join(name);
+        if state.exists() {
+            std::fs::remove_dir_all(&state).with_context(|| format!("emptying {}", state.display()))?;
+        }
         let server = Arc::new(Server::start(ServerConfig {
             ramp: RAMP,
-            ..ServerConfig::new(name, vec![address], folder.join(name))
+            ..ServerConfig::new(name, vec![address], state)
         })?);
         let config = ConsumerConfig {
             name: name.to_owned(),

@@ -1,0 +1,236 @@
+//! The pure rounds of all rooms together, over an index that a small stand-in for the API keeps.
+
+use lifeboat_health::Verdict;
+use serde_json::{Value, json};
+
+use super::*;
+use crate::{
+    failover::{ClusterHealth, World, budget::Tokens, executor, plan},
+    propagate::reconcile,
+    schedule,
+    store::{Key, Kind, Op, Write},
+};
+
+/// Rounds after which everything must have come to rest.
+const ROUNDS: usize = 20;
+
+struct Api {
+    index: Index,
+    kinds: Kinds,
+    templates: Vec<Kind>,
+    version: u64,
+}
+
+impl Api {
+    fn new() -> Self {
+        let templates = vec![
+            Kind::new("apps/v1", "Deployment", "deployments", true),
+            Kind::new("v1", "Service", "services", true),
+        ];
+        Self { index: Index::default(), kinds: Kinds::default(), templates, version: 0 }
+    }
+
+    fn create(&mut self, kind: &Kind, mut object: Value) {
+        self.version += 1;
+        let metadata = &mut object["metadata"];
+        metadata["resourceVersion"] = json!(self.version.to_string());
+        metadata["generation"] = json!(1);
+        if metadata["uid"].is_null() {
+            metadata["uid"] = json!(format!("00000000-0000-0000-0000-{:012}", self.version));
+        }
+        object["apiVersion"] = json!(kind.api_version());
+        object["kind"] = json!(kind.kind);
+        self.index.apply(kind, object);
+    }
+
+    fn write(&mut self, write: Write) {
+        let Write { kind, key, op } = write;
+        let held = self.index.get(&kind, &key);
+        match (op, held) {
+            (Op::Create(object), None) => self.create(&kind, object),
+            (Op::Merge(patch) | Op::MergeStatus(patch), Some(held)) => {
+                let expected = patch.pointer("/metadata/resourceVersion").and_then(Value::as_str);
+                if expected.is_some_and(|version| held["metadata"]["resourceVersion"] != version) {
+                    return;
+                }
+                let mut object = (*held).clone();
+                json_patch::merge(&mut object, &patch);
+                self.version += 1;
+                object["metadata"]["resourceVersion"] = json!(self.version.to_string());
+                if object["spec"] != held["spec"] {
+                    object["metadata"]["generation"] = json!(held["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
+                }
+                self.index.apply(&kind, object);
+            }
+            (Op::Delete { .. }, Some(_)) => self.index.delete(&kind, &key),
+            (op, held) => panic!("{op:?} of {} {key}, held: {}", kind.kind, held.is_some()),
+        }
+    }
+
+    /// Members that do at once what their works say: all wanted replicas are ready.
+    fn obey(&mut self, silent: &[&str]) {
+        for work in self.index.list(&self.kinds.work) {
+            let namespace = store::namespace(&work).to_owned();
+            let cluster = namespace.trim_start_matches("karmada-es-");
+            let manifest = work.pointer("/spec/workload/manifests/0").cloned().unwrap();
+            if silent.contains(&cluster) {
+                continue;
+            }
+            let (group, version) = manifest["apiVersion"].as_str().and_then(|v| v.split_once('/')).unwrap_or(("", "v1"));
+            let replicas = manifest.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
+            let status = json!({ "replicas": replicas, "readyReplicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas });
+            let patch = json!({ "status": {
+                "conditions": [{ "type": "Applied", "status": "True", "reason": "AppliedSuccessful", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z" }],
+                "manifestStatuses": [{
+                    "identifier": { "ordinal": 0, "group": group, "version": version, "kind": manifest["kind"], "resource": "x", "name": manifest["metadata"]["name"], "namespace": manifest["metadata"]["namespace"] },
+                    "health": "Healthy", "status": status,
+                }],
+            } });
+            if work.get("status") != patch.get("status") {
+                self.write(Write { kind: self.kinds.work.clone(), key: Key::of(&work), op: Op::MergeStatus(patch) });
+            }
+        }
+    }
+
+    fn round(&mut self) -> usize {
+        let mut writes = reconcile::reconcile(&self.index, &self.kinds, &self.templates).writes;
+        writes.extend(schedule::reconcile::reconcile(&self.index, &self.kinds, "2026-01-01T00:00:00Z".parse().unwrap()));
+        let count = writes.len();
+        for write in writes {
+            self.write(write);
+        }
+        count
+    }
+
+    fn settle(&mut self, silent: &[&str]) {
+        for _ in 0..ROUNDS {
+            self.obey(silent);
+            if self.round() == 0 {
+                return;
+            }
+        }
+        let writes = reconcile::reconcile(&self.index, &self.kinds, &self.templates).writes;
+        panic!("does not come to rest: {writes:#?}");
+    }
+
+    fn placement(&self, name: &str) -> Vec<(String, i64)> {
+        let binding = self.index.get(&self.kinds.binding, &Key::new("default", name)).unwrap();
+        let clusters = binding.pointer("/spec/clusters").and_then(Value::as_array).cloned().unwrap_or_default();
+        let mut placed: Vec<(String, i64)> = clusters
+            .iter()
+            .map(|c| (c["name"].as_str().unwrap().to_owned(), c["replicas"].as_i64().unwrap_or(0)))
+            .collect();
+        placed.sort();
+        placed
+    }
+
+    fn shop(&mut self) {
+        for name in ["a", "b", "c"] {
+            self.create(
+                &self.kinds.cluster.clone(),
+                json!({
+                    "metadata": { "name": name }, "spec": { "syncMode": "Push", "apiEndpoint": "http://127.0.0.1:1" },
+                    "status": {
+                        "apiEnablements": [
+                            { "groupVersion": "apps/v1", "resources": [{ "kind": "Deployment", "name": "deployments" }] },
+                            { "groupVersion": "v1", "resources": [{ "kind": "Service", "name": "services" }] },
+                        ],
+                        "conditions": [{ "type": "Ready", "status": "True", "reason": "ClusterReady", "message": "", "lastTransitionTime": "2026-01-01T00:00:00Z" }],
+                        "resourceSummary": { "allocatable": { "cpu": "12", "memory": "48Gi", "pods": "330" } },
+                    },
+                }),
+            );
+        }
+        let [deployment, service] = [self.templates[0].clone(), self.templates[1].clone()];
+        let containers = json!([{ "name": "web", "image": "web:1", "resources": { "requests": { "cpu": "250m" } } }]);
+        self.create(
+            &deployment,
+            json!({
+                "metadata": { "name": "shop", "namespace": "default", "labels": { "app": "shop" } },
+                "spec": { "replicas": 8, "selector": { "matchLabels": { "app": "shop" } },
+                    "template": { "metadata": { "labels": { "app": "shop" } }, "spec": { "containers": containers } } },
+            }),
+        );
+        self.create(
+            &service,
+            json!({ "metadata": { "name": "shop", "namespace": "default" }, "spec": { "selector": { "app": "shop" }, "ports": [{ "port": 80 }] } }),
+        );
+        let weight = |cluster: &str, weight: i64| json!({ "targetCluster": { "clusterNames": [cluster] }, "weight": weight });
+        self.create(
+            &self.kinds.policy.clone(),
+            json!({
+                "metadata": { "name": "shop", "namespace": "default" },
+                "spec": {
+                    "resourceSelectors": [
+                        { "apiVersion": "apps/v1", "kind": "Deployment", "name": "shop" },
+                        { "apiVersion": "v1", "kind": "Service", "name": "shop" },
+                    ],
+                    "placement": {
+                        "clusterAffinity": { "clusterNames": ["a", "b", "c"] },
+                        "replicaScheduling": {
+                            "replicaSchedulingType": "Divided", "replicaDivisionPreference": "Weighted",
+                            "weightPreference": { "staticWeightList": [weight("a", 2), weight("b", 1), weight("c", 1)] },
+                        },
+                    },
+                },
+            }),
+        );
+    }
+}
+
+fn at(placed: &[(&str, i64)]) -> Vec<(String, i64)> {
+    placed.iter().map(|(name, replicas)| ((*name).to_owned(), *replicas)).collect()
+}
+
+#[test]
+fn a_policy_becomes_bindings_works_and_statuses_and_comes_to_rest() {
+    let mut api = Api::new();
+    api.shop();
+    api.settle(&[]);
+    assert_eq!(api.placement("shop-deployment"), at(&[("a", 4), ("b", 2), ("c", 2)]));
+    assert_eq!(api.placement("shop-service").len(), 3);
+    assert_eq!(api.index.list(&api.kinds.work).len(), 6);
+    let template = api.index.get(&api.templates[0], &Key::new("default", "shop")).unwrap();
+    assert_eq!(template.pointer("/status/readyReplicas"), Some(&json!(8)));
+}
+
+#[test]
+fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
+    let mut api = Api::new();
+    api.shop();
+    api.settle(&[]);
+    let mut state = crate::failover::State::default();
+    let settings = Settings { hold: Duration::from_secs(3), ..Settings::default() };
+    let mut health = std::collections::BTreeMap::new();
+    for name in ["a", "b", "c"] {
+        let verdict = if name == "a" { Verdict::Down } else { Verdict::Up };
+        health.insert(name.to_owned(), ClusterHealth { traffic: verdict, control: verdict, returned_since: None });
+    }
+    for tick in 0..50_u64 {
+        let bindings = reader::bindings(&api.index, &api.kinds);
+        let clusters = schedule::reconcile::cluster_views(&api.index, &api.kinds);
+        let world = World {
+            now: lifeboat_health::MonoTime::from_micros(tick * 100_000),
+            wall: "2026-01-01T00:00:00Z".parse().unwrap(),
+            health: &health,
+            clusters: &clusters,
+            bindings: &bindings,
+            settings: &settings,
+            budget: Tokens(100),
+            epoch: 1,
+        };
+        let plan = plan(&mut state, &world);
+        assert!(tick >= 30 || plan.changes_nothing(), "evicted before the hold, at tick {tick}: {plan:#?}");
+        let writes = executor::writes(&plan, &api.index, &api.kinds);
+        for write in writes {
+            api.write(write);
+        }
+        api.settle(&["a"]);
+    }
+    assert_eq!(api.placement("shop-deployment"), at(&[("b", 4), ("c", 4)]));
+    assert_eq!(api.index.list(&api.kinds.eviction_intent).len(), 2, "one for the Deployment, one for the Service");
+    let work = api.index.list_namespace(&api.kinds.work, "karmada-es-a");
+    let template = api.index.get(&api.templates[0], &Key::new("default", "shop")).unwrap();
+    assert!(work.len() <= 2, "{work:#?}");
+    assert!(template.pointer("/status/readyReplicas").and_then(Value::as_i64) >= Some(8));
+}

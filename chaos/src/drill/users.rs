@@ -189,9 +189,12 @@ impl User {
             .lookup(format!("{}.", self.name.trim_end_matches('.')), RecordType::A)
             .await;
         let lookup = lookup.map_err(|error| format!("resolve: {error}"))?;
-        let address = lookup.answers().iter().find_map(|record| match &record.data {
-            RData::A(address) => Some(IpAddr::V4(address.0)),
-            _ => None,
+        let address = lookup.answers().iter().find_map(|record| {
+            if let RData::A(address) = &record.data {
+                Some(IpAddr::V4(address.0))
+            } else {
+                None
+            }
         });
         address.ok_or_else(|| "the answer has no address".to_owned())
     }

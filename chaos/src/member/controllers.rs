@@ -9,6 +9,10 @@ pub(crate) mod rollout;
 pub(crate) mod service;
 pub(crate) mod stateful_set;
 #[cfg(test)]
+#[allow(
+    clippy::wildcard_enum_match_arm,
+    reason = "a test picks the one kind of write it is about"
+)]
 mod tests;
 
 use super::world::{World, Write};

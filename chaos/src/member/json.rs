@@ -46,6 +46,28 @@ pub(crate) fn label<'a>(object: &'a Value, key: &str) -> Option<&'a str> {
     map(object, "/metadata/labels")?.get(key)?.as_str()
 }
 
+/// The count at a JSON pointer, within what this simulation can ever reach.
+pub(crate) fn count(object: &Value, pointer: &str, default: i64) -> i64 {
+    int(object, pointer).unwrap_or(default).clamp(0, COUNT_MAX)
+}
+
+/// No count is larger, so that sums of them cannot overflow.
+const COUNT_MAX: i64 = 1_000_000;
+
+/// Sets the value at a path; whatever is in the way and no object becomes one.
+pub(crate) fn put(mut target: &mut Value, path: &[&str], value: Value) {
+    for key in path {
+        if !target.is_object() {
+            *target = Value::Object(Map::new());
+        }
+        let Some(fields) = target.as_object_mut() else {
+            return;
+        };
+        target = fields.entry(*key).or_insert(Value::Null);
+    }
+    *target = value;
+}
+
 /// Whether the object is being deleted.
 pub(crate) fn deleting(object: &Value) -> bool {
     object
@@ -160,7 +182,7 @@ pub(crate) fn count_or_percent(value: Option<&Value>, whole: i64, up: bool, defa
     let default = Value::from(default);
     let value = value.filter(|value| !value.is_null()).unwrap_or(&default);
     if let Some(count) = value.as_i64() {
-        return count.max(0);
+        return count.clamp(0, COUNT_MAX);
     }
     let percent = value
         .as_str()
@@ -196,6 +218,17 @@ mod tests {
         check(Value::Null, false, 2);
         check(json!("nonsense"), false, 2);
         check(json!(-4), false, 0);
+    }
+
+    #[test]
+    fn what_is_in_the_way_of_a_path_gives_way() {
+        let check = |mut target: Value, expected: Value| {
+            put(&mut target, &["a", "b"], json!(1));
+            assert_eq!(target, expected);
+        };
+        check(json!({"a": {"c": 2}}), json!({"a": {"b": 1, "c": 2}}));
+        check(json!({"a": "text"}), json!({"a": {"b": 1}}));
+        check(json!([3]), json!({"a": {"b": 1}}));
     }
 
     #[test]

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 
 use super::{
     config::MemberConfig,
-    json::{Saying, conditions, name, stamp},
+    json::{Saying, conditions, name, put, stamp},
     world::{Kind, Write},
 };
 
@@ -115,7 +115,7 @@ fn heartbeat_conditions(node: &Value, now: Timestamp) -> Value {
         now,
     );
     for condition in all.as_array_mut().into_iter().flatten() {
-        condition["lastHeartbeatTime"] = json!(stamp(now));
+        put(condition, &["lastHeartbeatTime"], json!(stamp(now)));
     }
     all
 }

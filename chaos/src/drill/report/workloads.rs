@@ -3,7 +3,7 @@
 //! A workload counts at most the replicas it is to have: surplus copies of one do not make up for another.
 
 use super::{Incident, WorkloadFigures};
-use crate::drill::log::{ClusterMask, EventLog, WorkloadSample};
+use crate::drill::log::{EventLog, WorkloadSample};
 
 pub(super) struct Workloads {
     pub(super) figures: WorkloadFigures,
@@ -69,7 +69,7 @@ fn evictions_done(log: &EventLog, incident: &Incident) -> Option<u64> {
         let holder = |key: &str| {
             let found = sample.holders.iter().find(|(other, _)| other == key);
             // A binding that somebody deleted was not evicted, but nobody holds it either.
-            found.map_or(ClusterMask::default(), |(_, held_by)| *held_by)
+            found.map(|(_, held_by)| *held_by).unwrap_or_default()
         };
         sample.at_us >= incident.start_us && affected.iter().all(|key| !holder(key).meets(incident.clusters))
     })?;

@@ -75,10 +75,7 @@ fn pod(set: &Value, node: &Value, revision: &str, draw: &mut fastrand::Rng) -> V
     let name = pods::drawn_name(json::name(set), draw);
     let owner = json::owner_reference("apps/v1", "DaemonSet", set);
     let mut pod = pods::from_template(&set["spec"]["template"], json::namespace(set), &name, owner);
-    if !pod["metadata"]["labels"].is_object() {
-        pod["metadata"]["labels"] = json!({});
-    }
-    pod["metadata"]["labels"][REVISION] = json!(revision);
-    pod["spec"]["nodeName"] = json!(json::name(node));
+    json::put(&mut pod, &["metadata", "labels", REVISION], json!(revision));
+    json::put(&mut pod, &["spec", "nodeName"], json!(json::name(node)));
     pod
 }

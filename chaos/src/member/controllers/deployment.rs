@@ -42,7 +42,7 @@ fn reconcile(world: &World, deployment: &Value) -> Vec<Write> {
         .filter(|set| !deleting(set))
         .partition(|set| label(set, HASH) == Some(&hash));
     old.sort_by_cached_key(|set| revision(set));
-    let desired = int(deployment, "/spec/replicas").unwrap_or(1).max(0);
+    let desired = json::count(deployment, "/spec/replicas", 1);
     let rollout = Rollout {
         deployment,
         desired,
@@ -63,11 +63,11 @@ fn revision(set: &Value) -> i64 {
 }
 
 fn replicas(set: &Value) -> i64 {
-    int(set, "/spec/replicas").unwrap_or(1)
+    json::count(set, "/spec/replicas", 1)
 }
 
 fn count(set: &Value, field: &str) -> i64 {
-    set["status"][field].as_i64().unwrap_or(0)
+    json::count(set, &format!("/status/{field}"), 0)
 }
 
 impl Rollout<'_> {
@@ -158,14 +158,10 @@ impl Rollout<'_> {
     fn new_set(&self, replicas: i64, revision: i64) -> Value {
         let spec = &self.deployment["spec"];
         let mut template = spec["template"].clone();
-        let mut labels = template["metadata"]["labels"].clone();
-        labels[HASH] = json!(self.hash);
-        if !template["metadata"].is_object() {
-            template["metadata"] = json!({});
-        }
-        template["metadata"]["labels"] = labels.clone();
+        json::put(&mut template, &["metadata", "labels", HASH], json!(self.hash));
+        let labels = template["metadata"]["labels"].clone();
         let mut selector = spec["selector"].clone();
-        selector["matchLabels"][HASH] = json!(self.hash);
+        json::put(&mut selector, &["matchLabels", HASH], json!(self.hash));
         json!({
             "apiVersion": "apps/v1",
             "kind": "ReplicaSet",
@@ -310,10 +306,11 @@ fn stamp_progress(conditions: &mut Value, deployment: &Value, world: &World, mov
     let before = condition(deployment, "Progressing")
         .and_then(|old| old.get("lastUpdateTime"))
         .cloned();
-    progress["lastUpdateTime"] = match before {
+    let time = match before {
         Some(before) if !moved => before,
         _ => json!(stamp(world.now)),
     };
+    json::put(progress, &["lastUpdateTime"], time);
 }
 
 fn resize(set: &Value, replicas: i64) -> Option<Write> {

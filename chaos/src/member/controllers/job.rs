@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::pods;
 use crate::member::{
-    json::{self, Saying, condition_is_true, conditions, deleting, int, stamp, text},
+    json::{self, Saying, condition_is_true, conditions, deleting, stamp, text},
     world::{Kind, World, Write},
 };
 
@@ -19,7 +19,7 @@ pub(crate) fn wants(world: &World, draw: &mut fastrand::Rng) -> Vec<Write> {
 }
 
 fn reconcile(world: &World, job: &Value, draw: &mut fastrand::Rng, writes: &mut Vec<Write>) {
-    let count = |pointer: &str| usize::try_from(int(job, pointer).unwrap_or(1)).unwrap_or(0);
+    let count = |pointer: &str| usize::try_from(json::count(job, pointer, 1)).unwrap_or(0);
     let (completions, parallelism) = (count("/spec/completions"), count("/spec/parallelism"));
     let owned: Vec<&Value> = world.pods_of(json::uid(job)).collect();
     let in_phase = |phase: &str| {
@@ -31,23 +31,20 @@ fn reconcile(world: &World, job: &Value, draw: &mut fastrand::Rng, writes: &mut 
     let (succeeded, failed) = (in_phase("Succeeded"), in_phase("Failed"));
     let active = owned.iter().filter(|pod| pods::active(pod)).count();
     let suspended = job["spec"]["suspend"] == true;
-    let limit = usize::try_from(int(job, "/spec/backoffLimit").unwrap_or(6)).unwrap_or(0);
+    let limit = usize::try_from(json::count(job, "/spec/backoffLimit", 6)).unwrap_or(0);
 
     let wanted = if suspended {
         0
     } else {
         completions.saturating_sub(succeeded).min(parallelism)
     };
-    for _ in active..wanted {
+    for _ in 0..wanted.saturating_sub(active).min(pods::room(world)) {
         let name = pods::drawn_name(json::name(job), draw);
         let owner = json::owner_reference("batch/v1", "Job", job);
         let mut pod = pods::from_template(&job["spec"]["template"], json::namespace(job), &name, owner);
-        let labels = &mut pod["metadata"]["labels"];
-        if !labels.is_object() {
-            *labels = json!({});
+        for label in ["job-name", "batch.kubernetes.io/job-name"] {
+            json::put(&mut pod, &["metadata", "labels", label], json!(json::name(job)));
         }
-        labels["job-name"] = json!(json::name(job));
-        labels["batch.kubernetes.io/job-name"] = json!(json::name(job));
         writes.push(Write::Create {
             kind: Kind::Pod,
             object: pod,

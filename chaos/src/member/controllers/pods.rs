@@ -2,7 +2,10 @@
 
 use serde_json::{Value, json};
 
-use crate::member::json::{self, condition_is_true, deleting, text};
+use crate::member::{
+    json::{self, condition_is_true, deleting, text},
+    world::World,
+};
 
 /// Letters and digits of generated names; without vowels, so that no name is a word.
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";
@@ -82,6 +85,16 @@ pub(crate) fn from_template(template: &Value, namespace: &str, name: &str, owner
         "apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec,
         "status": { "phase": "Pending" },
     })
+}
+
+/// Pods that one simulated cluster holds; workloads that ask for more stay short of it.
+const PODS_MAX: usize = 5_000;
+/// Pods made for one workload in one pass; the rest follows in the next.
+const BURST_MAX: usize = 500;
+
+/// How many pods may be made for one workload now.
+pub(crate) fn room(world: &World) -> usize {
+    PODS_MAX.saturating_sub(world.pods.len()).min(BURST_MAX)
 }
 
 /// Whether the pod runs or may still run.

@@ -24,9 +24,9 @@ fn reconcile(world: &World, set: &Value, draw: &mut fastrand::Rng, writes: &mut 
         .pods_of(json::uid(set))
         .filter(|pod| pods::active(pod))
         .collect();
-    let wanted = usize::try_from(int(set, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
+    let wanted = usize::try_from(json::count(set, "/spec/replicas", 1)).unwrap_or(0);
     if alive.len() < wanted {
-        for _ in 0..(wanted - alive.len()).min(BURST_MAX) {
+        for _ in 0..(wanted - alive.len()).min(pods::room(world)) {
             let name = pods::drawn_name(json::name(set), draw);
             let owner = json::owner_reference("apps/v1", "ReplicaSet", set);
             let pod = pods::from_template(&set["spec"]["template"], json::namespace(set), &name, owner);

@@ -87,12 +87,11 @@ impl Taken {
         let start = key.bytes().fold(7_u32, |hash, byte| {
             hash.wrapping_mul(31).wrapping_add(u32::from(byte))
         });
-        let free = (0..65_000_u32).find_map(|step| {
+        (0..65_000_u32).find_map(|step| {
             let host = start.wrapping_add(step) % 65_000 + 10;
             let address = format!("10.96.{}.{}", host / 256, host % 256);
             self.addresses.insert(address.clone()).then_some(address)
-        });
-        free
+        })
     }
 
     fn node_port(&mut self) -> Option<i64> {
@@ -103,14 +102,15 @@ impl Taken {
 fn addresses(world: &World, service: &Value, taken: &mut Taken) -> Vec<Write> {
     let kind = text(service, "/spec/type");
     let mut writes = Vec::new();
-    if kind != "ExternalName" && text(service, "/spec/clusterIP").is_empty() {
-        if let Some(address) = taken.address(service) {
-            let spec = json!({
-                "clusterIP": address, "clusterIPs": [address],
-                "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
-            });
-            writes.extend(Write::merge(Kind::Service, service, json!({ "spec": spec })));
-        }
+    if kind != "ExternalName"
+        && text(service, "/spec/clusterIP").is_empty()
+        && let Some(address) = taken.address(service)
+    {
+        let spec = json!({
+            "clusterIP": address, "clusterIPs": [address],
+            "ipFamilies": ["IPv4"], "ipFamilyPolicy": "SingleStack",
+        });
+        writes.extend(Write::merge(Kind::Service, service, json!({ "spec": spec })));
     }
     if matches!(kind, "NodePort" | "LoadBalancer") {
         let mut ports = list(service, "/spec/ports").to_vec();
@@ -187,7 +187,7 @@ fn labels(service: &Value) -> Value {
 fn endpoints(world: &World, service: &Value) -> Option<Write> {
     let address = |pod: &Value| json!({ "ip": text(pod, "/status/podIP"), "nodeName": text(pod, "/spec/nodeName"), "targetRef": target(pod) });
     let (ready, waiting): (Vec<_>, Vec<_>) = backends(world, service).partition(|pod| pods::ready(pod));
-    let mut subset = json!({ "ports": ports(service, ready.first().or(waiting.first()).copied()) });
+    let mut subset = json!({ "ports": ports(service, ready.iter().chain(&waiting).copied().next()) });
     for (key, pods) in [("addresses", &ready), ("notReadyAddresses", &waiting)] {
         if !pods.is_empty() {
             subset[key] = pods.iter().map(|pod| address(pod)).collect();

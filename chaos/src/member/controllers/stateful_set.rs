@@ -20,7 +20,7 @@ pub(crate) fn wants(world: &World) -> Vec<Write> {
 }
 
 fn reconcile(world: &World, set: &Value) -> Vec<Write> {
-    let wanted = usize::try_from(int(set, "/spec/replicas").unwrap_or(1)).unwrap_or(0);
+    let wanted = usize::try_from(json::count(set, "/spec/replicas", 1)).unwrap_or(0);
     let parallel = text(set, "/spec/podManagementPolicy") == "Parallel";
     let revision = format!(
         "{}-{}",
@@ -43,6 +43,7 @@ fn reconcile(world: &World, set: &Value) -> Vec<Write> {
     let mut waiting = false;
     for ordinal in 0..wanted {
         match at(ordinal) {
+            None if writes.len() >= pods::room(world) => break,
             None => {
                 writes.push(Write::Create {
                     kind: Kind::Pod,
@@ -67,7 +68,7 @@ fn reconcile(world: &World, set: &Value) -> Vec<Write> {
     let settled = !waiting && removed.is_empty();
     writes.extend(removed);
     if settled && text(set, "/spec/updateStrategy/type") != "OnDelete" {
-        let partition = int(set, "/spec/updateStrategy/rollingUpdate/partition").unwrap_or(0);
+        let partition = json::count(set, "/spec/updateStrategy/rollingUpdate/partition", 0);
         let partition = usize::try_from(partition).unwrap_or(0);
         let stale = owned.iter().rev().find(|(ordinal, pod)| {
             *ordinal >= partition && *ordinal < wanted && label(pod, REVISION) != Some(&revision)
@@ -90,13 +91,16 @@ fn pod(set: &Value, ordinal: usize, revision: &str) -> Value {
     let name = format!("{}-{ordinal}", json::name(set));
     let owner = json::owner_reference("apps/v1", "StatefulSet", set);
     let mut pod = pods::from_template(&set["spec"]["template"], json::namespace(set), &name, owner);
-    if !pod["metadata"]["labels"].is_object() {
-        pod["metadata"]["labels"] = json!({});
+    json::put(&mut pod, &["metadata", "labels", REVISION], json!(revision));
+    json::put(
+        &mut pod,
+        &["metadata", "labels", "statefulset.kubernetes.io/pod-name"],
+        json!(name),
+    );
+    json::put(&mut pod, &["spec", "hostname"], json!(name));
+    if let Some(service) = set["spec"]["serviceName"].as_str() {
+        json::put(&mut pod, &["spec", "subdomain"], json!(service));
     }
-    pod["metadata"]["labels"][REVISION] = json!(revision);
-    pod["metadata"]["labels"]["statefulset.kubernetes.io/pod-name"] = json!(name);
-    pod["spec"]["hostname"] = json!(name);
-    pod["spec"]["subdomain"] = set["spec"]["serviceName"].clone();
     pod
 }
 

@@ -35,11 +35,18 @@ pub(super) fn aggregate(items: &[Item]) -> Value {
     json!({ "loadBalancer": { "ingress": entries } })
 }
 
+/// Number, protocol and error of a port.
+type Port<'a> = (i64, &'a str, &'a str);
+
+/// An address with the ports of all entries that name it.
+struct Address<'a> {
+    entry: &'a Value,
+    ports: BTreeMap<Port<'a>, &'a Value>,
+}
+
 /// Same host, address and mode: one entry with the ports of all.
 fn merge<'a>(entries: impl Iterator<Item = &'a Value>) -> Vec<Value> {
-    type Port<'p> = (i64, &'p str, &'p str);
-    let mut merged: BTreeMap<(bool, &str, &str, &str), (Value, BTreeMap<Port<'a>, &'a Value>)> =
-        BTreeMap::new();
+    let mut merged = BTreeMap::new();
     for entry in entries {
         let hostname = text(entry, "hostname");
         let key = (
@@ -48,27 +55,28 @@ fn merge<'a>(entries: impl Iterator<Item = &'a Value>) -> Vec<Value> {
             text(entry, "ip"),
             text(entry, "ipMode"),
         );
-        let (_, ports) = merged
-            .entry(key)
-            .or_insert_with(|| (entry.clone(), BTreeMap::new()));
+        let address = merged.entry(key).or_insert_with(|| Address {
+            entry,
+            ports: BTreeMap::new(),
+        });
         for port in entry["ports"].as_array().into_iter().flatten() {
-            ports.insert(
-                (
-                    port["port"].as_i64().unwrap_or(0),
-                    text(port, "protocol"),
-                    text(port, "error"),
-                ),
-                port,
-            );
+            let number = port["port"].as_i64().unwrap_or(0);
+            address
+                .ports
+                .insert((number, text(port, "protocol"), text(port, "error")), port);
         }
     }
-    let entry = |(mut entry, ports): (Value, BTreeMap<Port<'a>, &'a Value>)| {
-        if !ports.is_empty() {
-            entry["ports"] = ports.into_values().cloned().collect();
+    merged.into_values().map(Address::into_entry).collect()
+}
+
+impl Address<'_> {
+    fn into_entry(self) -> Value {
+        let mut entry = self.entry.clone();
+        if !self.ports.is_empty() {
+            entry["ports"] = self.ports.into_values().cloned().collect();
         }
         entry
-    };
-    merged.into_values().map(entry).collect()
+    }
 }
 
 fn balanced(service: &Value) -> bool {

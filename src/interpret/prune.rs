@@ -108,11 +108,11 @@ fn service_account(fields: &mut Map<String, Value>) {
 
 /// `None` is what the user says of a headless Service, and stays.
 fn service(fields: &mut Map<String, Value>) {
-    if let Some(spec) = inner(fields, &["spec"]) {
-        if spec.get("clusterIP").is_some_and(|address| address != "None") {
-            spec.remove("clusterIP");
-            spec.remove("clusterIPs");
-        }
+    if let Some(spec) = inner(fields, &["spec"])
+        && spec.get("clusterIP").is_some_and(|address| address != "None")
+    {
+        spec.remove("clusterIP");
+        spec.remove("clusterIPs");
     }
 }
 

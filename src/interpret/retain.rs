@@ -8,39 +8,25 @@ use crate::store::label;
 /// `desired` with the fields of `observed` that belong to the member.
 pub fn retain(mut desired: Value, observed: &Value) -> Value {
     match Native::of(&desired) {
-        Some(Native::Deployment | Native::StatefulSet | Native::ReplicaSet) => {
-            if label(&desired, RETAIN_REPLICAS) == Some("true") {
-                keep(&mut desired, observed, &["spec", "replicas"]);
-            }
+        Some(Native::Deployment | Native::StatefulSet | Native::ReplicaSet)
+            if label(&desired, RETAIN_REPLICAS) == Some("true") =>
+        {
+            keep(&mut desired, observed, &["spec", "replicas"]);
         }
         Some(Native::Service) => {
-            if observed
-                .pointer("/spec/healthCheckNodePort")
-                .and_then(Value::as_i64)
-                .is_some_and(|port| port > 0)
-            {
+            let port = observed.pointer("/spec/healthCheckNodePort");
+            if port.and_then(Value::as_i64).is_some_and(|port| port > 0) {
                 keep(&mut desired, observed, &["spec", "healthCheckNodePort"]);
             }
             keep_text(&mut desired, observed, &["spec", "clusterIP"]);
         }
-        Some(Native::ServiceAccount) => {
-            if desired["secrets"].as_array().is_none_or(Vec::is_empty)
-                && observed["secrets"]
-                    .as_array()
-                    .is_some_and(|secrets| !secrets.is_empty())
-            {
-                keep(&mut desired, observed, &["secrets"]);
-            }
+        Some(Native::ServiceAccount) if is_empty(&desired["secrets"]) && !is_empty(&observed["secrets"]) => {
+            keep(&mut desired, observed, &["secrets"]);
         }
-        Some(Native::Secret) => {
-            if desired["type"] == "kubernetes.io/service-account-token" {
-                keep(&mut desired, observed, &["data"]);
-                keep(
-                    &mut desired,
-                    observed,
-                    &["metadata", "annotations", "kubernetes.io/service-account.uid"],
-                );
-            }
+        Some(Native::Secret) if desired["type"] == "kubernetes.io/service-account-token" => {
+            keep(&mut desired, observed, &["data"]);
+            let uid = ["metadata", "annotations", "kubernetes.io/service-account.uid"];
+            keep(&mut desired, observed, &uid);
         }
         Some(Native::PersistentVolumeClaim) => keep_text(&mut desired, observed, &["spec", "volumeName"]),
         Some(Native::PersistentVolume) => keep(&mut desired, observed, &["spec", "claimRef"]),
@@ -56,6 +42,10 @@ pub fn retain(mut desired: Value, observed: &Value) -> Value {
         _ => {}
     }
     desired
+}
+
+fn is_empty(list: &Value) -> bool {
+    list.as_array().is_none_or(Vec::is_empty)
 }
 
 /// A Pod cannot be changed in these, and the member fills them in.

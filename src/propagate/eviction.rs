@@ -89,7 +89,8 @@ fn goes_on(task: &GracefulEvictionTask, began: Timestamp, now: Timestamp, assess
     match task.suppress_deletion {
         Some(suppressed) => suppressed,
         None => {
-            !timed_out(task, began, now, assessed.timeout) && !(assessed.scheduled && all_healthy(assessed))
+            let replaced = assessed.scheduled && all_healthy(assessed);
+            !replaced && !timed_out(task, began, now, assessed.timeout)
         }
     }
 }

@@ -9,7 +9,10 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::names::{self, keys};
+use super::{
+    merge::{diff, diff_fields},
+    names::{self, keys},
+};
 use crate::{
     api::{
         ClusterPropagationPolicy, PropagationPolicy, PropagationSpec, ViewError,
@@ -31,9 +34,9 @@ pub struct PolicyView {
     pub uid: String,
     /// Id that its objects and bindings are labelled with.
     pub permanent_id: String,
-    /// What it says.
+    /// What it says, with the defaults.
     pub spec: PropagationSpec,
-    /// What it says in its own words, with the fields that are unknown here.
+    /// The same in its own words, with the fields that are unknown here.
     pub raw: Value,
     /// When it was made.
     pub created: Option<Timestamp>,
@@ -48,11 +51,18 @@ impl PolicyView {
     /// Names the first field that does not fit.
     pub fn read(object: &Value) -> Result<Self, ViewError> {
         let cluster_wide = object["kind"] == "ClusterPropagationPolicy";
-        let spec = if cluster_wide {
+        let said = if cluster_wide {
             view::<ClusterPropagationPolicy>(object)?.spec
         } else {
             view::<PropagationPolicy>(object)?.spec
         };
+        let own = (!cluster_wide).then(|| namespace(object));
+        let mut spec = said.clone();
+        spec.fill_defaults(own);
+        let mut raw = object["spec"].clone();
+        if let Some(defaults) = diff(&json!(said), &json!(spec)) {
+            json_patch::merge(&mut raw, &defaults);
+        }
         let (kind, id) = if cluster_wide {
             ("ClusterPropagationPolicy", keys::CLUSTER_POLICY_ID)
         } else {
@@ -62,13 +72,13 @@ impl PolicyView {
             .pointer("/metadata/creationTimestamp")
             .and_then(Value::as_str);
         Ok(Self {
-            namespace: (!cluster_wide).then(|| namespace(object).to_owned()),
+            namespace: own.map(str::to_owned),
             name: name(object).to_owned(),
             uid: uid(object).to_owned(),
             // One that Karmada gave is kept.
             permanent_id: label(object, id).map_or_else(|| id_of(kind, object), str::to_owned),
             spec,
-            raw: object["spec"].clone(),
+            raw,
             created: created.and_then(|text| text.parse().ok()),
             deleting: object
                 .pointer("/metadata/deletionTimestamp")
@@ -216,7 +226,7 @@ fn metadata_patch(
         ("annotations", annotations, CLAIM_ANNOTATIONS),
     ] {
         let held = metadata.get(field).unwrap_or(&Value::Null);
-        let changes = super::merge::diff_fields(held, &Value::Object(wanted.clone()), owned);
+        let changes = diff_fields(held, &Value::Object(wanted.clone()), owned);
         if !changes.is_empty() {
             patch.insert(field.to_owned(), Value::Object(changes));
         }

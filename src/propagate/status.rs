@@ -21,7 +21,7 @@ pub fn collected<C: AsRef<str>>(binding: &Value, works: &[(C, &Value)]) -> Vec<V
             )
         })
         .collect();
-    items.sort_by(|(a, _), (b, _)| a.cmp(b));
+    items.sort_by_key(|(cluster, _)| *cluster);
     items.into_iter().map(|(_, item)| item).collect()
 }
 

@@ -1,4 +1,5 @@
 use super::*;
+use crate::propagate::merge::apply;
 
 fn template() -> Value {
     json!({
@@ -151,7 +152,7 @@ fn another_policy_takes_the_binding_over() {
         ..policy(json!({}))
     };
     let wanted = desired(&template(), &cluster_wide);
-    json_patch::merge(&mut held, &patch(&held, &wanted).unwrap());
+    apply(patch(&held, &wanted).unwrap(), &mut held);
     assert_eq!(patch(&held, &wanted), None);
     assert_eq!(
         held["metadata"]["annotations"],

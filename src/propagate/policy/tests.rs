@@ -1,4 +1,5 @@
 use super::*;
+use crate::propagate::merge::apply;
 
 fn template(claims: Value) -> Value {
     json!({
@@ -31,7 +32,7 @@ fn check(claimed: Option<&str>, policies: &[&str], expected: Option<&str>) {
     let policies: Vec<PolicyView> = policies.iter().map(|text| policy(text)).collect();
     let mut object = template(json!({}));
     if let Some(claimed) = claimed {
-        json_patch::merge(&mut object, &claim_patch(&object, &policy(claimed)).unwrap());
+        apply(claim_patch(&object, &policy(claimed)).unwrap(), &mut object);
     }
     let found = winner(&object, &policies).map(|policy| match &policy.namespace {
         Some(namespace) => format!("{namespace}/{}", policy.name),
@@ -73,7 +74,7 @@ fn claims_are_exchanged_and_released() {
     let (team, all) = (policy("team/a"), policy("all"));
     let mut object = template(json!({"theirs": "stays"}));
     for policy in [&all, &team] {
-        json_patch::merge(&mut object, &claim_patch(&object, policy).unwrap());
+        apply(claim_patch(&object, policy).unwrap(), &mut object);
         assert_eq!(claim_patch(&object, policy), None);
     }
     assert_eq!(
@@ -84,7 +85,7 @@ fn claims_are_exchanged_and_released() {
         object["metadata"]["labels"],
         json!({"app": "web", keys::POLICY_ID: team.permanent_id})
     );
-    json_patch::merge(&mut object, &release_patch(&object).unwrap());
+    apply(release_patch(&object).unwrap(), &mut object);
     assert_eq!(object, template(json!({"theirs": "stays"})));
     assert_eq!(release_patch(&object), None);
 }
@@ -97,4 +98,46 @@ fn the_id_that_karmada_gave_is_kept() {
         "spec": { "resourceSelectors": [] },
     }));
     assert_eq!(policy.unwrap().permanent_id, "given");
+}
+
+#[test]
+fn defaults_are_filled_in_and_unknown_fields_stay() {
+    let policy = PolicyView::read(&json!({
+        "kind": "PropagationPolicy", "metadata": { "namespace": "team", "name": "a" },
+        "spec": {
+            "resourceSelectors": [{"apiVersion": "v1", "kind": "Secret"}],
+            "placement": { "spreadConstraints": [{"maxGroups": 2}], "fieldOfTomorrow": 1 },
+        },
+    }))
+    .unwrap();
+    assert_eq!(policy.spec.resource_selectors[0].namespace, "team");
+    assert_eq!(
+        policy.raw["placement"],
+        json!({"spreadConstraints": [{"maxGroups": 2, "minGroups": 1, "spreadByField": "cluster"}], "fieldOfTomorrow": 1}),
+    );
+}
+
+#[test]
+fn an_unreadable_policy_names_the_field() {
+    let error = PolicyView::read(&json!({
+        "kind": "ClusterPropagationPolicy", "metadata": { "name": "all" },
+        "spec": { "resourceSelectors": [], "priority": "high" },
+    }));
+    let error = error.unwrap_err();
+    assert_eq!(
+        (error.object.as_str(), error.path.as_str()),
+        ("ClusterPropagationPolicy all", "spec.priority")
+    );
+}
+
+#[test]
+fn selected_kinds_are_those_of_policies_that_stay() {
+    let mut going = policy("gone");
+    going.deleting = true;
+    going.spec.resource_selectors[0].kind = "StatefulSet".into();
+    let kinds = selected_kinds(&[policy("all"), policy("team/a"), going]);
+    assert_eq!(
+        kinds,
+        BTreeSet::from([("apps/v1".to_owned(), "Deployment".to_owned())])
+    );
 }

@@ -1,4 +1,5 @@
 use super::*;
+use crate::propagate::merge::apply;
 
 fn work(applied: &str, ready: i64) -> Value {
     json!({
@@ -78,7 +79,7 @@ fn a_work_that_is_not_applied_says_why() {
 fn the_template_gets_the_sum() {
     let mut held = binding(json!([{"name": "a"}, {"name": "b"}]));
     let (a, b) = (work("True", 2), work("True", 1));
-    json_patch::merge(&mut held, &binding_patch(&held, &[("a", &a), ("b", &b)]).unwrap());
+    apply(binding_patch(&held, &[("a", &a), ("b", &b)]).unwrap(), &mut held);
     let mut template = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generation": 2},
         "status": {"unavailableReplicas": 3, "conditions": []}});
     let patch = template_patch(&template, &held).unwrap();

@@ -1,4 +1,5 @@
 use super::*;
+use crate::propagate::merge::apply;
 
 fn deployment() -> Value {
     json!({
@@ -69,6 +70,19 @@ fn a_manifest_is_clean_and_leads_back_to_its_template() {
             "labels": {"app": "shop", keys::BINDING_ID: "id", keys::WORK_ID: work_id, keys::MANAGED: "true"},
         }),
     );
+    let managed = [
+        "note",
+        keys::BINDING_NAME,
+        keys::BINDING_NAMESPACE,
+        interpret_generation(),
+        keys::MANAGED_ANNOTATIONS,
+        keys::MANAGED_LABELS,
+        keys::TEMPLATE_UID,
+        keys::CONFLICT_RESOLUTION,
+        keys::WORK_NAME,
+        keys::WORK_NAMESPACE,
+    ]
+    .join(",");
     assert_eq!(
         annotations,
         json!({
@@ -77,11 +91,7 @@ fn a_manifest_is_clean_and_leads_back_to_its_template() {
             keys::WORK_NAMESPACE: "karmada-es-a", keys::WORK_NAME: name, keys::TEMPLATE_UID: "u-1",
             keys::CONFLICT_RESOLUTION: "abort", interpret_generation(): "3",
             keys::MANAGED_LABELS: "app,karmada.io/managed,resourcebinding.karmada.io/permanent-id,work.karmada.io/permanent-id",
-            keys::MANAGED_ANNOTATIONS: [
-                "note", keys::BINDING_NAME, keys::BINDING_NAMESPACE, interpret_generation(),
-                keys::MANAGED_ANNOTATIONS, keys::MANAGED_LABELS, keys::TEMPLATE_UID,
-                keys::CONFLICT_RESOLUTION, keys::WORK_NAME, keys::WORK_NAMESPACE,
-            ].join(","),
+            keys::MANAGED_ANNOTATIONS: managed,
         }),
     );
     assert_eq!(
@@ -154,7 +164,7 @@ fn a_cluster_that_is_left_is_not_changed_any_more() {
     let mut held = staying[0].clone();
     json_patch::merge(&mut held, &change);
     assert_eq!(patch(&held, &leaving[0]), None);
-    json_patch::merge(&mut held, &patch(&held, &staying[0]).unwrap());
+    apply(patch(&held, &staying[0]).unwrap(), &mut held);
     assert_eq!(held, staying[0]);
 }
 

@@ -46,10 +46,10 @@ pub fn crds() -> Vec<CustomResourceDefinition> {
 /// Every definition as YAML by the name of its file, `<group>_<plural>.yaml`.
 pub fn crds_yaml() -> BTreeMap<String, String> {
     let yaml = |crd: &CustomResourceDefinition| {
+        let mut value = serde_json::to_value(crd).unwrap_or_default();
+        constraints::whole_numbers(&mut value);
         // JSON is YAML too, should the writer ever fail.
-        serde_saphyr::to_string(crd)
-            .or_else(|_| serde_json::to_string(crd))
-            .unwrap_or_default()
+        serde_saphyr::to_string(&value).unwrap_or_else(|_| value.to_string())
     };
     crds()
         .iter()

@@ -69,6 +69,21 @@ mod tests {
     }
 
     #[test]
+    fn cluster_scoped_kinds_say_what_they_are() {
+        let written = serde_json::to_value(crate::api::ClusterPropagationPolicy::new(
+            "web",
+            Default::default(),
+        ))
+        .unwrap();
+        assert_eq!(written["apiVersion"], "policy.karmada.io/v1alpha1");
+        assert_eq!(written["kind"], "ClusterPropagationPolicy");
+        let binding = crate::api::ClusterResourceBinding::new("web", Default::default());
+        let read: crate::api::ClusterResourceBinding =
+            view(&serde_json::to_value(&binding).unwrap()).unwrap();
+        assert_eq!(read, binding);
+    }
+
+    #[test]
     fn null_is_absent() {
         let policy: PropagationPolicy = view(&json!({
             "metadata": { "name": "web" },

@@ -7,6 +7,12 @@ macro_rules! cluster_twin {
         #[derive(Clone, Debug, PartialEq, serde::Deserialize, serde::Serialize)]
         #[serde(rename_all = "camelCase")]
         pub struct $kind {
+            /// Group and version.
+            #[serde(default)]
+            pub api_version: String,
+            /// Kind.
+            #[serde(default)]
+            pub kind: String,
             /// Standard object metadata.
             pub metadata: kube::core::ObjectMeta,
             /// What is wanted.
@@ -16,6 +22,19 @@ macro_rules! cluster_twin {
                 #[serde(default, skip_serializing_if = "Option::is_none")]
                 pub status: Option<$status>,
             )?
+        }
+
+        impl $kind {
+            /// An object of this kind without a status.
+            pub fn new(name: &str, spec: $spec) -> Self {
+                Self {
+                    api_version: <$sibling as kube::Resource>::api_version(&()).into_owned(),
+                    kind: stringify!($kind).into(),
+                    metadata: kube::core::ObjectMeta { name: Some(name.into()), ..Default::default() },
+                    spec,
+                    $( status: None::<$status>, )?
+                }
+            }
         }
 
         impl kube::Resource for $kind {

@@ -104,3 +104,6 @@ pub trait Validate {
     /// Every field that is not right, in the order of the object; empty when all is well.
     fn validate(&self) -> Vec<FieldError>;
 }
+
+#[cfg(test)]
+mod tests;

@@ -167,3 +167,22 @@ fn root_fields(root: &mut Value) {
         }
     }
 }
+
+/// Writes `1.0` as `1`: the Kubernetes type keeps limits as doubles, and nobody writes them so.
+pub(super) fn whole_numbers(value: &mut Value) {
+    match value {
+        Value::Object(map) => map.values_mut().for_each(whole_numbers),
+        Value::Array(items) => items.iter_mut().for_each(whole_numbers),
+        Value::Number(number) => {
+            let whole = number
+                .as_f64()
+                .filter(|float| number.is_f64() && float.fract() == 0.0 && float.abs() < 1e15);
+            if let Some(whole) = whole {
+                #[allow(clippy::cast_possible_truncation, reason = "whole and below 2^53")]
+                let integer = whole as i64;
+                *number = integer.into();
+            }
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => {}
+    }
+}

@@ -16,3 +16,6 @@ pub mod policy;
 pub mod reconcile;
 pub mod status;
 pub mod works;
+
+#[cfg(test)]
+mod tests;

@@ -129,7 +129,8 @@ pub fn next_retry(
     left.min().map(|left| left.max(SignedDuration::ZERO))
 }
 
-/// Ends the tasks of clusters that are Up on both paths again and scheduled again: what is there stays.
+/// Ends the tasks of clusters that are Up on both paths again and scheduled again: nothing is deleted by that.
+/// One that is Up but not scheduled any more is left to `assess`, since its end takes a working copy away.
 /// A task that the user suppresses goes on.
 pub fn returned(
     tasks: &[GracefulEvictionTask],

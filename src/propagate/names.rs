@@ -30,6 +30,8 @@ pub mod keys {
     pub const WORK_NAME: &str = "work.karmada.io/name";
     /// On templates, works and manifests: `overwrite` or `abort` when the member has such an object already.
     pub const CONFLICT_RESOLUTION: &str = "work.karmada.io/conflict-resolution";
+    /// On templates: the kind of controller that propagates it instead of a policy.
+    pub const CLAIMED_BY: &str = "resourcetemplate.karmada.io/claimed-by";
     /// On manifests: UID of the template.
     pub const TEMPLATE_UID: &str = "resourcetemplate.karmada.io/uid";
     /// On manifests: the annotations that come from the template, so that removed ones can be told.

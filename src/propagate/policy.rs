@@ -115,8 +115,12 @@ pub(super) fn id_of(kind: &str, object: &Value) -> String {
     }
 }
 
-/// The policy that `template` follows.
+/// The policy that `template` follows. One that another controller has claimed, such as for a
+/// MultiClusterService, follows none.
 pub fn winner<'a>(template: &Value, policies: &'a [PolicyView]) -> Option<&'a PolicyView> {
+    if label(template, keys::CLAIMED_BY).is_some_and(|claimant| !claimant.is_empty()) {
+        return None;
+    }
     let Some(holder) = holder(template, policies) else {
         return best(template, policies.iter());
     };

@@ -141,3 +141,10 @@ fn selected_kinds_are_those_of_policies_that_stay() {
         BTreeSet::from([("apps/v1".to_owned(), "Deployment".to_owned())])
     );
 }
+
+#[test]
+fn what_another_controller_claimed_follows_no_policy() {
+    let mut object = template(json!({}));
+    object["metadata"]["labels"][keys::CLAIMED_BY] = json!("MultiClusterService");
+    assert_eq!(winner(&object, &[policy("team/a")]), None);
+}

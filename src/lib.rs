@@ -7,7 +7,9 @@
 //!                                                    └──> steering plan ──> dns
 //! ```
 pub mod api;
+pub mod cli;
 pub mod controller;
+pub mod demo;
 pub mod failover;
 pub mod interpret;
 pub mod member;

@@ -3,7 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
-use lifeboat_chaos::fault::{ScheduledFault, parse_duration};
+use lifeboat_chaos::fault::{ScheduledFault, spec::parse_duration};
 
 use crate::demo::{self, Options, Script};
 

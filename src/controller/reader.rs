@@ -14,7 +14,7 @@ use crate::{
     },
     interpret,
     schedule::Resources,
-    store::{Index, annotation, name, namespace, resource_version, uid},
+    store::{Index, annotation, name, namespace, resource_version},
 };
 
 /// Both paths of every cluster, each by its better address family; what is frozen counts as Unknown.
@@ -78,7 +78,7 @@ fn read(binding: &Value, ttls: &Ttls) -> Option<BindingView> {
         .map(|policy| format!("{namespace}/{policy}"));
     Some(BindingView {
         id: BindingId { namespace: (!namespace.is_empty()).then(|| namespace.to_owned()), name: name(binding).to_owned() },
-        uid: uid(binding).to_owned(),
+        uid: resource.uid.clone(),
         resource_version: resource_version(binding).to_owned(),
         api_version: resource.api_version.clone(),
         kind: resource.kind.clone(),

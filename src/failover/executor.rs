@@ -21,8 +21,10 @@ pub fn writes(plan: &FailoverPlan, index: &Index, kinds: &Kinds) -> Vec<Write> {
         plan;
     let stamp = format!("{epoch}/{seq}");
     let mut writes = Vec::new();
-    for Extension { binding, uid: _, resource_version, clusters, reason: _ } in extensions {
-        let patch = json!({ "spec": { "clusters": clusters } });
+    for Extension { binding, uid: _, resource_version, clusters, home, reason: _ } in extensions {
+        let patch = json!({
+            "metadata": { "annotations": { HOME: stored_home(home) } }, "spec": { "clusters": clusters },
+        });
         writes.extend(guarded(index, kinds, binding, resource_version, |_| patch));
     }
     for eviction in evictions {
@@ -46,7 +48,7 @@ fn evict(eviction: &Eviction, epoch: u64, stamp: &str, index: &Index, kinds: &Ki
         let mut all = tasks_without(held, from);
         all.extend(tasks.iter().map(|task| json!(task)));
         json!({
-            "metadata": { "annotations": { HOME: json!(home).to_string(), MOVEMENT: null } },
+            "metadata": { "annotations": { HOME: stored_home(home), MOVEMENT: null } },
             "spec": { "clusters": clusters, "gracefulEvictionTasks": all },
         })
     });

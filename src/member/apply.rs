@@ -4,7 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use crate::store::{Key, Kind, Op, Write, generation, resource_version, uid};
+use crate::{
+    interpret,
+    store::{Key, Kind, Op, Write, generation, resource_version, uid},
+};
 
 /// What was last applied: the manifest, and the version of the object that came of it. An API server may
 /// store a value in another form (`0.5` cpu as `500m`); the memory keeps that from looking like drift.
@@ -18,15 +21,18 @@ pub(super) fn write(
     applied: &Applied,
 ) -> Option<Write> {
     let key = Key::of(manifest);
+    let mut wanted = manifest.clone();
     if let Some(observed) = observed {
+        // What the member's own controllers decide stays theirs.
+        wanted = interpret::retain(wanted, observed);
         let version = version(observed);
         let known = applied.get(&(kind.clone(), key.clone()));
         let unchanged = known.is_some_and(|(last, at)| last == manifest && *at == version);
-        if unchanged || contains(observed, manifest) {
+        if unchanged || contains(observed, &wanted) {
             return None;
         }
     }
-    Some(Write { kind: kind.clone(), key, op: Op::Apply(manifest.clone()) })
+    Some(Write { kind: kind.clone(), key, op: Op::Apply(wanted) })
 }
 
 /// The write that removes an object we put there; none if it is gone.

@@ -11,6 +11,7 @@ use super::{
     status, works,
 };
 use crate::{
+    api,
     controller::Kinds,
     store::{Index, Key, Kind, Op, Write, name, namespace, uid},
 };
@@ -29,8 +30,18 @@ pub fn policies(index: &Index, kinds: &Kinds, round: &mut Round) -> Vec<PolicyVi
     for kind in [&kinds.policy, &kinds.cluster_policy] {
         for object in index.list(kind) {
             match PolicyView::read(&object) {
-                Ok(policy) => read.push(policy),
-                Err(error) => round.complaints.push((kind.clone(), Key::of(&object), error.to_string())),
+                Ok(policy) => {
+                    let errors = api::validate::propagation(&policy.spec, policy.namespace.as_deref());
+                    if errors.is_empty() {
+                        read.push(policy);
+                        continue;
+                    }
+                    let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+                    round.complaints.push((kind.clone(), Key::of(&object), errors.join("; ")));
+                }
+                Err(error) => round
+                    .complaints
+                    .push((kind.clone(), Key::of(&object), error.to_string())),
             }
         }
     }
@@ -62,16 +73,24 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
     }
     for kind in [&kinds.binding, &kinds.cluster_binding] {
         for held in index.list(kind) {
-            let template = template_of(&held, template_kinds)
-                .and_then(|(kind, key)| templates.get(&(kind.clone(), key)).map(|template| (kind, template)));
+            let template = template_of(&held, template_kinds).and_then(|(kind, key)| {
+                templates
+                    .get(&(kind.clone(), key))
+                    .map(|template| (kind, template))
+            });
             carry_out(&mut round, kinds, kind, &held, template, &works);
         }
     }
     for (policy, selected) in policies.iter().zip(selected) {
         if !selected {
-            let kind = if policy.namespace.is_some() { &kinds.policy } else { &kinds.cluster_policy };
+            let kind = if policy.namespace.is_some() {
+                &kinds.policy
+            } else {
+                &kinds.cluster_policy
+            };
             let key = Key::new(policy.namespace.as_deref().unwrap_or(""), &policy.name);
-            let message = "spec.resourceSelectors select no object that exists and is not claimed by another policy";
+            let message =
+                "spec.resourceSelectors select no object that exists and is not claimed by another policy";
             round.complaints.push((kind.clone(), key, message.to_owned()));
         }
     }
@@ -85,13 +104,21 @@ fn reserved(namespace: &str) -> bool {
 
 fn claim(round: &mut Round, kind: &Kind, template: &Value, policy: &PolicyView) {
     if let Some(patch) = policy::claim_patch(template, policy) {
-        round.writes.push(Write { kind: kind.clone(), key: Key::of(template), op: Op::Merge(patch) });
+        round.writes.push(Write {
+            kind: kind.clone(),
+            key: Key::of(template),
+            op: Op::Merge(patch),
+        });
     }
 }
 
 fn bind(round: &mut Round, index: &Index, kinds: &Kinds, template: &Value, policy: &PolicyView) {
     let desired = binding::desired(template, policy);
-    let kind = if namespace(template).is_empty() { &kinds.cluster_binding } else { &kinds.binding };
+    let kind = if namespace(template).is_empty() {
+        &kinds.cluster_binding
+    } else {
+        &kinds.binding
+    };
     let key = Key::of(&desired);
     let op = match index.get(kind, &key) {
         None => Op::Create(desired),
@@ -102,15 +129,20 @@ fn bind(round: &mut Round, index: &Index, kinds: &Kinds, template: &Value, polic
             None => return,
         },
     };
-    round.writes.push(Write { kind: kind.clone(), key, op });
+    round.writes.push(Write {
+        kind: kind.clone(),
+        key,
+        op,
+    });
 }
 
 /// The template a binding was made from.
 fn template_of(held: &Value, template_kinds: &[Kind]) -> Option<(Kind, Key)> {
     let resource = held.pointer("/spec/resource")?;
     let text = |field: &str| resource[field].as_str().unwrap_or_default();
-    let kind =
-        template_kinds.iter().find(|kind| kind.kind == text("kind") && kind.api_version() == text("apiVersion"))?;
+    let kind = template_kinds
+        .iter()
+        .find(|kind| kind.kind == text("kind") && kind.api_version() == text("apiVersion"))?;
     Some((kind.clone(), Key::new(text("namespace"), text("name"))))
 }
 
@@ -123,9 +155,12 @@ fn carry_out(
     template: Option<(Kind, &Arc<Value>)>,
     works: &BTreeMap<(String, String), Vec<Arc<Value>>>,
 ) {
-    let existing = works.get(&(namespace(held).to_owned(), name(held).to_owned())).map_or(&[][..], Vec::as_slice);
+    let existing = works
+        .get(&(namespace(held).to_owned(), name(held).to_owned()))
+        .map_or(&[][..], Vec::as_slice);
     let deleting = held.pointer("/metadata/deletionTimestamp").is_some();
-    let Some((template_kind, template)) = template.filter(|(_, template)| !deleting && owns(template, held)) else {
+    let Some((template_kind, template)) = template.filter(|(_, template)| !deleting && owns(template, held))
+    else {
         // Only a template that is known to be gone takes its works along; one that is merely not listed yet does not.
         if deleting {
             remove_all(round, kinds, kind, held, existing);
@@ -134,7 +169,9 @@ fn carry_out(
     };
     let desired = works::desired(held, template);
     for work in &desired {
-        let current = existing.iter().find(|existing| Key::of(existing) == Key::of(work));
+        let current = existing
+            .iter()
+            .find(|existing| Key::of(existing) == Key::of(work));
         let op = match current {
             None => Op::Create(work.clone()),
             Some(current) if current.pointer("/metadata/deletionTimestamp").is_some() => continue,
@@ -143,24 +180,40 @@ fn carry_out(
                 None => continue,
             },
         };
-        round.writes.push(Write { kind: kinds.work.clone(), key: Key::of(work), op });
+        round.writes.push(Write {
+            kind: kinds.work.clone(),
+            key: Key::of(work),
+            op,
+        });
     }
     let existing: Vec<&Value> = existing.iter().map(AsRef::as_ref).collect();
     for orphan in works::orphans(&existing, &desired) {
         round.writes.push(delete(&kinds.work, orphan));
     }
-    let by_cluster: Vec<(String, &Value)> =
-        existing.iter().filter_map(|work| Some((works::cluster(work)?.to_owned(), *work))).collect();
+    let by_cluster: Vec<(String, &Value)> = existing
+        .iter()
+        .filter_map(|work| Some((works::cluster(work)?.to_owned(), *work)))
+        .collect();
     if let Some(patch) = status::binding_patch(held, &by_cluster) {
-        round.writes.push(Write { kind: kind.clone(), key: Key::of(held), op: Op::MergeStatus(patch) });
+        round.writes.push(Write {
+            kind: kind.clone(),
+            key: Key::of(held),
+            op: Op::MergeStatus(patch),
+        });
     }
     if let Some(patch) = status::template_patch(template, held) {
-        round.writes.push(Write { kind: template_kind, key: Key::of(template), op: Op::MergeStatus(patch) });
+        round.writes.push(Write {
+            kind: template_kind,
+            key: Key::of(template),
+            op: Op::MergeStatus(patch),
+        });
     }
 }
 
 fn owns(template: &Value, held: &Value) -> bool {
-    held.pointer("/spec/resource/uid").and_then(Value::as_str).is_none_or(|of| of.is_empty() || of == uid(template))
+    held.pointer("/spec/resource/uid")
+        .and_then(Value::as_str)
+        .is_none_or(|of| of.is_empty() || of == uid(template))
 }
 
 /// A binding that is being deleted: first its works, and when they are gone its finalizers.
@@ -172,15 +225,28 @@ fn remove_all(round: &mut Round, kinds: &Kinds, kind: &Kind, held: &Value, exist
     }
     let finalizers = held.pointer("/metadata/finalizers").and_then(Value::as_array);
     if existing.is_empty() && finalizers.is_some_and(|finalizers| !finalizers.is_empty()) {
-        let kept: Vec<&Value> =
-            finalizers.into_iter().flatten().filter(|f| *f != binding::FINALIZER).collect();
+        let kept: Vec<&Value> = finalizers
+            .into_iter()
+            .flatten()
+            .filter(|f| *f != binding::FINALIZER)
+            .collect();
         let patch = serde_json::json!({ "metadata": { "finalizers": kept } });
-        round.writes.push(Write { kind: kind.clone(), key: Key::of(held), op: Op::Merge(patch) });
+        round.writes.push(Write {
+            kind: kind.clone(),
+            key: Key::of(held),
+            op: Op::Merge(patch),
+        });
     }
 }
 
 fn delete(kind: &Kind, object: &Value) -> Write {
-    Write { kind: kind.clone(), key: Key::of(object), op: Op::Delete { uid: uid(object).to_owned() } }
+    Write {
+        kind: kind.clone(),
+        key: Key::of(object),
+        op: Op::Delete {
+            uid: uid(object).to_owned(),
+        },
+    }
 }
 
 /// Works by the (namespace, name) of their binding.

@@ -9,7 +9,7 @@ use crate::{
     api::{Cluster, ResourceBindingSpec, view},
     controller::Kinds,
     member::condition,
-    store::{Index, Key, Kind, Op, Write, annotation, generation, uid},
+    store::{Index, Key, Kind, Op, Write, annotation, generation},
 };
 
 /// The placement the clusters in `spec.clusters` were chosen for; as in Karmada.
@@ -69,7 +69,8 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
     let evicting: Vec<String> = spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
     let observed = binding.pointer("/status/schedulerObservingAffinityName").and_then(Value::as_str);
     let request = Request {
-        uid: uid(binding),
+        // Karmada breaks ties by the template's UID, which both of its bindings share.
+        uid: &spec.resource.uid,
         replicas: spec.replicas,
         requirements: &requirements,
         gvk: (&spec.resource.api_version, &spec.resource.kind),

@@ -28,14 +28,14 @@ use crate::api::schema;
     printcolumn(name = "TTL", type_ = "integer", json_path = ".spec.ttl"),
     printcolumn(name = "CLUSTERS", type_ = "string", json_path = ".status.clusters"),
     printcolumn(
-        name = "ACCEPTED",
+        name = "READY",
         type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Accepted")].status"#
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
     printcolumn(
         name = "REASON",
         type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Accepted")].reason"#,
+        json_path = r#".status.conditions[?(@.type=="Ready")].reason"#,
         priority = 1
     ),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
@@ -116,7 +116,7 @@ pub struct TrafficPolicyStatus {
     /// Clusters that are candidates now, for people to read.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub clusters: String,
-    /// Accepted: False with a reason when the policy cannot be served.
+    /// Ready: False with a reason when the policy cannot be served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
 }
@@ -151,9 +151,9 @@ impl TrafficPolicySpec {
     printcolumn(name = "PRIMARY", type_ = "string", json_path = ".spec.soa.mname"),
     printcolumn(name = "NAMES", type_ = "integer", json_path = ".status.names"),
     printcolumn(
-        name = "ACCEPTED",
+        name = "READY",
         type_ = "string",
-        json_path = r#".status.conditions[?(@.type=="Accepted")].status"#
+        json_path = r#".status.conditions[?(@.type=="Ready")].status"#
     ),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
@@ -254,7 +254,7 @@ pub struct ZoneRecord {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ZoneStatus {
-    /// Accepted: False with a reason when the zone cannot be served.
+    /// Ready: False with a reason when the zone cannot be served.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// Steered names in the zone.

@@ -168,10 +168,11 @@ impl Sim {
         World::load(&self.store, self.site.clone(), Timestamp::now())
     }
 
-    /// Whether the store changed.
+    /// Whether the store changed: a write that the server's own defaults undo changes nothing.
     fn write(&self, write: &Write) -> bool {
+        let before = self.store.resource_version();
         match write.apply(&self.store) {
-            Ok(()) => true,
+            Ok(()) => self.store.resource_version() != before,
             Err(error) => {
                 self.failed_writes.fetch_add(1, Relaxed);
                 tracing::debug!(%error, cluster = self.site.cluster, ?write, "write refused");

@@ -283,6 +283,111 @@ async fn an_ingress_routes_by_host_and_path() {
     member.stop().await;
 }
 
+/// Waits until the object has what `condition` asks for.
+async fn until_object(member: &MemberCluster, gvr: &Gvr, name: &str, condition: impl Fn(&Value) -> bool) {
+    let store = member.store();
+    let mut changes = store.subscribe();
+    let wait = async {
+        while !store
+            .get(gvr, Some("default"), name)
+            .is_ok_and(|object| condition(&object))
+        {
+            changes.changed().await.unwrap();
+        }
+    };
+    timeout(SOON, wait).await.unwrap_or_else(|_| {
+        panic!("{gvr} {name}: {:#?}", store.get(gvr, Some("default"), name));
+    });
+}
+
+#[tokio::test]
+async fn every_kind_comes_to_rest() {
+    let member = member(Duration::from_millis(20)).await;
+    let labels = json!({ "app": "x" });
+    let pod_spec =
+        json!({ "containers": [{ "name": "c", "image": "x:1", "ports": [{ "containerPort": 80 }] }] });
+    let template = json!({ "metadata": { "labels": labels }, "spec": pod_spec });
+    let spec = json!({
+        "replicas": 2, "serviceName": "x", "selector": { "matchLabels": labels }, "template": template,
+    });
+    let mut job_template = template.clone();
+    job_template["spec"]["restartPolicy"] = json!("Never");
+    job_template["metadata"]["annotations"] = json!({ RUN_TIME: "20ms" });
+    let apps = |resource: &str| Gvr::new("apps", "v1", resource);
+    let core = |resource: &str| Gvr::new("", "v1", resource);
+    let jobs = Gvr::new("batch", "v1", "jobs");
+    let ports = json!([{ "name": "http", "port": 80 }]);
+    for (gvr, version, kind, spec) in [
+        (apps("statefulsets"), "apps/v1", "StatefulSet", spec.clone()),
+        (
+            apps("daemonsets"),
+            "apps/v1",
+            "DaemonSet",
+            json!({ "selector": spec["selector"], "template": template }),
+        ),
+        (apps("replicasets"), "apps/v1", "ReplicaSet", spec.clone()),
+        (
+            jobs.clone(),
+            "batch/v1",
+            "Job",
+            json!({ "completions": 2, "template": job_template }),
+        ),
+        (core("pods"), "v1", "Pod", pod_spec.clone()),
+        (
+            core("services"),
+            "v1",
+            "Service",
+            json!({ "type": "LoadBalancer", "selector": labels, "ports": ports }),
+        ),
+    ] {
+        let object = json!({
+            "apiVersion": version, "kind": kind,
+            "metadata": { "name": "x", "namespace": "default" }, "spec": spec,
+        });
+        member.store().create(&gvr, Some("default"), object).unwrap();
+    }
+    until_object(&member, &apps("statefulsets"), "x", |set| {
+        set["status"]["readyReplicas"] == 2
+    })
+    .await;
+    until_object(&member, &apps("daemonsets"), "x", |set| {
+        set["status"]["numberReady"] == 3
+    })
+    .await;
+    until_object(&member, &apps("replicasets"), "x", |set| {
+        set["status"]["readyReplicas"] == 2
+    })
+    .await;
+    until_object(&member, &core("pods"), "x", pods_ready).await;
+    until_object(&member, &jobs, "x", |job| job["status"]["succeeded"] == 2).await;
+    until_object(&member, &core("services"), "x", |service| {
+        service["status"]["loadBalancer"]["ingress"][0]["ip"] == "127.0.9.1"
+            && service["spec"]["ports"][0]["nodePort"].as_i64() >= Some(30_000)
+    })
+    .await;
+    member
+        .store()
+        .delete(&core("pods"), Some("default"), "x")
+        .unwrap();
+    let pods = core("pods");
+    let gone = async {
+        let mut changes = member.store().subscribe();
+        while member.store().get(&pods, Some("default"), "x").is_ok() {
+            changes.changed().await.unwrap();
+        }
+    };
+    timeout(SOON, gone).await.expect("a deleted pod goes");
+    let mut changes = member.store().subscribe();
+    let rest = async { while timeout(QUIET, changes.changed()).await.is_ok() {} };
+    timeout(SOON, rest).await.expect("the cluster comes to rest");
+    assert_eq!(member.failed_writes(), 0);
+    member.stop().await;
+}
+
+fn pods_ready(pod: &Value) -> bool {
+    json::condition_is_true(pod, "Ready")
+}
+
 #[tokio::test]
 async fn a_fleet_starts_and_a_port_in_use_is_named() {
     let options = FleetOptions {

@@ -245,7 +245,11 @@ fn slice(world: &World, service: &Value) -> Option<Write> {
             endpoint
         })
         .collect();
-    let ports = ports(service, backends.first().copied());
+    let mut ports = ports(service, backends.first().copied());
+    for port in ports.iter_mut().filter(|port| port["name"].is_null()) {
+        // The server's default for a nameless port of a slice.
+        json::put(port, &["name"], json!(""));
+    }
     let (namespace, name) = (json::namespace(service), format!("{}-pods", json::name(service)));
     let found = world
         .endpoint_slices

@@ -1,0 +1,162 @@
+//! Bindings, traffic policies and zones to one steering plan.
+//!
+//! ```text
+//! claim   which policy may speak for which name, in which zone
+//! weigh   candidate endpoints of a name, weighted by ready replicas
+//! stamp   what changed since the previous plan, and what is taken away
+//! ```
+//! A live name is never emptied: where nothing can be said for it, it keeps the endpoints it had.
+//! What is wrong with one object becomes a condition of that object and touches no other.
+mod claim;
+pub mod input;
+mod stamp;
+mod weigh;
+
+use std::collections::BTreeMap;
+
+use lifeboat_dns::{NameInput, SnapshotInput};
+use serde::Serialize;
+
+pub use input::{ClusterEdge, Input, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView};
+
+/// What one compilation gives.
+#[derive(Clone, Debug)]
+pub struct Output {
+    pub plan: SnapshotInput,
+    /// The plan differs from the previous one and is to be published.
+    pub changed: bool,
+    /// One for every TrafficPolicy and every Zone, in order of their keys.
+    pub conditions: Vec<ObjectCondition>,
+}
+
+/// The `Ready` condition of one object.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct ObjectCondition {
+    pub object: ObjectKey,
+    pub status: bool,
+    pub reason: Reason,
+    pub message: String,
+}
+
+/// The `reason` of a condition.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub enum Reason {
+    /// All is in the plan as it was asked for.
+    Published,
+    InvalidName,
+    InvalidTtl,
+    ZoneNotFound,
+    /// Another object declared it first.
+    ZoneTaken,
+    NameOutsideZone,
+    /// Another object declared it first.
+    NameTaken,
+    WorkloadNotFound,
+    UnknownCluster,
+    /// A cluster that runs the workload has no ingress address.
+    NoAddress,
+    /// No replica is ready anywhere: the name is left out until one is.
+    NotReady,
+    /// Nothing is ready any more: the name keeps the endpoints it had.
+    KeepsLastEndpoints,
+}
+
+impl Reason {
+    /// As it stands in a condition.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Published => "Published",
+            Self::InvalidName => "InvalidName",
+            Self::InvalidTtl => "InvalidTtl",
+            Self::ZoneNotFound => "ZoneNotFound",
+            Self::ZoneTaken => "ZoneTaken",
+            Self::NameOutsideZone => "NameOutsideZone",
+            Self::NameTaken => "NameTaken",
+            Self::WorkloadNotFound => "WorkloadNotFound",
+            Self::UnknownCluster => "UnknownCluster",
+            Self::NoAddress => "NoAddress",
+            Self::NotReady => "NotReady",
+            Self::KeepsLastEndpoints => "KeepsLastEndpoints",
+        }
+    }
+}
+
+/// What is wrong with one object; the first problem gives the reason, all give the message.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Problems(Vec<(Reason, String)>);
+
+impl Problems {
+    fn push(&mut self, reason: Reason, message: String) {
+        self.0.push((reason, message));
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn into_condition(self, object: ObjectKey, fine: &str) -> ObjectCondition {
+        let (reason, message) = match self.0.first() {
+            None => (Reason::Published, fine.to_owned()),
+            Some((reason, _)) => {
+                let all: Vec<&str> = self.0.iter().map(|(_, message)| message.as_str()).collect();
+                (*reason, format!("{object}: {}", all.join("; ")))
+            }
+        };
+        ObjectCondition {
+            object,
+            status: reason == Reason::Published,
+            reason,
+            message,
+        }
+    }
+}
+
+/// Compiles one plan. A leader whose epoch is lower than the previous plan's gets that plan back unchanged.
+pub fn compile(input: &Input<'_>) -> Output {
+    let empty = SnapshotInput::default();
+    let previous = input.previous.unwrap_or(&empty);
+    let before: BTreeMap<&str, &NameInput> = previous
+        .names
+        .iter()
+        .map(|name| (name.name.as_str(), name))
+        .collect();
+
+    let (zones, mut conditions) = claim::zones(input, previous);
+    let mut names: BTreeMap<String, NameInput> = BTreeMap::new();
+    let mut declared = Vec::new();
+    for claim in claim::names(input, &zones) {
+        let claim::Claim {
+            policy,
+            name,
+            usable,
+            mut problems,
+        } = claim;
+        if let Some(name) = name {
+            declared.push(name.clone());
+            let live = before.get(name.as_str()).copied();
+            let entry = if usable {
+                weigh::name(input, policy, &name, live, &mut problems)
+            } else {
+                live.cloned()
+            };
+            if let Some(entry) = entry {
+                names.insert(name, entry);
+            }
+        }
+        conditions.push(problems.into_condition(policy.object.clone(), "the name is in the steering plan"));
+    }
+    conditions.sort_by(|a, b| a.object.cmp(&b.object));
+
+    let (plan, changed) = stamp::stamp(input, previous, zones, names, &declared);
+    let output = Output {
+        plan,
+        changed,
+        conditions,
+    };
+    debug_assert_eq!(super::invariants::all(input, &output), Vec::new());
+    output
+}
+
+#[cfg(test)]
+mod tests;

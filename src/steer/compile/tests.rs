@@ -1,0 +1,570 @@
+use std::collections::BTreeMap;
+
+use lifeboat_dns::{NameServerInput, SoaInput, Steer, ZoneInput};
+use lifeboat_health::Verdict;
+use proptest::prelude::*;
+
+use super::*;
+use crate::{
+    api::TargetCluster,
+    failover::{ClusterHealth, Movement, Phase},
+    steer::invariants,
+};
+
+/// Everything an `Input` borrows from.
+#[derive(Clone)]
+struct Fixture {
+    epoch: u64,
+    zones: Vec<ZoneView>,
+    policies: Vec<PolicyView>,
+    workloads: BTreeMap<WorkloadKey, WorkloadView>,
+    clusters: BTreeMap<String, ClusterEdge>,
+    health: BTreeMap<String, ClusterHealth>,
+    freeze: bool,
+    previous: Option<SnapshotInput>,
+}
+
+const UP: ClusterHealth = health(Verdict::Up, Verdict::Up);
+
+const fn health(traffic: Verdict, control: Verdict) -> ClusterHealth {
+    ClusterHealth {
+        traffic,
+        control,
+        returned_since: None,
+    }
+}
+
+fn object(kind: &str, name: &str) -> ObjectKey {
+    let namespace = (kind == "TrafficPolicy").then(|| "default".to_owned());
+    ObjectKey {
+        kind: kind.to_owned(),
+        namespace,
+        name: name.to_owned(),
+    }
+}
+
+fn zone(name: &str) -> ZoneView {
+    let soa = SoaInput {
+        mname: format!("ns1.{name}"),
+        rname: format!("hostmaster.{name}"),
+        refresh: 3600,
+        retry: 600,
+        expire: 604_800,
+        minimum: 30,
+    };
+    let name_servers = vec![NameServerInput {
+        name: format!("ns1.{name}"),
+        addresses: Vec::new(),
+    }];
+    let zone = ZoneInput {
+        name: name.to_owned(),
+        soa,
+        ttl: 60,
+        name_servers,
+        records: Vec::new(),
+    };
+    ZoneView {
+        object: object("Zone", name),
+        created: 0,
+        zone,
+    }
+}
+
+fn key(name: &str) -> WorkloadKey {
+    WorkloadKey {
+        api_version: "apps/v1".to_owned(),
+        kind: "Deployment".to_owned(),
+        namespace: "default".to_owned(),
+        name: name.to_owned(),
+    }
+}
+
+fn policy(name: &str) -> PolicyView {
+    PolicyView {
+        object: object("TrafficPolicy", name),
+        created: 0,
+        name: format!("{name}.demo.example"),
+        zone: "demo.example".to_owned(),
+        ttl: 5,
+        steer: Steer::Weighted,
+        weights: BTreeMap::new(),
+        workload: key(name),
+    }
+}
+
+fn workload(ready: &[(&str, i32)]) -> WorkloadView {
+    WorkloadView {
+        clusters: ready.iter().map(|(cluster, _)| (*cluster).to_owned()).collect(),
+        ready: ready
+            .iter()
+            .map(|(cluster, replicas)| {
+                (
+                    (*cluster).to_owned(),
+                    Ready {
+                        replicas: *replicas,
+                        fresh: true,
+                    },
+                )
+            })
+            .collect(),
+        movement: None,
+    }
+}
+
+/// `shop` with three ready replicas in each of a, b and c.
+fn shop() -> Fixture {
+    let edge = |octet: usize| ClusterEdge {
+        addresses: vec![format!("127.0.{octet}.1").parse().unwrap()],
+    };
+    let names = ["a", "b", "c", "d"];
+    Fixture {
+        epoch: 1,
+        zones: vec![zone("demo.example")],
+        policies: vec![policy("shop")],
+        workloads: BTreeMap::from([(key("shop"), workload(&[("a", 3), ("b", 3), ("c", 3)]))]),
+        clusters: names
+            .iter()
+            .enumerate()
+            .map(|(i, name)| ((*name).to_owned(), edge(i + 1)))
+            .collect(),
+        health: names.iter().map(|name| ((*name).to_owned(), UP)).collect(),
+        freeze: false,
+        previous: None,
+    }
+}
+
+impl Fixture {
+    fn compile(&self) -> Output {
+        let input = self.input();
+        let output = compile(&input);
+        assert_eq!(invariants::all(&input, &output), Vec::new());
+        output
+    }
+
+    fn input(&self) -> Input<'_> {
+        Input {
+            fleet_uid: "fleet",
+            epoch: self.epoch,
+            zones: &self.zones,
+            policies: &self.policies,
+            workloads: &self.workloads,
+            clusters: &self.clusters,
+            health: &self.health,
+            freeze: self.freeze,
+            previous: self.previous.as_ref(),
+        }
+    }
+
+    /// Compiles and makes the result the previous plan.
+    fn publish(&mut self) -> Output {
+        let output = self.compile();
+        self.previous = Some(output.plan.clone());
+        output
+    }
+
+    fn shop(&mut self) -> &mut WorkloadView {
+        self.workloads.get_mut(&key("shop")).unwrap()
+    }
+
+    fn report(&mut self, cluster: &str, replicas: i32, fresh: bool) {
+        self.shop()
+            .ready
+            .insert(cluster.to_owned(), Ready { replicas, fresh });
+    }
+
+    fn verdict(&mut self, cluster: &str, traffic: Verdict, control: Verdict) {
+        self.health.insert(cluster.to_owned(), health(traffic, control));
+    }
+}
+
+/// `a3 b3` for the endpoints of a name; `-` where it is not in the plan.
+fn weights(output: &Output, name: &str) -> String {
+    let name = format!("{name}.demo.example");
+    output
+        .plan
+        .names
+        .iter()
+        .find(|entry| entry.name == name)
+        .map_or_else(
+            || "-".to_owned(),
+            |entry| {
+                entry
+                    .endpoints
+                    .iter()
+                    .map(|e| format!("{}{}", e.cluster, e.weight))
+                    .collect::<Vec<_>>()
+                    .join(" ")
+            },
+        )
+}
+
+fn condition<'a>(output: &'a Output, name: &str) -> &'a ObjectCondition {
+    output
+        .conditions
+        .iter()
+        .find(|condition| condition.object.name == name)
+        .unwrap()
+}
+
+#[test]
+fn weights_are_ready_replicas_times_the_policys_factor() {
+    let mut fixture = shop();
+    fixture.report("b", 1, true);
+    fixture.policies[0].weights = BTreeMap::from([("a".to_owned(), 10), ("c".to_owned(), 0)]);
+    let output = fixture.compile();
+    assert_eq!(weights(&output, "shop"), "a30 b1");
+    assert_eq!(condition(&output, "shop").reason, Reason::Published);
+}
+
+#[test]
+fn what_is_known_of_a_cluster_decides_what_counts() {
+    use Verdict::{Down, Recovering, Suspect, Unknown, Up};
+    // What is reported from a after it was live with 3: (verdicts, report, fresh) -> weights.
+    fn check(traffic: Verdict, control: Verdict, replicas: i32, fresh: bool, expected: &str) {
+        let mut fixture = shop();
+        fixture.publish();
+        fixture.verdict("a", traffic, control);
+        fixture.report("a", replicas, fresh);
+        let output = fixture.compile();
+        assert_eq!(
+            weights(&output, "shop"),
+            expected,
+            "{traffic}/{control} {replicas} fresh: {fresh}"
+        );
+    }
+    check(Up, Up, 2, true, "a2 b3 c3");
+    check(Up, Up, 0, true, "b3 c3");
+    check(Down, Up, 3, true, "a3 b3 c3");
+    check(Up, Down, 3, false, "a3 b3 c3");
+    check(Up, Suspect, 3, true, "a3 b3 c3");
+    check(Unknown, Unknown, 3, false, "a3 b3 c3");
+    check(Down, Unknown, 3, false, "a3 b3 c3");
+    check(Down, Down, 3, false, "b3 c3");
+    check(Recovering, Recovering, 3, false, "a3 b3 c3");
+    check(Recovering, Recovering, 1, true, "a1 b3 c3");
+}
+
+#[test]
+fn a_dead_cluster_is_out_until_it_is_seen_again() {
+    let mut fixture = shop();
+    fixture.publish();
+    fixture.verdict("a", Verdict::Down, Verdict::Down);
+    fixture.report("a", 3, false);
+    assert_eq!(weights(&fixture.publish(), "shop"), "b3 c3");
+    // Its VIP answers again, and what was there before is still reported: nobody is sent there on the strength of that.
+    fixture.verdict("a", Verdict::Recovering, Verdict::Recovering);
+    assert_eq!(weights(&fixture.publish(), "shop"), "b3 c3");
+    fixture.report("a", 0, true);
+    assert_eq!(weights(&fixture.publish(), "shop"), "b3 c3");
+    fixture.report("a", 2, true);
+    assert_eq!(weights(&fixture.publish(), "shop"), "a2 b3 c3");
+}
+
+#[test]
+fn nothing_is_lowered_when_everything_looks_dead() {
+    for freeze in [false, true] {
+        let mut fixture = shop();
+        let before = fixture.publish();
+        fixture.freeze = freeze;
+        for cluster in ["a", "b", "c", "d"] {
+            fixture.verdict(cluster, Verdict::Down, Verdict::Down);
+        }
+        for cluster in ["a", "b", "c"] {
+            fixture.report(cluster, 3, false);
+        }
+        let output = fixture.compile();
+        assert!(!output.changed);
+        assert_eq!(output.plan, before.plan);
+    }
+}
+
+#[test]
+fn a_live_name_is_never_emptied() {
+    type Change = fn(&mut Fixture);
+    let changes: [(Change, Reason); 6] = [
+        (
+            |f| ["a", "b", "c"].iter().for_each(|c| f.report(c, 0, true)),
+            Reason::KeepsLastEndpoints,
+        ),
+        (|f| f.workloads.clear(), Reason::WorkloadNotFound),
+        (|f| f.zones.clear(), Reason::ZoneNotFound),
+        (
+            |f| f.clusters.values_mut().for_each(|edge| edge.addresses.clear()),
+            Reason::NoAddress,
+        ),
+        (
+            |f| f.policies[0].zone = "elsewhere.example".to_owned(),
+            Reason::ZoneNotFound,
+        ),
+        (|f| f.shop().clusters.clear(), Reason::KeepsLastEndpoints),
+    ];
+    for (change, reason) in changes {
+        let mut fixture = shop();
+        fixture.publish();
+        change(&mut fixture);
+        let output = fixture.compile();
+        assert_eq!(weights(&output, "shop"), "a3 b3 c3", "{reason:?}");
+        assert_eq!(
+            output.plan.zones.len(),
+            1,
+            "{reason:?}: the zone of a live name stays"
+        );
+        let condition = condition(&output, "shop");
+        assert!(!condition.status && condition.reason == reason, "{condition:?}");
+    }
+}
+
+#[test]
+fn a_name_is_left_out_until_it_is_ready() {
+    let mut fixture = shop();
+    for cluster in ["a", "b", "c"] {
+        fixture.report(cluster, 0, true);
+    }
+    let output = fixture.publish();
+    assert_eq!(
+        (
+            weights(&output, "shop").as_str(),
+            condition(&output, "shop").reason
+        ),
+        ("-", Reason::NotReady)
+    );
+    assert!(output.plan.removed.is_empty());
+    fixture.report("b", 1, true);
+    assert_eq!(weights(&fixture.publish(), "shop"), "b1");
+}
+
+#[test]
+fn a_planned_move_shifts_before_it_lowers() {
+    fn check(phase: Phase, expected: &str) {
+        let mut fixture = shop();
+        *fixture.shop() = workload(&[("a", 3), ("b", 5), ("c", 4), ("d", 1)]);
+        let target = ["a", "b", "c"].map(|name| TargetCluster::new(name, 3)).to_vec();
+        fixture.shop().movement = Some(Movement { phase, target });
+        assert_eq!(weights(&fixture.compile(), "shop"), expected, "{phase:?}");
+    }
+    check(Phase::Raise, "a3 b5 c4 d1");
+    check(Phase::Shift, "a3 b3 c3");
+    check(Phase::Lower, "a3 b3 c3");
+}
+
+#[test]
+fn what_is_wrong_with_one_object_touches_no_other() {
+    let mut fixture = shop();
+    let wrong = |name: &str, change: fn(&mut PolicyView)| {
+        let mut wrong = PolicyView {
+            workload: key("shop"),
+            created: 9,
+            ..policy(name)
+        };
+        change(&mut wrong);
+        wrong
+    };
+    fixture.policies.extend([
+        wrong("no-zone", |p| p.zone = "nowhere.example".to_owned()),
+        wrong("outside", |p| p.name = "shop.other.example".to_owned()),
+        wrong("taken", |p| p.name = "SHOP.demo.example.".to_owned()),
+        wrong("bad-name", |p| p.name = "a..demo.example".to_owned()),
+        wrong("bad-ttl", |p| p.ttl = u32::MAX),
+        wrong("no-workload", |p| p.workload = key("nothing")),
+        wrong("bad-weight", |p| {
+            p.weights = BTreeMap::from([("nowhere".to_owned(), 2)])
+        }),
+    ]);
+    fixture.zones.push(ZoneView {
+        object: object("Zone", "second"),
+        created: 9,
+        ..zone("demo.example")
+    });
+    let output = fixture.compile();
+    assert_eq!(weights(&output, "shop"), "a3 b3 c3");
+    assert!(condition(&output, "shop").status);
+    // A factor for a cluster that does not exist is ignored, the rest of the policy works.
+    assert_eq!(weights(&output, "bad-weight"), "a3 b3 c3");
+    let told: Vec<String> = output
+        .conditions
+        .iter()
+        .filter(|condition| !condition.status)
+        .map(|condition| format!("{}: {}", condition.reason.as_str(), condition.message))
+        .collect();
+    insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn the_older_claim_counts_whatever_the_order() {
+    let mut fixture = shop();
+    let younger = PolicyView {
+        object: object("TrafficPolicy", "a-younger"),
+        created: 5,
+        ttl: 60,
+        ..policy("shop")
+    };
+    fixture.policies.insert(0, younger);
+    let output = fixture.compile();
+    assert_eq!(output.plan.names[0].ttl, 5);
+    assert_eq!(condition(&output, "a-younger").reason, Reason::NameTaken);
+    assert!(
+        condition(&output, "a-younger")
+            .message
+            .contains("TrafficPolicy default/shop")
+    );
+}
+
+#[test]
+fn the_stamp_rises_only_with_a_change_and_only_where_it_changed() {
+    let mut fixture = shop();
+    fixture.policies.push(policy("blog"));
+    fixture.workloads.insert(key("blog"), workload(&[("a", 1)]));
+    let first = fixture.publish();
+    assert!(first.changed && first.plan.stamp.order() == (1, 1));
+    let second = fixture.publish();
+    assert!(!second.changed && second.plan == first.plan);
+    fixture.report("a", 2, true);
+    let third = fixture.publish();
+    assert!(third.changed && third.plan.stamp.order() == (1, 2));
+    let stamps: Vec<_> = third
+        .plan
+        .names
+        .iter()
+        .map(|n| (n.name.as_str(), n.epoch, n.seq))
+        .collect();
+    assert_eq!(stamps, [("blog.demo.example", 1, 1), ("shop.demo.example", 1, 2)]);
+    // A new leader says so once; the record sets keep their stamps.
+    fixture.epoch = 2;
+    let fourth = fixture.publish();
+    assert!(fourth.changed && fourth.plan.stamp.order() == (2, 3) && fourth.plan.names == third.plan.names);
+    assert!(!fixture.publish().changed);
+    // The old one has nothing to say any more.
+    fixture.epoch = 1;
+    fixture.report("a", 1, true);
+    let stale = fixture.compile();
+    assert!(!stale.changed && stale.plan == fourth.plan);
+}
+
+#[test]
+fn a_name_is_removed_with_its_policy_and_not_before() {
+    let mut fixture = shop();
+    fixture.policies.push(policy("blog"));
+    fixture.workloads.insert(key("blog"), workload(&[("a", 1)]));
+    fixture.publish();
+    let blog = fixture.policies.pop().unwrap();
+    let output = fixture.publish();
+    assert_eq!(
+        (weights(&output, "blog").as_str(), output.plan.removed.as_slice()),
+        ("-", &["blog.demo.example".to_owned()][..])
+    );
+    // It stays in every later plan: a server may have missed the one before.
+    assert!(!fixture.publish().changed);
+    fixture.policies.push(blog);
+    let output = fixture.publish();
+    assert!(output.plan.removed.is_empty());
+    assert_eq!(weights(&output, "blog"), "a1");
+    fixture.policies.clear();
+    fixture.zones.clear();
+    let removed = fixture.publish().plan.removed;
+    assert_eq!(
+        removed,
+        ["blog.demo.example", "demo.example", "shop.demo.example"]
+    );
+}
+
+#[test]
+fn addresses_are_read_from_the_annotation() {
+    let edge = ClusterEdge::parse(" 127.0.2.1, 2001:db8::1 ,").unwrap();
+    assert_eq!(edge.addresses.len(), 2);
+    assert_eq!(ClusterEdge::parse("").unwrap().addresses.len(), 0);
+    let error = ClusterEdge::parse("127.0.2.1,vip.example").unwrap_err();
+    assert!(
+        error.contains("vip.example") && error.contains("lifeboat.dev/ingress-addresses"),
+        "{error}"
+    );
+}
+
+fn any_verdict() -> impl Strategy<Value = Verdict> {
+    prop_oneof![
+        Just(Verdict::Unknown),
+        Just(Verdict::Up),
+        Just(Verdict::Suspect),
+        Just(Verdict::Down),
+        Just(Verdict::Recovering),
+    ]
+}
+
+#[derive(Clone, Debug)]
+struct Change {
+    verdicts: Vec<(Verdict, Verdict)>,
+    ready: Vec<Option<(i32, bool)>>,
+    placed: Vec<bool>,
+    has_zone: bool,
+    has_policy: bool,
+    phase: Option<Phase>,
+    factor: u32,
+    freeze: bool,
+}
+
+fn change() -> impl Strategy<Value = Change> {
+    let phase = prop_oneof![
+        Just(None),
+        Just(Some(Phase::Raise)),
+        Just(Some(Phase::Shift)),
+        Just(Some(Phase::Lower))
+    ];
+    (
+        proptest::collection::vec((any_verdict(), any_verdict()), 4),
+        proptest::collection::vec(proptest::option::of((0..5_i32, any::<bool>())), 4),
+        proptest::collection::vec(any::<bool>(), 4),
+        proptest::bool::weighted(0.9),
+        proptest::bool::weighted(0.9),
+        phase,
+        0..3_u32,
+        any::<bool>(),
+    )
+        .prop_map(
+            |(verdicts, ready, placed, has_zone, has_policy, phase, factor, freeze)| Change {
+                verdicts,
+                ready,
+                placed,
+                has_zone,
+                has_policy,
+                phase,
+                factor,
+                freeze,
+            },
+        )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 200, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn the_invariants_hold_for_any_history(changes in proptest::collection::vec(change(), 1..20)) {
+        let mut fixture = shop();
+        for change in changes {
+            let mut next = Fixture { previous: fixture.previous.clone(), ..shop() };
+            for (i, cluster) in ["a", "b", "c", "d"].into_iter().enumerate() {
+                next.verdict(cluster, change.verdicts[i].0, change.verdicts[i].1);
+                let workload = next.shop();
+                workload.ready.remove(cluster);
+                workload.clusters.remove(cluster);
+                if let Some((replicas, fresh)) = change.ready[i] {
+                    workload.ready.insert(cluster.to_owned(), Ready { replicas, fresh });
+                }
+                if change.placed[i] {
+                    workload.clusters.insert(cluster.to_owned());
+                }
+            }
+            let target = vec![TargetCluster::new("a", 2), TargetCluster::new("b", 1)];
+            next.shop().movement = change.phase.map(|phase| Movement { phase, target });
+            next.policies[0].weights = BTreeMap::from([("b".to_owned(), change.factor)]);
+            next.freeze = change.freeze;
+            if !change.has_zone {
+                next.zones.clear();
+            }
+            if !change.has_policy {
+                next.policies.clear();
+            }
+            next.publish();
+            prop_assert!(!next.compile().changed, "a plan compiled from itself does not change");
+            fixture = next;
+        }
+    }
+}

@@ -32,9 +32,12 @@ pub struct WatchStream {
     kind: Arc<Kind>,
     namespace: Option<String>,
     selector: Selector,
+    /// Everything up to here has been taken from the history.
     cursor: u64,
+    /// Everything up to here has been handed out.
+    handed_out: u64,
     changed: watch::Receiver<u64>,
-    ready: VecDeque<(Change, Bytes)>,
+    ready: VecDeque<(u64, Change, Bytes)>,
 }
 
 /// How many changes are taken from the history under one lock.
@@ -65,6 +68,7 @@ impl WatchStream {
             namespace,
             selector,
             cursor,
+            handed_out: cursor,
             changed,
             ready: VecDeque::new(),
         })
@@ -87,8 +91,9 @@ impl WatchStream {
     /// As [`WatchStream::next`], as JSON text. Cancel safe.
     pub(crate) async fn next_bytes(&mut self) -> Option<Result<(Change, Bytes), ApiError>> {
         loop {
-            if let Some(next) = self.ready.pop_front() {
-                return Some(Ok(next));
+            if let Some((rv, change, bytes)) = self.ready.pop_front() {
+                self.handed_out = rv;
+                return Some(Ok((change, bytes)));
             }
             self.changed.borrow_and_update();
             match self.fill() {
@@ -105,7 +110,33 @@ impl WatchStream {
 
     /// The resource version everything up to which has been handed out; for bookmarks.
     pub(crate) fn position(&self) -> u64 {
-        self.cursor
+        if self.ready.is_empty() {
+            self.cursor
+        } else {
+            self.handed_out
+        }
+    }
+
+    /// As [`WatchStream::position`], moved up to now where nothing waits to be handed out.
+    pub(crate) fn idle_position(&mut self) -> u64 {
+        if self.ready.is_empty() {
+            let state = self.store.inner.state.read();
+            if state
+                .history
+                .since(&self.kind.storage, self.cursor)
+                .next()
+                .is_none()
+            {
+                let forgotten = state
+                    .tables
+                    .get(&self.kind.storage)
+                    .map_or(0, |table| table.forgotten_rv);
+                if self.cursor >= forgotten {
+                    self.cursor = state.rv;
+                }
+            }
+        }
+        self.position()
     }
 
     /// Takes what is new; says whether anything matched.
@@ -132,8 +163,8 @@ impl WatchStream {
         drop(state);
         self.cursor = reached;
         for event in taken {
-            if let Some(next) = self.translate(&event) {
-                self.ready.push_back(next);
+            if let Some((change, bytes)) = self.translate(&event) {
+                self.ready.push_back((event.rv, change, bytes));
             }
         }
         Ok(!self.ready.is_empty() || reached < self.changed.borrow().to_owned())

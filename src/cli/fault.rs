@@ -113,7 +113,7 @@ fn print(faults: &Value, format: Format) {
         Value::String(text) => text.clone(),
         Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
         Value::Null => String::new(),
-        other => other.to_string(),
+        other @ (Value::Bool(_) | Value::Number(_) | Value::Object(_)) => other.to_string(),
     };
     let seconds = |fault: &Value| {
         fault["remainingMs"].as_u64().map_or_else(String::new, |ms| format!("{}s", ms.div_ceil(1000)))

@@ -60,9 +60,16 @@ async fn round(context: &Context, epoch: u64, fleet_uid: &str, previous: &mut Op
     if changed && publish(context, &plan).await {
         *previous = Some(plan);
     }
-    let mut reports = conditions_patches(context, &conditions);
+    let served = previous.as_ref();
+    let mut reports: Vec<Write> = conditions
+        .iter()
+        .filter_map(|ObjectCondition { object, status, reason, message }| {
+            let status = if *status { "True" } else { "False" };
+            report(context, object, (status, reason.as_str(), message), served)
+        })
+        .collect();
     for (object, message) in &picture.unreadable {
-        reports.extend(report(context, object, "False", "Unreadable", message));
+        reports.extend(report(context, object, ("False", "Unreadable", message), served));
     }
     context.writer.all(reports).await;
 }
@@ -107,16 +114,13 @@ async fn publish(context: &Context, plan: &SnapshotInput) -> bool {
     }
 }
 
-fn conditions_patches(context: &Context, conditions: &[ObjectCondition]) -> Vec<Write> {
-    conditions
-        .iter()
-        .filter_map(|ObjectCondition { object, status, reason, message }| {
-            report(context, object, if *status { "True" } else { "False" }, reason.as_str(), message)
-        })
-        .collect()
-}
-
-fn report(context: &Context, object: &ObjectKey, status: &str, reason: &str, message: &str) -> Option<Write> {
+/// The status of a policy or a zone: its condition, and what of it the published plan serves.
+fn report(
+    context: &Context,
+    object: &ObjectKey,
+    (status, reason, message): (&str, &str, &str),
+    plan: Option<&SnapshotInput>,
+) -> Option<Write> {
     let kind: &Kind = match object.kind.as_str() {
         "Zone" => &context.kinds.zone,
         "TrafficPolicy" => &context.kinds.traffic_policy,
@@ -125,14 +129,31 @@ fn report(context: &Context, object: &ObjectKey, status: &str, reason: &str, mes
     };
     let key = Key::new(object.namespace.as_deref().unwrap_or(""), &object.name);
     let held = context.index.get(kind, &key)?;
+    let (field, served) = served(&held, &object.name, *kind == context.kinds.zone, plan);
     let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let wanted = condition(&held, "Ready", status, reason, message, &stamp);
     let conditions = held.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    if conditions.contains(&wanted) {
+    if conditions.contains(&wanted) && held.pointer(&format!("/status/{field}")) == Some(&served) {
         return None;
     }
     let mut conditions: Vec<Value> = conditions.into_iter().filter(|held| held["type"] != "Ready").collect();
     conditions.push(wanted);
-    let patch = json!({ "status": { "conditions": conditions } });
+    let patch = json!({ "status": { "conditions": conditions, field: served } });
     Some(Write { kind: kind.clone(), key, op: Op::MergeStatus(patch) })
+}
+
+/// A zone's number of steered names; a policy's clusters in the plan.
+fn served(held: &Value, name: &str, zone: bool, plan: Option<&SnapshotInput>) -> (&'static str, Value) {
+    let names = plan.map(|plan| plan.names.as_slice()).unwrap_or_default();
+    let same = |a: &str, b: &str| a.trim_end_matches('.').eq_ignore_ascii_case(b.trim_end_matches('.'));
+    if zone {
+        return ("names", json!(names.iter().filter(|entry| same(&entry.zone, name)).count()));
+    }
+    let global = held.pointer("/spec/name").and_then(Value::as_str).unwrap_or_default();
+    let clusters: Vec<&str> = names
+        .iter()
+        .filter(|entry| same(&entry.name, global))
+        .flat_map(|entry| entry.endpoints.iter().map(|endpoint| endpoint.cluster.as_str()))
+        .collect();
+    ("clusters", json!(clusters.join(",")))
 }

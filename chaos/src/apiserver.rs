@@ -6,7 +6,7 @@
 //!                     Switches (faults)┘         └► history ──► watches
 //! ```
 //! It validates, defaults, tracks field ownership, collects garbage and answers in the words of the real one.
-//! What it leaves out: admission webhooks, authentication (everybody may do everything), protobuf bodies,
+//! What it leaves out: admission webhooks, authentication (everybody may do everything), protobuf answers,
 //! `exec` and `log` of pods, Kubernetes' own CEL function libraries.
 
 use std::net::SocketAddr;

@@ -138,13 +138,6 @@ impl Registry {
         self.kinds.values()
     }
 
-    /// The kind an ownerReference or a scale target names.
-    pub(crate) fn by_kind(&self, api_version: &str, kind: &str) -> Option<&Arc<Kind>> {
-        self.kinds
-            .values()
-            .find(|found| found.kind == kind && found.api_version() == api_version)
-    }
-
     /// Any version of a table, to name it in messages and to read its scope.
     pub(crate) fn by_storage(&self, storage: &str) -> Option<&Arc<Kind>> {
         self.kinds.values().find(|kind| &*kind.storage == storage)

@@ -18,7 +18,7 @@ const MAX_CONNECTIONS: usize = 1_024;
 const MAX_STREAMS: u32 = 512;
 
 /// Serves until told to stop.
-pub(crate) async fn run(mut listener: GatedListener, context: Arc<Context>, stop: CancellationToken) {
+pub(crate) async fn run(listener: GatedListener, context: Arc<Context>, stop: CancellationToken) {
     let connections = TaskTracker::new();
     let permits = Arc::new(Semaphore::new(MAX_CONNECTIONS));
     loop {

@@ -32,7 +32,7 @@ pub(crate) mod scale;
 mod sweep;
 mod write;
 
-pub(crate) use list::{ListPage, ListQuery, too_new};
+pub(crate) use list::{ListQuery, too_new};
 pub(crate) use options::{DeleteOptions, FieldValidation, Subresource, WriteOptions};
 pub(crate) use patch::PatchKind;
 

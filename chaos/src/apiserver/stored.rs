@@ -89,10 +89,6 @@ impl Key {
     pub(crate) fn from_text(text: &str) -> Key {
         Key(text.into())
     }
-
-    pub(crate) fn namespace(&self) -> &str {
-        self.0.split('/').next().unwrap_or_default()
-    }
 }
 
 /// What happened to an object.

@@ -8,6 +8,8 @@ use serde_json::{Map, Number, Value};
 
 use crate::apiserver::error::ApiError;
 
+mod protobuf;
+
 /// The largest body that is read, as the real server has it.
 pub(super) const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 const MAX_DUPLICATES: usize = 64;
@@ -25,10 +27,11 @@ pub(super) struct Decoded {
 pub(super) enum Syntax {
     Json,
     Yaml,
+    Protobuf,
 }
 
 impl Syntax {
-    /// From a content type; protobuf and CBOR are refused so that clients fall back to JSON.
+    /// From a content type; CBOR is refused, upon which clients fall back to JSON.
     pub(super) fn of(content_type: &str) -> Result<Syntax, ApiError> {
         let media = content_type.split(';').next().unwrap_or_default().trim();
         match media {
@@ -38,6 +41,7 @@ impl Syntax {
             | "application/merge-patch+json"
             | "application/strategic-merge-patch+json" => Ok(Syntax::Json),
             "application/yaml" | "application/apply-patch+yaml" | "text/yaml" => Ok(Syntax::Yaml),
+            "application/vnd.kubernetes.protobuf" => Ok(Syntax::Protobuf),
             other => Err(ApiError::unsupported_media(format!(
                 "the body of the request was in an unknown format ({other}) - accepted media types include: application/json, application/yaml"
             ))),
@@ -59,6 +63,7 @@ pub(super) fn decode(bytes: &[u8], syntax: Syntax) -> Result<Decoded, ApiError> 
                 .map_err(|error| error.to_string())
         }
         Syntax::Yaml => decode_yaml(bytes, &seen),
+        Syntax::Protobuf => protobuf::decode(bytes),
     };
     let value =
         value.map_err(|error| ApiError::bad_request(format!("error decoding the request body: {error}")))?;

@@ -94,6 +94,7 @@ async fn control_plane(product: Product) -> SocketAddr {
         Json(json!({ "items": [{
             "metadata": { "namespace": "default", "name": "shop-deployment" },
             "spec": {
+                "replicas": 4,
                 "resource": { "kind": "Deployment", "namespace": "default", "name": "shop" },
                 "placement": { "replicaScheduling": { "replicaSchedulingType": "Divided" } },
                 "clusters": clusters,
@@ -231,9 +232,9 @@ async fn react(
 async fn config(fleet: &Fleet, product: &Product) -> DrillConfig {
     DrillConfig {
         seed: 7,
-        duration: Duration::from_millis(6_500),
-        faults: vec!["power-off:eu@300ms".parse::<ScheduledFault>().unwrap()],
-        clear_at: Some(Duration::from_millis(3_800)),
+        duration: Duration::from_millis(7_000),
+        faults: vec!["power-off:eu@1s".parse::<ScheduledFault>().unwrap()],
+        clear_at: Some(Duration::from_millis(4_500)),
         dns: vec![dns(product.clone()).await, dns(product.clone()).await],
         names: vec![NAME.to_owned()],
         vip_port: fleet.members()[0].vip_addr().port(),

@@ -44,7 +44,9 @@ fn clusters(binding: &Value) -> &[Value] {
 
 /// An object without replicas may stay assigned to a cluster that is gone: there is nothing to evict.
 fn has_replicas(binding: &Value) -> bool {
-    binding["spec"]["replicas"].as_u64().is_some_and(|replicas| replicas > 0)
+    binding["spec"]["replicas"]
+        .as_u64()
+        .is_some_and(|replicas| replicas > 0)
 }
 
 fn holders(list: &Value, names: &EventLog) -> Vec<(String, ClusterMask)> {
@@ -64,7 +66,11 @@ fn holders(list: &Value, names: &EventLog) -> Vec<(String, ClusterMask)> {
             ),
         )
     };
-    items(list).iter().filter(|binding| has_replicas(binding)).map(holder).collect()
+    items(list)
+        .iter()
+        .filter(|binding| has_replicas(binding))
+        .map(holder)
+        .collect()
 }
 
 /// The replicas that templates and policies ask for over the whole fleet; `None` while one is not placed.

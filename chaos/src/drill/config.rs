@@ -14,7 +14,8 @@ pub struct DrillConfig {
     pub seed: u64,
     /// From the moment everything was ready to the end.
     pub duration: Duration,
-    /// What to inject, and when.
+    /// What to inject, and when. Leave a second before the first: only a cluster that was seen in answers before can
+    /// be seen to leave them.
     pub faults: Vec<ScheduledFault>,
     /// When to clear everything; `None` clears at the end.
     pub clear_at: Option<Duration>,

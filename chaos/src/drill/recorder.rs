@@ -33,6 +33,8 @@ pub struct Recorder {
 struct State {
     origin: Option<Instant>,
     answered: BTreeSet<(u16, u16)>,
+    /// Who held the bindings when last seen before the beginning.
+    holders: Vec<(String, ClusterMask)>,
     log: EventLog,
 }
 
@@ -48,15 +50,22 @@ impl Recorder {
             state: Arc::new(Mutex::new(State {
                 origin: None,
                 answered: BTreeSet::new(),
+                holders: Vec::new(),
                 log,
             })),
         }
     }
 
-    /// Starts the clock of the drill; what was seen before is forgotten.
+    /// Starts the clock of the drill; what was seen before is forgotten, but who held the bindings last.
     pub fn begin(&self) -> Instant {
         let now = Instant::now();
-        self.state.lock().origin = Some(now);
+        let mut state = self.state.lock();
+        state.origin = Some(now);
+        let holders = std::mem::take(&mut state.holders);
+        state
+            .log
+            .binding_samples
+            .push(BindingSample { at_us: 0, holders });
         now
     }
 
@@ -145,10 +154,13 @@ impl Recorder {
     }
 
     pub(super) fn bindings(&self, at: Instant, holders: Vec<(String, ClusterMask)>) {
+        let mut state = self.state.lock();
+        if state.origin.is_none() {
+            state.holders = holders;
+            return;
+        }
         let sample = |at_us| BindingSample { at_us, holders };
-        self.state
-            .lock()
-            .push(at, SAMPLES_MAX, |log| &mut log.binding_samples, sample);
+        state.push(at, SAMPLES_MAX, |log| &mut log.binding_samples, sample);
     }
 
     pub(super) fn set_desired(&self, desired: &[u32]) {

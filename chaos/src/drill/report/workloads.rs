@@ -52,7 +52,7 @@ pub(crate) fn affected<'a>(log: &'a EventLog, incident: &Incident) -> Vec<&'a st
         .binding_samples
         .iter()
         .rev()
-        .find(|sample| sample.at_us < incident.start_us);
+        .find(|sample| sample.at_us <= incident.start_us);
     let holders = before.into_iter().flat_map(|sample| &sample.holders);
     holders
         .filter(|(_, held_by)| held_by.meets(incident.clusters))

@@ -77,7 +77,12 @@ impl FieldSet {
                     set.children.insert(element(item, schema), inner);
                 }
             }
-            _ => set.member = true,
+            Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::String(_)
+            | Value::Array(_)
+            | Value::Object(_) => set.member = true,
         }
         set
     }

@@ -2,7 +2,7 @@
 
 /// RFC 1123 subdomain: what most object names must be.
 pub(crate) fn is_subdomain(name: &str) -> bool {
-    name.len() <= 253 && !name.is_empty() && name.split('.').all(|part| is_label_any_length(part))
+    name.len() <= 253 && !name.is_empty() && name.split('.').all(is_label_any_length)
 }
 
 /// RFC 1123 label: at most 63 characters, no dots.

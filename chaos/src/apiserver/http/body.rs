@@ -90,7 +90,7 @@ fn decode_yaml(bytes: &[u8], seen: &RefCell<Seen>) -> Result<Value, String> {
     let text = std::str::from_utf8(bytes).map_err(|error| error.to_string())?;
     let options = serde_saphyr::options! {
         duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
-        strict_booleans: false,
+        strict_booleans: true,
     };
     serde_saphyr::with_deserializer_from_str_with_options(text, options, |reader| {
         Node(seen).deserialize(reader)

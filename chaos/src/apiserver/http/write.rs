@@ -182,7 +182,7 @@ pub(super) async fn delete_options(call: &mut Call) -> Result<DeleteOptions, Api
         body::decode(&bytes, Syntax::of(&call.content_type)?)?.value
     };
     let text = |pointer: &str| body.pointer(pointer).and_then(Value::as_str);
-    let policy = text("/propagationPolicy").or(call.params.text("propagationPolicy"));
+    let policy = text("/propagationPolicy").or_else(|| call.params.text("propagationPolicy"));
     let orphan = body.get("orphanDependents").and_then(Value::as_bool);
     let propagation = match (policy, orphan) {
         (Some("Orphan"), _) | (None, Some(true)) => Propagation::Orphan,

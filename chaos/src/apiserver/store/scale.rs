@@ -33,7 +33,10 @@ pub(crate) fn read(kind: &Kind, object: &Value) -> Result<Value, ApiError> {
 /// The object with the replicas (and preconditions) of a written Scale.
 pub(super) fn write(kind: &Kind, before: &Value, scale: &Value) -> Result<Value, ApiError> {
     let paths = paths(kind)?;
-    let wanted = scale.pointer("/spec/replicas").cloned().unwrap_or(json!(0));
+    let wanted = scale
+        .pointer("/spec/replicas")
+        .cloned()
+        .unwrap_or_else(|| json!(0));
     let name = meta::name(before);
     match wanted.as_i64() {
         Some(count) if (0..=i64::from(i32::MAX)).contains(&count) => {}

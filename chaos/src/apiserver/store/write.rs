@@ -100,7 +100,7 @@ impl Store {
                     "the name of the object ({inside}) does not match the name on the URL ({name})"
                 )));
             }
-            placement(kind, Some(namespace), &meta::namespace(&object).to_owned())?;
+            placement(kind, Some(namespace), meta::namespace(&object))?;
             decode(kind, &mut object, options)?;
         }
         let mut state = self.inner.state.write();

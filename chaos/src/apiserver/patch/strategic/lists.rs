@@ -75,7 +75,7 @@ pub(super) fn delete_primitives(
 }
 
 /// Brings the items the order names into that order; others keep their places between them.
-pub(super) fn reorder(items: &mut Vec<Value>, order: &Value, merge_key: Option<&str>) -> Result<(), String> {
+pub(super) fn reorder(items: &mut [Value], order: &Value, merge_key: Option<&str>) -> Result<(), String> {
     let order = order.as_array().ok_or("$setElementOrder must be a list")?;
     let rank = |item: &Value| {
         order.iter().position(|wanted| match merge_key {

@@ -91,7 +91,7 @@ pub(super) fn ingress(object: &Value, causes: &mut Vec<Cause>) {
             }
             let text = path.get("path").and_then(Value::as_str).unwrap_or_default();
             let absolute = path.get("pathType").and_then(Value::as_str) == Some("ImplementationSpecific");
-            if !text.starts_with('/') && !(absolute && text.is_empty()) {
+            if !(text.starts_with('/') || absolute && text.is_empty()) {
                 causes.push(Cause::invalid(
                     format!("{at}.path"),
                     &text.into(),

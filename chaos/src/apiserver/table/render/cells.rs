@@ -250,7 +250,7 @@ fn service(column: &str, object: &Value) -> Value {
             let found = ingress
                 .into_iter()
                 .flatten()
-                .filter_map(|entry| entry.get("ip").or(entry.get("hostname"))?.as_str());
+                .filter_map(|entry| entry.get("ip").or_else(|| entry.get("hostname"))?.as_str());
             let listed = object
                 .pointer("/spec/externalIPs")
                 .and_then(Value::as_array)
@@ -421,7 +421,7 @@ fn ingress(column: &str, object: &Value) -> Value {
                 .and_then(Value::as_array)
                 .into_iter()
                 .flatten();
-            let found = list.filter_map(|entry| entry.get("ip").or(entry.get("hostname"))?.as_str());
+            let found = list.filter_map(|entry| entry.get("ip").or_else(|| entry.get("hostname"))?.as_str());
             json!(found.collect::<Vec<_>>().join(","))
         }
         "Ports" => json!(if object.pointer("/spec/tls").is_some() {

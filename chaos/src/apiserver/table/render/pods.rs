@@ -82,7 +82,7 @@ fn status(pod: &Value) -> String {
         .to_owned();
     }
     let mut word = text("/status/reason")
-        .or(text("/status/phase"))
+        .or_else(|| text("/status/phase"))
         .unwrap_or("Unknown")
         .to_owned();
     for status in statuses(pod) {
@@ -91,7 +91,7 @@ fn status(pod: &Value) -> String {
                 .pointer(&format!("/state/{state}/reason"))
                 .and_then(Value::as_str)
         };
-        if let Some(found) = reason("waiting").or(reason("terminated")) {
+        if let Some(found) = reason("waiting").or_else(|| reason("terminated")) {
             found.clone_into(&mut word);
         }
     }

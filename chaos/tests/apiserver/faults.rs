@@ -10,8 +10,8 @@ use super::{client, config_map, config_maps, refusal, server};
 async fn errors_hangs_and_stale_lists() {
     let (server, kube_client) = server(64).await;
     let api = config_maps(&kube_client);
-    server.switches().set_error_rate(503, 1.0);
-    assert_eq!(refusal(api.get("a").await).0, 503);
+    server.switches().set_error_rate(500, 1.0);
+    assert_eq!(refusal(api.get("a").await).0, 500);
     server.switches().clear();
     assert_eq!(server.switches().injected_errors(), 1);
 

@@ -75,7 +75,7 @@ async fn dependents_follow_their_last_owner() {
     assert_eq!(names(&client).await, ["b", "shared"]);
     let shared = api.get("shared").await.unwrap();
     assert_eq!(shared.owner_references().len(), 1);
-    api.delete("b", &DeleteParams::default().orphan()).await.unwrap();
+    api.delete("b", &DeleteParams::orphan()).await.unwrap();
     assert_eq!(names(&client).await, ["shared"]);
     assert!(api.get("shared").await.unwrap().owner_references().is_empty());
     owned(&client, "lost", &[&a]).await;

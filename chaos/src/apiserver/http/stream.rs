@@ -100,6 +100,16 @@ pub(super) fn watch(
         Some(seconds) if seconds > 0 => Duration::from_secs(seconds.min(86_400)),
         Some(_) | None => Duration::from_secs(fastrand::u64(1_800..3_600)),
     };
+    // As the real server: once the request itself is in order, what goes wrong is an event of the stream.
+    // Clients (kube-rs among them) list again upon a 410 event, and only upon that.
+    let events = match WatchStream::open(context.store.clone(), kind.clone(), namespace, selector, start) {
+        Ok(events) => events,
+        Err(error) => {
+            let failed = line("ERROR", error.to_status().to_string().as_bytes());
+            let frames = stream::iter([Ok::<_, std::io::Error>(failed)]);
+            return Ok(respond::response(200, "application/json", StreamBody::new(frames).boxed_unsync()));
+        }
+    };
     let now = Instant::now();
     let watch = Watch {
         _slot: slot,
@@ -108,7 +118,7 @@ pub(super) fn watch(
         first: true,
         initial,
         initial_end: streaming_list,
-        events: WatchStream::open(context.store.clone(), kind.clone(), namespace, selector, start)?,
+        events,
         bookmarks: params.get("allowWatchBookmarks").is_some() && params.flag("allowWatchBookmarks"),
         next_bookmark: now + bookmark_interval(),
         deadline: now + timeout,

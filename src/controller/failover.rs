@@ -90,7 +90,7 @@ fn read(context: &Context, leadership: &mut Leadership, defaults: &Settings, pod
         wall: wall(),
         health: reader::health(&context.verdicts()),
         clusters: Arc::new(schedule::reconcile::cluster_views(&context.index, &context.kinds)),
-        bindings: Arc::new(reader::bindings(&context.index, &context.kinds)),
+        bindings: Arc::new(reader::bindings(&context.index, &context.kinds, &context.fresh.load())),
         settings: Arc::new(reader::settings(&context.index, &context.kinds, defaults)),
         budget: leadership.tokens(now),
         epoch: leadership.epoch,

@@ -22,7 +22,7 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 #[derive(Debug, thiserror::Error)]
 pub enum LeadershipError {
-    #[error("{verb} FailoverEpoch {NAME}: {source}")]
+    #[error("{verb} FailoverEpoch {NAME}: {}", store::reason(source))]
     Api { verb: &'static str, source: Box<kube::Error> },
     #[error("{verb} FailoverEpoch {NAME}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
     Timeout { verb: &'static str },

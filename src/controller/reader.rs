@@ -1,19 +1,23 @@
 //! The failover planner's world, read from the index and the verdicts. Pure.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use lifeboat_health::{FleetView, Path, Verdict};
 use serde_json::Value;
 
 use super::Kinds;
 use crate::{
-    api::{FailoverPolicy, ResourceBinding, TargetCluster, view},
+    api::{FailoverPolicy, ResourceBinding, TargetCluster, TrafficPolicy, view},
     failover::{
         BindingId, BindingView, ClusterHealth, Movement, Phase, Settings, TaskView,
         executor::{HOME, MOVEMENT},
     },
     interpret,
     schedule::Resources,
+    steer::{self, compile::WorkloadKey},
     store::{Index, annotation, name, namespace, resource_version},
 };
 
@@ -36,13 +40,18 @@ pub(super) fn health(verdicts: &FleetView) -> BTreeMap<String, ClusterHealth> {
 }
 
 /// Every binding that can be read; one that cannot is left as it is.
-pub(super) fn bindings(index: &Index, kinds: &Kinds) -> Vec<BindingView> {
+/// Ready replicas count only from the members in `fresh`: an older report is a memory.
+pub(super) fn bindings(index: &Index, kinds: &Kinds, fresh: &BTreeSet<String>) -> Vec<BindingView> {
     let ttls = ttls(index, kinds);
     [&kinds.binding, &kinds.cluster_binding]
         .into_iter()
         .flat_map(|kind| index.list(kind))
         .filter(|binding| binding.pointer("/metadata/deletionTimestamp").is_none())
         .filter_map(|binding| read(&binding, &ttls))
+        .map(|mut binding| {
+            binding.ready.retain(|cluster, _| fresh.contains(cluster));
+            binding
+        })
         .collect()
 }
 
@@ -52,11 +61,13 @@ type Ttls = BTreeMap<(String, String, String), Duration>;
 fn ttls(index: &Index, kinds: &Kinds) -> Ttls {
     let mut ttls = Ttls::new();
     for policy in index.list(&kinds.traffic_policy) {
-        let text = |pointer: &str| policy.pointer(pointer).and_then(Value::as_str).unwrap_or("").to_owned();
-        let ttl = policy.pointer("/spec/ttl").and_then(Value::as_u64).unwrap_or(0);
-        let key = (namespace(&policy).to_owned(), text("/spec/workload/kind"), text("/spec/workload/name"));
-        let longest = ttls.entry(key).or_default();
-        *longest = (*longest).max(Duration::from_secs(ttl));
+        // One that cannot be read is not served either.
+        let Ok(policy) = view::<TrafficPolicy>(&policy).map(|typed| steer::read::policy(&policy, &typed)) else {
+            continue;
+        };
+        let WorkloadKey { api_version: _, kind, namespace, name } = policy.workload;
+        let longest = ttls.entry((namespace, kind, name)).or_default();
+        *longest = (*longest).max(Duration::from_secs(u64::from(policy.ttl)));
     }
     ttls
 }

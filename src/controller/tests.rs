@@ -207,7 +207,7 @@ fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
         health.insert(name.to_owned(), ClusterHealth { traffic: verdict, control: verdict, returned_since: None });
     }
     for tick in 0..50_u64 {
-        let bindings = reader::bindings(&api.index, &api.kinds);
+        let bindings = reader::bindings(&api.index, &api.kinds, &["b", "c"].map(str::to_owned).into());
         let clusters = schedule::reconcile::cluster_views(&api.index, &api.kinds);
         let world = World {
             now: lifeboat_health::MonoTime::from_micros(tick * 100_000),

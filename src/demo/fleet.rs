@@ -39,12 +39,6 @@ const SAMPLES: [(&str, &str); 3] = [
     ("reports.yaml", include_str!("../../deploy/samples/reports.yaml")),
 ];
 
-/// A sample application: its global name and the workload behind it.
-pub(super) struct Sample {
-    pub(super) name: String,
-    pub(super) workload: WorkloadRef,
-}
-
 pub(super) struct DemoFleet {
     members: Fleet,
     control_plane: ApiServer,
@@ -109,15 +103,22 @@ impl DemoFleet {
         self.control_plane.addr()
     }
 
-    /// The samples that were installed, as their traffic policies name them.
-    pub(super) fn samples(&self) -> Vec<Sample> {
-        let sample = |object: Value| {
-            let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-            let namespace = text("/metadata/namespace").unwrap_or_else(|| "default".to_owned());
-            let workload = WorkloadRef { namespace, name: text("/spec/workload/name")? };
-            Some(Sample { name: text("/spec/name")?, workload })
-        };
-        self.samples.iter().filter(|object| object["kind"] == "TrafficPolicy").cloned().filter_map(sample).collect()
+    /// The global names of the samples that were installed.
+    pub(super) fn names(&self) -> Vec<String> {
+        let policies = self.samples.iter().filter(|object| object["kind"] == "TrafficPolicy");
+        policies.filter_map(|policy| Some(policy.pointer("/spec/name")?.as_str()?.to_owned())).collect()
+    }
+
+    /// The Deployments of the samples that were installed.
+    pub(super) fn workloads(&self) -> Vec<WorkloadRef> {
+        self.samples
+            .iter()
+            .filter(|object| object["kind"] == "Deployment")
+            .map(|object| WorkloadRef {
+                namespace: store::namespace(object).to_owned(),
+                name: store::name(object).to_owned(),
+            })
+            .collect()
     }
 
     /// How the product's parts reach the control plane.

@@ -13,11 +13,7 @@ use lifeboat_chaos::{
 use tokio::{sync::mpsc, time::Instant};
 use tokio_util::sync::CancellationToken;
 
-use super::{
-    Options,
-    fleet::{DemoFleet, Sample},
-    output::Printer,
-};
+use super::{Options, fleet::DemoFleet, output::Printer};
 use crate::timeline::Timeline;
 
 /// TTL of the samples' names, in seconds; `deploy/samples/` has it.
@@ -67,14 +63,13 @@ pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
 
 async fn drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode> {
     let Stage { options, fleet, timeline: _, faults, live, printer, stop } = stage;
-    let samples = fleet.samples();
     let config = DrillConfig {
         seed: options.seed,
         duration,
         faults: options.script.faults.clone(),
         clear_at: options.script.clear,
         dns: options.dns.clone(),
-        names: samples.iter().map(|sample| sample.name.clone()).collect(),
+        names: fleet.names(),
         vip_port: options.vip_port,
         members: fleet
             .members()
@@ -88,7 +83,7 @@ async fn drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode
             .collect(),
         control_plane: fleet.api(),
         console: options.console,
-        workloads: samples.iter().map(|sample| sample.workload.clone()).collect(),
+        workloads: fleet.workloads(),
         users: USERS,
         user_interval: USER_INTERVAL,
         preflight: PREFLIGHT,
@@ -133,7 +128,7 @@ fn conclude(stage: &Stage<'_>, report: &DrillReport) -> anyhow::Result<ExitCode>
 /// Users and prober run, faults come from the command line, the console or another terminal.
 async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
     let Stage { options, fleet, timeline: _, faults, live, printer, stop } = stage;
-    let names: Vec<String> = fleet.samples().into_iter().map(|Sample { name, workload: _ }| name).collect();
+    let names = fleet.names();
     let mut running = None;
     if !names.is_empty() {
         let probes = ProberConfig { servers: options.dns.clone(), names: names.clone() };

@@ -188,7 +188,7 @@ impl Link {
                 Ok(Outcome::Moot | Outcome::Conflict) => {}
                 Err(error) => {
                     tracing::warn!(cluster = self.cluster, error = %error, "applying a manifest failed");
-                    self.failures.insert((kind.clone(), key), root_cause(&error));
+                    self.failures.insert((kind.clone(), key), error.to_string());
                 }
             }
         }
@@ -325,15 +325,6 @@ async fn served(client: &Client) -> Option<Value> {
         Some(json!({ "kubernetesVersion": version.git_version, "apiEnablements": enablements }))
     };
     tokio::time::timeout(REQUEST_TIMEOUT, asked).await.ok()?
-}
-
-/// The message of the API server alone, without what we did.
-fn root_cause(error: &crate::store::WriteError) -> String {
-    let mut cause: &dyn std::error::Error = error;
-    while let Some(source) = cause.source() {
-        cause = source;
-    }
-    cause.to_string()
 }
 
 /// The date for a condition; no decision reads it.

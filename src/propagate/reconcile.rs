@@ -3,10 +3,10 @@
 
 use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
-    binding,
+    binding, names,
     policy::{self, PolicyView},
     status, works,
 };
@@ -51,6 +51,7 @@ pub fn policies(index: &Index, kinds: &Kinds, round: &mut Round) -> Vec<PolicyVi
 /// One round over all templates of `template_kinds`.
 pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round {
     let mut round = Round::default();
+    round.writes.extend(execution_namespaces(index, kinds));
     let policies = policies(index, kinds, &mut round);
     let works = works_by_binding(index, kinds);
     let mut templates: BTreeMap<(Kind, Key), Arc<Value>> = BTreeMap::new();
@@ -95,6 +96,17 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
         }
     }
     round
+}
+
+/// Each cluster's works live in a namespace of its own.
+fn execution_namespaces(index: &Index, kinds: &Kinds) -> Vec<Write> {
+    let kind = &kinds.namespace;
+    let missing = |cluster: Arc<Value>| {
+        let key = Key::new("", &names::execution_namespace(name(&cluster)));
+        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": key.name } });
+        index.get(kind, &key).is_none().then(|| Write { kind: kind.clone(), key, op: Op::Create(object) })
+    };
+    index.list(&kinds.cluster).into_iter().filter_map(missing).collect()
 }
 
 /// Karmada never propagates from these (`--skipped-propagating-namespaces kube-.*`).
@@ -230,7 +242,7 @@ fn remove_all(round: &mut Round, kinds: &Kinds, kind: &Kind, held: &Value, exist
             .flatten()
             .filter(|f| *f != binding::FINALIZER)
             .collect();
-        let patch = serde_json::json!({ "metadata": { "finalizers": kept } });
+        let patch = json!({ "metadata": { "finalizers": kept } });
         round.writes.push(Write {
             kind: kind.clone(),
             key: Key::of(held),

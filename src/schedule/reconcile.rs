@@ -8,6 +8,7 @@ use super::{ClusterView, Decision, Request, Resources, ScheduleError, schedule};
 use crate::{
     api::{Cluster, ResourceBindingSpec, view},
     controller::Kinds,
+    failover::executor::{HOME, MOVEMENT},
     member::condition,
     store::{Index, Key, Kind, Op, Write, annotation, generation},
 };
@@ -54,11 +55,12 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
     let applied = annotation(binding, APPLIED_PLACEMENT);
     let placement_text = serde_json::to_string(placement).unwrap_or_default();
     let placement_changed = applied != Some(&placement_text);
-    let moving = binding.pointer("/metadata/annotations/lifeboat.dev~1home").is_some()
-        || binding.pointer("/metadata/annotations/lifeboat.dev~1movement").is_some();
     let fresh = fresh(binding, &spec);
-    // Once placed, a binding that the failover planner is moving is the planner's until it is at home again.
-    if moving && !placement_changed && !fresh && !replicas_changed(&spec) {
+    // What the failover planner is moving is the planner's, although a move raises more replicas than are asked
+    // for; what it has displaced is the planner's until it is at home again, unless somebody asks for something else.
+    let moving = annotation(binding, MOVEMENT).is_some();
+    let displaced = annotation(binding, HOME).is_some() && !replicas_changed(&spec);
+    if (moving || displaced) && !placement_changed && !fresh {
         return Vec::new();
     }
     let divided = placement.divides_replicas() && spec.replicas > 0;
@@ -124,7 +126,7 @@ fn placed(
             "metadata": {
                 "resourceVersion": binding["metadata"]["resourceVersion"],
                 "annotations": {
-                    APPLIED_PLACEMENT: placement, "lifeboat.dev/home": null, "lifeboat.dev/movement": null,
+                    APPLIED_PLACEMENT: placement, HOME: null, MOVEMENT: null,
                 },
             },
             "spec": { "clusters": decision.clusters },

@@ -112,7 +112,7 @@ fn zone(object: &Value, zone: &api::Zone) -> ZoneView {
     }
 }
 
-fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView {
+pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView {
     let spec = &policy.spec;
     let namespace = namespace(object).to_owned();
     // A service without a workload is backed by the Deployment of its name, as is the custom.

@@ -50,10 +50,22 @@ pub enum Outcome {
 
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
-    #[error("{verb} {kind} {key}: {source}")]
-    Api { verb: &'static str, kind: String, key: Key, source: Box<kube::Error> },
+    #[error("{verb} {kind} {key}: {reason}")]
+    Api { verb: &'static str, kind: String, key: Key, reason: String },
     #[error("{verb} {kind} {key}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
     Timeout { verb: &'static str, kind: String, key: Key },
+}
+
+/// What the API server said, or what kept it from saying anything.
+pub fn reason(error: &kube::Error) -> String {
+    if let kube::Error::Api(status) = error {
+        return status.message.clone();
+    }
+    let mut cause: &dyn std::error::Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    cause.to_string()
 }
 
 #[derive(Clone)]
@@ -119,7 +131,7 @@ impl Writer {
                 verb,
                 kind: kind.kind.clone(),
                 key: key.clone(),
-                source: Box::new(error),
+                reason: reason(&error),
             }),
             Err(_elapsed) => Err(WriteError::Timeout { verb, kind: kind.kind.clone(), key: key.clone() }),
         }

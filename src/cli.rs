@@ -22,7 +22,13 @@ struct Cli {
     #[command(subcommand)]
     command: Command,
     /// What to log on standard error, e.g. `info` or `lifeboat=debug,lifeboat_dns=trace`.
-    #[arg(long, global = true, env = "LIFEBOAT_LOG", default_value = "warn", value_name = "FILTER")]
+    #[arg(
+        long,
+        global = true,
+        env = "LIFEBOAT_LOG",
+        default_value = "warn",
+        value_name = "FILTER"
+    )]
     log: String,
 }
 
@@ -49,7 +55,12 @@ enum Command {
 #[derive(Args, Clone)]
 struct ServerArgs {
     /// The server to ask.
-    #[arg(long, env = "LIFEBOAT_SERVER", default_value = "http://127.0.0.1:8080", value_name = "URL")]
+    #[arg(
+        long,
+        env = "LIFEBOAT_SERVER",
+        default_value = "http://127.0.0.1:8080",
+        value_name = "URL"
+    )]
     server: http::Uri,
     /// Token for a server beyond loopback.
     #[arg(long, env = "LIFEBOAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
@@ -67,7 +78,11 @@ enum Format {
 
 impl ServerArgs {
     fn client(&self) -> Result<Client, ClientError> {
-        let Self { server, token, output: _ } = self;
+        let Self {
+            server,
+            token,
+            output: _,
+        } = self;
         Client::new(server.clone(), token.clone())
     }
 }
@@ -91,13 +106,20 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::error(&format!("{error:#}"));
-            ExitCode::from(error.downcast_ref::<ClientError>().map_or(1, ClientError::exit_code))
+            ExitCode::from(
+                error
+                    .downcast_ref::<ClientError>()
+                    .map_or(1, ClientError::exit_code),
+            )
         }
     }
 }
 
 fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread().enable_all().build()?.block_on(work)
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
 }
 
 fn start_log(filter: &str) -> anyhow::Result<()> {

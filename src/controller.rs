@@ -118,7 +118,11 @@ impl Controller {
                 shared.store(Arc::new(Status::default()));
             })
             .map_err(ControllerError::Runtime)?;
-        Ok(Self { stop, thread: Some(thread), status })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+            status,
+        })
     }
 
     /// What the controller last reported; `running` is false before it leads and after it stops.
@@ -177,8 +181,14 @@ async fn lead(
         fresh: ArcSwap::default(),
     });
     let kinds = &context.kinds;
-    let leadership =
-        Leadership::take(client.clone(), &kinds.failover_epoch, &config.holder, config.rate, config.clock.now()).await?;
+    let leadership = Leadership::take(
+        client.clone(),
+        &kinds.failover_epoch,
+        &config.holder,
+        config.rate,
+        config.clock.now(),
+    )
+    .await?;
     let watches = Watches::new(client, index.clone());
     for kind in kinds.watched() {
         watches.start(&kind);

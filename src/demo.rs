@@ -74,7 +74,9 @@ async fn with_state(options: Options) -> anyhow::Result<ExitCode> {
     match options.state.clone() {
         Some(folder) => {
             std::fs::create_dir_all(&folder).with_context(|| format!("--state {}", folder.display()))?;
-            let folder = folder.canonicalize().with_context(|| format!("--state {}", folder.display()))?;
+            let folder = folder
+                .canonicalize()
+                .with_context(|| format!("--state {}", folder.display()))?;
             start_and_run(&options, &folder, &stop).await
         }
         None => {
@@ -108,7 +110,11 @@ fn stop_on_signal() -> anyhow::Result<CancellationToken> {
     Ok(stop)
 }
 
-async fn start_and_run(options: &Options, folder: &Path, stop: &CancellationToken) -> anyhow::Result<ExitCode> {
+async fn start_and_run(
+    options: &Options,
+    folder: &Path,
+    stop: &CancellationToken,
+) -> anyhow::Result<ExitCode> {
     let printer = Printer::new(options.headless);
     let mut metrics = Registry::with_prefix("lifeboat");
     let fleet = DemoFleet::start(options, folder).await?;

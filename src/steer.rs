@@ -8,9 +8,9 @@
 //! previous plan ───┘                  └─> conditions         dns <─ shard::assemble┘
 //! ```
 //! Pure: the same inputs give the same plan, and a plan whose content did not change keeps its stamp.
-pub mod compile;
-pub mod read;
-pub mod publisher;
 pub mod assembler;
+pub mod compile;
 pub mod invariants;
+pub mod publisher;
+pub mod read;
 pub mod shard;

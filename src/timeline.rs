@@ -88,19 +88,42 @@ impl Timeline {
 
     /// Enters a change of verdict, once, whichever consumer tells it first.
     pub fn transition(&self, teller: &str, transition: &Transition) {
-        let Transition { cluster, path, family: _, from, to, at: _, q, fresh, evidence, reason } = transition;
+        let Transition {
+            cluster,
+            path,
+            family: _,
+            from,
+            to,
+            at: _,
+            q,
+            fresh,
+            evidence,
+            reason,
+        } = transition;
         let now = self.clock.now();
         let mut ring = self.ring.lock();
-        ring.transitions.retain(|told| now.saturating_since(told.at) < SAME_EVENT);
-        if ring.transitions.iter().any(|t| t.cluster == *cluster && t.path == *path && t.to == *to) {
+        ring.transitions
+            .retain(|told| now.saturating_since(told.at) < SAME_EVENT);
+        if ring
+            .transitions
+            .iter()
+            .any(|t| t.cluster == *cluster && t.path == *path && t.to == *to)
+        {
             return;
         }
-        ring.transitions.push(Told { cluster: cluster.clone(), path: *path, to: *to, at: now });
+        ring.transitions.push(Told {
+            cluster: cluster.clone(),
+            path: *path,
+            to: *to,
+            at: now,
+        });
         let path_name = match path {
             Path::Traffic => "traffic",
             Path::Control => "control",
         };
-        let detail = format!("{path_name} path {from:?} to {to:?}: {reason} ({fresh} fresh observers, quorum {q}; told by {teller})");
+        let detail = format!(
+            "{path_name} path {from:?} to {to:?}: {reason} ({fresh} fresh observers, quorum {q}; told by {teller})"
+        );
         let kind = match path {
             Path::Traffic => format!("cluster.{}", verdict_word(*to)),
             Path::Control => format!("cluster.control.{}", verdict_word(*to)),
@@ -123,7 +146,12 @@ impl Timeline {
     /// Entries with an id above `after`, oldest first, and the live continuation without a gap.
     pub fn since(&self, after: u64) -> (Vec<Entry>, broadcast::Receiver<Entry>) {
         let ring = self.ring.lock();
-        let past = ring.entries.iter().filter(|entry| entry.id > after).cloned().collect();
+        let past = ring
+            .entries
+            .iter()
+            .filter(|entry| entry.id > after)
+            .cloned()
+            .collect();
         (past, self.live.subscribe())
     }
 
@@ -156,7 +184,10 @@ impl Timeline {
 }
 
 fn hard_names(text: &str) -> Vec<String> {
-    text.split(", ").filter(|name| !name.is_empty()).map(str::to_owned).collect()
+    text.split(", ")
+        .filter(|name| !name.is_empty())
+        .map(str::to_owned)
+        .collect()
 }
 
 fn verdict_word(verdict: Verdict) -> &'static str {

@@ -63,7 +63,10 @@ impl Client {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, ClientError> {
-        let unreachable = |source: anyhow::Error| ClientError::Unreachable { server: self.server.clone(), source };
+        let unreachable = |source: anyhow::Error| ClientError::Unreachable {
+            server: self.server.clone(),
+            source,
+        };
         let base = self.server.to_string();
         let mut request = Request::builder()
             .method(method)
@@ -73,22 +76,40 @@ impl Client {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
-        let request = request.body(Full::new(body)).map_err(|error| unreachable(error.into()))?;
+        let request = request
+            .body(Full::new(body))
+            .map_err(|error| unreachable(error.into()))?;
         let exchange = async {
             let response = self.http.request(request).await?;
             let status = response.status();
-            let body = Limited::new(response.into_body(), LARGEST_ANSWER_BYTES).collect().await;
-            anyhow::Ok((status, body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes()))
+            let body = Limited::new(response.into_body(), LARGEST_ANSWER_BYTES)
+                .collect()
+                .await;
+            anyhow::Ok((
+                status,
+                body.map_err(|error| anyhow::anyhow!("{error}"))?.to_bytes(),
+            ))
         };
         let (status, body) = tokio::time::timeout(TIMEOUT, exchange)
             .await
-            .map_err(|_elapsed| ClientError::Timeout { server: self.server.clone() })?
+            .map_err(|_elapsed| ClientError::Timeout {
+                server: self.server.clone(),
+            })?
             .map_err(|error| unreachable(anyhow::anyhow!("{}", error.root_cause())))?;
-        let answer = if body.is_empty() { Ok(Value::Null) } else { serde_json::from_slice(&body) };
+        let answer = if body.is_empty() {
+            Ok(Value::Null)
+        } else {
+            serde_json::from_slice(&body)
+        };
         if status.is_success() {
-            return answer.map_err(|source| ClientError::NotJson { server: self.server.clone(), source });
+            return answer.map_err(|source| ClientError::NotJson {
+                server: self.server.clone(),
+                source,
+            });
         }
-        let told = answer.ok().and_then(|answer| answer.get("error")?.as_str().map(str::to_owned));
+        let told = answer
+            .ok()
+            .and_then(|answer| answer.get("error")?.as_str().map(str::to_owned));
         let message = told.unwrap_or_else(|| format!("{} answered {status} to {path}", self.server));
         Err(ClientError::Refused { status, message })
     }

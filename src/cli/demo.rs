@@ -78,9 +78,17 @@ impl Demo {
         anyhow::ensure!(!dns.is_empty(), "--dns: at least one address is needed");
         let last = faults.iter().map(|fault| fault.at).chain(clear).max();
         if let (Some(duration), Some(last)) = (duration, last) {
-            anyhow::ensure!(last < duration, "--duration {duration:?} ends before the script does, at {last:?}");
+            anyhow::ensure!(
+                last < duration,
+                "--duration {duration:?} ends before the script does, at {last:?}"
+            );
         }
-        let script = Script { duration, faults, clear, report };
+        let script = Script {
+            duration,
+            faults,
+            clear,
+            report,
+        };
         let options = Options {
             headless,
             script,

@@ -24,7 +24,12 @@ pub(super) struct Explain {
 
 impl Explain {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { subject, client, kind, server } = self;
+        let Self {
+            subject,
+            client,
+            kind,
+            server,
+        } = self;
         let path = match subject.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
             ["cluster", name] => format!("/api/explain/cluster/{}", encode(name)),
             ["name", name] | [name] => {
@@ -76,8 +81,10 @@ pub(super) fn print(value: &Value, depth: usize) {
 }
 
 fn one_line(fields: &serde_json::Map<String, Value>) -> Option<String> {
-    let cells: Option<Vec<String>> =
-        fields.iter().map(|(name, value)| Some(format!("{name} {}", scalar(value)?))).collect();
+    let cells: Option<Vec<String>> = fields
+        .iter()
+        .map(|(name, value)| Some(format!("{name} {}", scalar(value)?)))
+        .collect();
     cells.map(|cells| cells.join(", "))
 }
 

@@ -69,17 +69,24 @@ impl Fault {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { server, action } = self;
         let client = server.client()?;
-        let inject = |kind: FaultKind, clusters: Vec<String>, duration: Duration, delay_ms: Option<u64>| {
-            json!({ "kind": kind, "clusters": clusters, "for": duration.for_, "delay_ms": delay_ms })
-        };
+        let inject = |kind: FaultKind, clusters: Vec<String>, duration: Duration, delay_ms: Option<u64>| json!({ "kind": kind, "clusters": clusters, "for": duration.for_, "delay_ms": delay_ms });
         let body = match action {
-            Action::PowerOff(Inject { clusters, duration }) => inject(FaultKind::PowerOff, clusters, duration, None),
-            Action::BlackHole(Inject { clusters, duration }) => inject(FaultKind::BlackHole, clusters, duration, None),
-            Action::ApiDown(Inject { clusters, duration }) => inject(FaultKind::ApiDown, clusters, duration, None),
-            Action::VipDown(Inject { clusters, duration }) => inject(FaultKind::VipDown, clusters, duration, None),
-            Action::Slow(Slow { inject: Inject { clusters, duration }, delay_ms }) => {
-                inject(FaultKind::Slow, clusters, duration, Some(delay_ms))
+            Action::PowerOff(Inject { clusters, duration }) => {
+                inject(FaultKind::PowerOff, clusters, duration, None)
             }
+            Action::BlackHole(Inject { clusters, duration }) => {
+                inject(FaultKind::BlackHole, clusters, duration, None)
+            }
+            Action::ApiDown(Inject { clusters, duration }) => {
+                inject(FaultKind::ApiDown, clusters, duration, None)
+            }
+            Action::VipDown(Inject { clusters, duration }) => {
+                inject(FaultKind::VipDown, clusters, duration, None)
+            }
+            Action::Slow(Slow {
+                inject: Inject { clusters, duration },
+                delay_ms,
+            }) => inject(FaultKind::Slow, clusters, duration, Some(delay_ms)),
             Action::ControllerDown(duration) => inject(FaultKind::ControllerDown, Vec::new(), duration, None),
             Action::List => {
                 let faults = client.get("/api/demo/faults").await?;
@@ -87,7 +94,10 @@ impl Fault {
                 return Ok(ExitCode::SUCCESS);
             }
             Action::Clear { id } => {
-                let path = id.map_or_else(|| "/api/demo/faults".to_owned(), |id| format!("/api/demo/faults/{id}"));
+                let path = id.map_or_else(
+                    || "/api/demo/faults".to_owned(),
+                    |id| format!("/api/demo/faults/{id}"),
+                );
                 let cleared = client.send(Method::DELETE, &path, None).await?;
                 print(&cleared, server.output);
                 return Ok(ExitCode::SUCCESS);
@@ -104,23 +114,39 @@ fn print(faults: &Value, format: Format) {
         return output::json(faults);
     }
     let one = std::slice::from_ref(faults);
-    let list = faults.get("faults").or_else(|| faults.get("cleared")).and_then(Value::as_array);
+    let list = faults
+        .get("faults")
+        .or_else(|| faults.get("cleared"))
+        .and_then(Value::as_array);
     let faults = list.map_or(one, Vec::as_slice);
     if faults.is_empty() {
         return output::line("no fault is in force");
     }
     let text = |fault: &Value, field: &str| match &fault[field] {
         Value::String(text) => text.clone(),
-        Value::Array(items) => items.iter().filter_map(Value::as_str).collect::<Vec<_>>().join(","),
+        Value::Array(items) => items
+            .iter()
+            .filter_map(Value::as_str)
+            .collect::<Vec<_>>()
+            .join(","),
         Value::Null => String::new(),
         other @ (Value::Bool(_) | Value::Number(_) | Value::Object(_)) => other.to_string(),
     };
     let seconds = |fault: &Value| {
-        fault["remainingMs"].as_u64().map_or_else(String::new, |ms| format!("{}s", ms.div_ceil(1000)))
+        fault["remainingMs"]
+            .as_u64()
+            .map_or_else(String::new, |ms| format!("{}s", ms.div_ceil(1000)))
     };
     let rows: Vec<Vec<String>> = faults
         .iter()
-        .map(|fault| vec![text(fault, "id"), text(fault, "kind"), text(fault, "clusters"), seconds(fault)])
+        .map(|fault| {
+            vec![
+                text(fault, "id"),
+                text(fault, "kind"),
+                text(fault, "clusters"),
+                seconds(fault),
+            ]
+        })
         .collect();
     output::table(&["ID", "KIND", "CLUSTERS", "ENDS IN"], &rows);
 }

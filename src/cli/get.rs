@@ -41,9 +41,16 @@ impl Get {
         };
         let mut list = server.client()?.get(path).await?;
         if let (Some(name), Some(items)) = (&name, list.as_array_mut()) {
-            let known: Vec<String> = items.iter().filter_map(|i| i[field].as_str().map(str::to_owned)).collect();
+            let known: Vec<String> = items
+                .iter()
+                .filter_map(|i| i[field].as_str().map(str::to_owned))
+                .collect();
             items.retain(|item| item[field].as_str() == Some(name));
-            anyhow::ensure!(!items.is_empty(), "{path}: nothing is named {name:?}; known: {}", known.join(", "));
+            anyhow::ensure!(
+                !items.is_empty(),
+                "{path}: nothing is named {name:?}; known: {}",
+                known.join(", ")
+            );
         }
         if server.output == Format::Json {
             output::json(&list);
@@ -78,7 +85,12 @@ fn clusters(clusters: &[Cluster]) {
             ]
         })
         .collect();
-    output::table(&["NAME", "PROVIDER", "REGION", "TRAFFIC", "CONTROL", "READY", "VIP", "FAULTS"], &rows);
+    output::table(
+        &[
+            "NAME", "PROVIDER", "REGION", "TRAFFIC", "CONTROL", "READY", "VIP", "FAULTS",
+        ],
+        &rows,
+    );
 }
 
 fn total(path: &PathState) -> u32 {
@@ -91,11 +103,23 @@ fn names(names: &[Name]) {
         .flat_map(|name| {
             name.servers.iter().map(|at| {
                 let answers = at.answers.iter().map(|share| {
-                    format!("{} {} {:.0}%", share.cluster, share.addresses.join(","), share.share * 100.0)
+                    format!(
+                        "{} {} {:.0}%",
+                        share.cluster,
+                        share.addresses.join(","),
+                        share.share * 100.0
+                    )
                 });
                 let mode = if at.panic { "PANIC: last good set" } else { "" };
                 let answers = answers.collect::<Vec<_>>().join("; ");
-                vec![name.name.clone(), name.ttl.to_string(), name.policy.clone(), at.server.clone(), answers, mode.into()]
+                vec![
+                    name.name.clone(),
+                    name.ttl.to_string(),
+                    name.policy.clone(),
+                    at.server.clone(),
+                    answers,
+                    mode.into(),
+                ]
             })
         })
         .collect();
@@ -106,8 +130,16 @@ fn bindings(bindings: &[Binding]) {
     let rows: Vec<Vec<String>> = bindings
         .iter()
         .map(|b| {
-            let clusters = b.clusters.iter().map(|c| format!("{} {}/{}", c.name, c.ready, c.replicas));
-            let evicting = b.evicting.iter().map(|e| e.cluster.clone()).collect::<Vec<_>>().join(",");
+            let clusters = b
+                .clusters
+                .iter()
+                .map(|c| format!("{} {}/{}", c.name, c.ready, c.replicas));
+            let evicting = b
+                .evicting
+                .iter()
+                .map(|e| e.cluster.clone())
+                .collect::<Vec<_>>()
+                .join(",");
             vec![
                 b.namespace.clone(),
                 b.name.clone(),
@@ -118,7 +150,10 @@ fn bindings(bindings: &[Binding]) {
             ]
         })
         .collect();
-    output::table(&["NAMESPACE", "NAME", "READY", "CLUSTERS", "EVICTING", "MESSAGE"], &rows);
+    output::table(
+        &["NAMESPACE", "NAME", "READY", "CLUSTERS", "EVICTING", "MESSAGE"],
+        &rows,
+    );
 }
 
 fn dns(servers: &[DnsServer]) {
@@ -136,7 +171,18 @@ fn dns(servers: &[DnsServer]) {
             ]
         })
         .collect();
-    output::table(&["SERVER", "ADDRESS", "READY", "SOURCE", "PLAN", "QUERIES/S", "QUERIES"], &rows);
+    output::table(
+        &[
+            "SERVER",
+            "ADDRESS",
+            "READY",
+            "SOURCE",
+            "PLAN",
+            "QUERIES/S",
+            "QUERIES",
+        ],
+        &rows,
+    );
 }
 
 fn observers(observers: &[Observer]) {
@@ -148,7 +194,12 @@ fn observers(observers: &[Observer]) {
                 (true, false) => "fresh",
                 (false, false) => "stale",
             };
-            vec![o.name.clone(), o.region.clone(), state.to_owned(), format!("{} ms", o.age_ms)]
+            vec![
+                o.name.clone(),
+                o.region.clone(),
+                state.to_owned(),
+                format!("{} ms", o.age_ms),
+            ]
         })
         .collect();
     output::table(&["NAME", "REGION", "STATE", "EVIDENCE AGE"], &rows);

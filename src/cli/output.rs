@@ -22,15 +22,26 @@ pub(super) fn json(value: &Value) {
 /// Prints rows under headings, columns as wide as their widest cell.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
     let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
+        let cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.chars().count());
         cells.chain([headings[column].len()]).max().unwrap_or(0)
     };
     let widths: Vec<usize> = (0..headings.len()).map(width).collect();
     let print = |cells: &[String]| {
-        let padded = cells.iter().zip(&widths).map(|(cell, width)| format!("{cell:<width$}", width = *width));
+        let padded = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| format!("{cell:<width$}", width = *width));
         line(padded.collect::<Vec<_>>().join("   ").trim_end());
     };
-    print(&headings.iter().map(|&heading| heading.to_owned()).collect::<Vec<_>>());
+    print(
+        &headings
+            .iter()
+            .map(|&heading| heading.to_owned())
+            .collect::<Vec<_>>(),
+    );
     for row in rows {
         print(row);
     }

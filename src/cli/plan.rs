@@ -18,7 +18,10 @@ pub(super) struct Plan {
 impl Plan {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { if_lost, server } = self;
-        let plan = server.client()?.get(&format!("/api/plan?ifLost={}", encode(&if_lost.join(",")))).await?;
+        let plan = server
+            .client()?
+            .get(&format!("/api/plan?ifLost={}", encode(&if_lost.join(","))))
+            .await?;
         match server.output {
             Format::Json => output::json(&plan),
             Format::Table => explain::print(&plan, 0),

@@ -44,9 +44,16 @@ impl Complaints {
 
 fn event(kinds: &Kinds, index: &Index, kind: &Kind, key: &Key, message: &str) -> Option<Write> {
     let object = index.get(kind, key)?;
-    let namespace = if key.namespace.is_empty() { "default" } else { key.namespace.as_str() };
+    let namespace = if key.namespace.is_empty() {
+        "default"
+    } else {
+        key.namespace.as_str()
+    };
     let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let version = object.pointer("/metadata/resourceVersion").and_then(|v| v.as_str()).unwrap_or("0");
+    let version = object
+        .pointer("/metadata/resourceVersion")
+        .and_then(|v| v.as_str())
+        .unwrap_or("0");
     let name = format!("{}.no-effect.{version}", key.name);
     let event = json!({
         "apiVersion": "v1", "kind": "Event",
@@ -59,5 +66,9 @@ fn event(kinds: &Kinds, index: &Index, kind: &Kind, key: &Key, message: &str) ->
         "source": { "component": "lifeboat-controller" },
         "firstTimestamp": stamp, "lastTimestamp": stamp, "count": 1,
     });
-    Some(Write { kind: kinds.event.clone(), key: Key::new(namespace, &name), op: Op::Create(event) })
+    Some(Write {
+        kind: kinds.event.clone(),
+        key: Key::new(namespace, &name),
+        op: Op::Create(event),
+    })
 }

@@ -27,9 +27,16 @@ pub(super) fn writes(
         .list(&kinds.cluster)
         .into_iter()
         .flat_map(|cluster| {
-            let health = health.get(name(&cluster)).copied().unwrap_or(ClusterHealth::UNKNOWN);
+            let health = health
+                .get(name(&cluster))
+                .copied()
+                .unwrap_or(ClusterHealth::UNKNOWN);
             let refused = refused.get(name(&cluster)).map(String::as_str);
-            let write = |op| Write { kind: kinds.cluster.clone(), key: Key::of(&cluster), op };
+            let write = |op| Write {
+                kind: kinds.cluster.clone(),
+                key: Key::of(&cluster),
+                op,
+            };
             let status = status(&cluster, health, refused, stamp).map(|patch| write(Op::MergeStatus(patch)));
             let taints = taints(&cluster, health.control, stamp).map(|patch| write(Op::Merge(patch)));
             status.into_iter().chain(taints).collect::<Vec<_>>()
@@ -38,23 +45,42 @@ pub(super) fn writes(
 }
 
 fn status(cluster: &Value, health: ClusterHealth, refused: Option<&str>, stamp: &str) -> Option<Value> {
-    let ClusterHealth { traffic, control, returned_since: _ } = health;
+    let ClusterHealth {
+        traffic,
+        control,
+        returned_since: _,
+    } = health;
     let ready = match (refused, control) {
         (Some(message), _) => ("False", "NoConnection", message),
-        (None, Verdict::Up | Verdict::Suspect | Verdict::Recovering) => {
-            ("True", "ClusterReady", "cluster is healthy and ready to accept workloads")
-        }
+        (None, Verdict::Up | Verdict::Suspect | Verdict::Recovering) => (
+            "True",
+            "ClusterReady",
+            "cluster is healthy and ready to accept workloads",
+        ),
         (None, Verdict::Down) => ("False", "ClusterNotReachable", "cluster is not reachable"),
         (None, Verdict::Unknown) => ("Unknown", "NoVerdict", "too few fresh observers for a verdict"),
     };
     let wanted = [
         condition(cluster, "Ready", ready.0, ready.1, ready.2, stamp),
-        path(cluster, "TrafficPath", traffic, "ingress, as users reach it", stamp),
+        path(
+            cluster,
+            "TrafficPath",
+            traffic,
+            "ingress, as users reach it",
+            stamp,
+        ),
         path(cluster, "ControlPath", control, "API server", stamp),
     ];
-    let held = cluster.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
-    let mut conditions: Vec<Value> =
-        held.iter().filter(|held| !wanted.iter().any(|wanted| wanted["type"] == held["type"])).cloned().collect();
+    let held = cluster
+        .pointer("/status/conditions")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
+    let mut conditions: Vec<Value> = held
+        .iter()
+        .filter(|held| !wanted.iter().any(|wanted| wanted["type"] == held["type"]))
+        .cloned()
+        .collect();
     conditions.extend(wanted);
     let same = conditions.len() == held.len() && conditions.iter().all(|condition| held.contains(condition));
     (!same).then(|| json!({ "status": { "conditions": conditions } }))
@@ -66,13 +92,24 @@ fn path(cluster: &Value, kind: &str, verdict: Verdict, what: &str, stamp: &str) 
         Verdict::Down => "False",
         Verdict::Unknown => "Unknown",
     };
-    condition(cluster, kind, status, &verdict.to_string(), &format!("{what}: {verdict}"), stamp)
+    condition(
+        cluster,
+        kind,
+        status,
+        &verdict.to_string(),
+        &format!("{what}: {verdict}"),
+        stamp,
+    )
 }
 
 /// NoSchedule while the API server is down, so that the scheduler sends nothing new there; workloads that
 /// are there already tolerate it, as in Karmada.
 fn taints(cluster: &Value, control: Verdict, stamp: &str) -> Option<Value> {
-    let held = cluster.pointer("/spec/taints").and_then(Value::as_array).cloned().unwrap_or_default();
+    let held = cluster
+        .pointer("/spec/taints")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let tainted = held.iter().any(|taint| taint["key"] == NOT_READY);
     let wanted = match control {
         Verdict::Down => true,
@@ -82,7 +119,10 @@ fn taints(cluster: &Value, control: Verdict, stamp: &str) -> Option<Value> {
     if wanted == tainted {
         return None;
     }
-    let mut taints: Vec<Value> = held.into_iter().filter(|taint| taint["key"] != NOT_READY).collect();
+    let mut taints: Vec<Value> = held
+        .into_iter()
+        .filter(|taint| taint["key"] != NOT_READY)
+        .collect();
     if wanted {
         taints.push(json!({ "key": NOT_READY, "effect": "NoSchedule", "timeAdded": stamp }));
     }
@@ -95,7 +135,11 @@ mod tests {
     use super::*;
 
     fn health(traffic: Verdict, control: Verdict) -> ClusterHealth {
-        ClusterHealth { traffic, control, returned_since: None }
+        ClusterHealth {
+            traffic,
+            control,
+            returned_since: None,
+        }
     }
 
     #[test]
@@ -103,12 +147,27 @@ mod tests {
         let mut cluster = json!({"metadata": {"name": "a"}});
         let patch = status(&cluster, health(Verdict::Up, Verdict::Up), None, "t1").unwrap();
         cluster["status"] = patch["status"].clone();
-        assert_eq!(status(&cluster, health(Verdict::Up, Verdict::Up), None, "t2"), None);
+        assert_eq!(
+            status(&cluster, health(Verdict::Up, Verdict::Up), None, "t2"),
+            None
+        );
         let patch = status(&cluster, health(Verdict::Down, Verdict::Up), None, "t2").unwrap();
         let conditions = patch["status"]["conditions"].as_array().unwrap();
         let of = |kind: &str| conditions.iter().find(|c| c["type"] == kind).unwrap();
-        assert_eq!((of("Ready")["status"].as_str(), of("TrafficPath")["reason"].as_str()), (Some("True"), Some("Down")));
-        assert_eq!((&of("Ready")["lastTransitionTime"], &of("TrafficPath")["lastTransitionTime"]), (&json!("t1"), &json!("t2")));
+        assert_eq!(
+            (
+                of("Ready")["status"].as_str(),
+                of("TrafficPath")["reason"].as_str()
+            ),
+            (Some("True"), Some("Down"))
+        );
+        assert_eq!(
+            (
+                &of("Ready")["lastTransitionTime"],
+                &of("TrafficPath")["lastTransitionTime"]
+            ),
+            (&json!("t1"), &json!("t2"))
+        );
     }
 
     #[test]
@@ -118,6 +177,9 @@ mod tests {
         let patch = taints(&clean, Verdict::Down, "t").unwrap();
         let tainted = json!({"metadata": {"name": "a"}, "spec": patch["spec"]});
         assert_eq!(taints(&tainted, Verdict::Unknown, "t"), None);
-        assert_eq!(taints(&tainted, Verdict::Up, "t").unwrap()["spec"]["taints"], json!([]));
+        assert_eq!(
+            taints(&tainted, Verdict::Up, "t").unwrap()["spec"]["taints"],
+            json!([])
+        );
     }
 }

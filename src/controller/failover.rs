@@ -1,10 +1,6 @@
 //! The loop of the slow tier: verdicts to conditions, links, failover plans and standing plans.
 
-use std::{
-    collections::BTreeSet,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
 use lifeboat_health::Verdict;
 
@@ -59,14 +55,18 @@ pub(super) async fn run(
         {
             match error {
                 LeadershipError::Lost { .. } => return error,
-                LeadershipError::Api { .. } | LeadershipError::Timeout { .. } | LeadershipError::Contended => {
+                LeadershipError::Api { .. }
+                | LeadershipError::Timeout { .. }
+                | LeadershipError::Contended => {
                     tracing::warn!(error = %error, "failover plan not carried out, made anew");
                 }
             }
         }
         if standing.0.is_none_or(|at| at.elapsed() >= STANDING) {
             let clusters = inputs.clusters.iter().map(|cluster| cluster.name.clone());
-            let plans = clusters.map(|name| (name.clone(), inputs.if_lost(&[name]))).collect();
+            let plans = clusters
+                .map(|name| (name.clone(), inputs.if_lost(&[name])))
+                .collect();
             standing = (Some(tokio::time::Instant::now()), Arc::new(plans));
         }
         context.status.store(Arc::new(Status {
@@ -90,7 +90,11 @@ fn read(context: &Context, leadership: &mut Leadership, defaults: &Settings, pod
         wall: wall(),
         health: reader::health(&context.verdicts()),
         clusters: Arc::new(schedule::reconcile::cluster_views(&context.index, &context.kinds)),
-        bindings: Arc::new(reader::bindings(&context.index, &context.kinds, &context.fresh.load())),
+        bindings: Arc::new(reader::bindings(
+            &context.index,
+            &context.kinds,
+            &context.fresh.load(),
+        )),
         settings: Arc::new(reader::settings(&context.index, &context.kinds, defaults)),
         budget: leadership.tokens(now),
         epoch: leadership.epoch,
@@ -119,22 +123,39 @@ async fn carry_out(
     leadership: &mut Leadership,
     plan: &FailoverPlan,
 ) -> Result<(), LeadershipError> {
-    let evictions = plan.evictions.iter().map(|eviction| eviction.from.len()).sum::<usize>();
+    let evictions = plan
+        .evictions
+        .iter()
+        .map(|eviction| eviction.from.len())
+        .sum::<usize>();
     let evictions = u32::try_from(evictions).unwrap_or(u32::MAX);
     if !leadership.spend(evictions, context.clock.now()).await? {
         return Ok(());
     }
     for eviction in &plan.evictions {
         for cluster in &eviction.from {
-            let to: Vec<String> =
-                eviction.clusters.iter().map(|target| format!("{} {}", target.name, target.replicas)).collect();
+            let to: Vec<String> = eviction
+                .clusters
+                .iter()
+                .map(|target| format!("{} {}", target.name, target.replicas))
+                .collect();
             let detail = format!("{}: {}; now {}", eviction.binding, eviction.reason, to.join(", "));
-            context.timeline.push("failover.evict.started", Some(cluster), detail);
+            context
+                .timeline
+                .push("failover.evict.started", Some(cluster), detail);
         }
     }
     for step in &plan.movements {
-        let kind = if step.finished { "failover.failback.done" } else { "failover.failback" };
-        context.timeline.push(kind, None, format!("{}: {:?}: {}", step.binding, step.phase, step.reason));
+        let kind = if step.finished {
+            "failover.failback.done"
+        } else {
+            "failover.failback"
+        };
+        context.timeline.push(
+            kind,
+            None,
+            format!("{}: {:?}: {}", step.binding, step.phase, step.reason),
+        );
     }
     let (intents, patches): (Vec<_>, Vec<_>) = executor::writes(plan, &context.index, &context.kinds)
         .into_iter()
@@ -158,20 +179,32 @@ impl Told {
         if plan.freeze != self.freeze {
             self.freeze = plan.freeze;
             let (kind, detail) = if plan.freeze {
-                ("controlplane.frozen", "too many clusters look down: nothing is evicted")
+                (
+                    "controlplane.frozen",
+                    "too many clusters look down: nothing is evicted",
+                )
             } else {
-                ("controlplane.unfrozen", "few enough clusters look down: evictions are allowed, holds start again")
+                (
+                    "controlplane.unfrozen",
+                    "few enough clusters look down: evictions are allowed, holds start again",
+                )
             };
             timeline.push(kind, None, detail);
         }
-        let no_target: BTreeSet<String> =
-            plan.no_target.iter().map(|none| format!("{}: {}", none.binding, none.message)).collect();
+        let no_target: BTreeSet<String> = plan
+            .no_target
+            .iter()
+            .map(|none| format!("{}: {}", none.binding, none.message))
+            .collect();
         for message in no_target.difference(&self.no_target) {
             timeline.push("failover.no-feasible-target", None, message.clone());
         }
         self.no_target = no_target;
-        let holds: BTreeSet<String> =
-            plan.holds.iter().map(|hold| format!("{}: {}: {}", hold.subject, hold.reason, hold.message)).collect();
+        let holds: BTreeSet<String> = plan
+            .holds
+            .iter()
+            .map(|hold| format!("{}: {}: {}", hold.subject, hold.reason, hold.message))
+            .collect();
         for message in holds.difference(&self.holds) {
             tracing::debug!(message, "held");
         }

@@ -2,8 +2,9 @@
 
 use crate::{
     api::{
-        Cluster, ClusterPropagationPolicy, ClusterResourceBinding, EvictionIntent, FailoverEpoch, FailoverPolicy,
-        PropagationPolicy, ResourceBinding, SteeringPlan, SteeringPlanShard, TrafficPolicy, Work, Zone,
+        Cluster, ClusterPropagationPolicy, ClusterResourceBinding, EvictionIntent, FailoverEpoch,
+        FailoverPolicy, PropagationPolicy, ResourceBinding, SteeringPlan, SteeringPlanShard, TrafficPolicy,
+        Work, Zone,
     },
     store::Kind,
 };
@@ -73,8 +74,20 @@ impl Kinds {
             event: _,
         } = self;
         [
-            cluster, policy, cluster_policy, binding, cluster_binding, work, traffic_policy, zone, failover_policy,
-            eviction_intent, steering_plan, steering_plan_shard, namespace, secret,
+            cluster,
+            policy,
+            cluster_policy,
+            binding,
+            cluster_binding,
+            work,
+            traffic_policy,
+            zone,
+            failover_policy,
+            eviction_intent,
+            steering_plan,
+            steering_plan_shard,
+            namespace,
+            secret,
         ]
         .into_iter()
         .cloned()

@@ -23,7 +23,10 @@ const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, thiserror::Error)]
 pub enum LeadershipError {
     #[error("{verb} FailoverEpoch {NAME}: {}", store::reason(source))]
-    Api { verb: &'static str, source: Box<kube::Error> },
+    Api {
+        verb: &'static str,
+        source: Box<kube::Error>,
+    },
     #[error("{verb} FailoverEpoch {NAME}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
     Timeout { verb: &'static str },
     #[error("epoch {ours} is over: epoch {theirs} was taken by {holder}")]
@@ -68,10 +71,21 @@ impl Leadership {
         };
         let epoch = stored_epoch(&held) + 1;
         let stored = annotation(&held, BUDGET).and_then(|text| serde_json::from_str::<Stored>(text).ok());
-        let bucket = stored.map_or_else(|| Bucket::full(rate, now), |stored| Bucket::resume(rate, stored, now));
+        let bucket = stored.map_or_else(
+            || Bucket::full(rate, now),
+            |stored| Bucket::resume(rate, stored, now),
+        );
         let fleet_uid = store::uid(&held).to_owned();
-        let mut leadership = Self { api, held, bucket, epoch, fleet_uid };
-        leadership.swap(&json!({ "spec": { "epoch": epoch, "holder": holder } })).await?;
+        let mut leadership = Self {
+            api,
+            held,
+            bucket,
+            epoch,
+            fleet_uid,
+        };
+        leadership
+            .swap(&json!({ "spec": { "epoch": epoch, "holder": holder } }))
+            .await?;
         Ok(leadership)
     }
 
@@ -87,7 +101,10 @@ impl Leadership {
             return Ok(false);
         }
         let stored = json!(bucket.stored()).to_string();
-        match self.swap(&json!({ "metadata": { "annotations": { BUDGET: stored } } })).await {
+        match self
+            .swap(&json!({ "metadata": { "annotations": { BUDGET: stored } } }))
+            .await
+        {
             Ok(()) => {
                 self.bucket = bucket;
                 Ok(true)
@@ -105,8 +122,16 @@ impl Leadership {
         let held = value(bounded("reading", self.api.get(NAME)).await?);
         let theirs = stored_epoch(&held);
         if theirs != self.epoch {
-            let holder = held.pointer("/spec/holder").and_then(Value::as_str).unwrap_or("somebody").to_owned();
-            return Err(LeadershipError::Lost { ours: self.epoch, theirs, holder });
+            let holder = held
+                .pointer("/spec/holder")
+                .and_then(Value::as_str)
+                .unwrap_or("somebody")
+                .to_owned();
+            return Err(LeadershipError::Lost {
+                ours: self.epoch,
+                theirs,
+                holder,
+            });
         }
         self.held = held;
         Ok(())
@@ -115,15 +140,16 @@ impl Leadership {
     async fn swap(&mut self, patch: &Value) -> Result<(), LeadershipError> {
         let mut patch = patch.clone();
         patch["metadata"]["resourceVersion"] = json!(store::resource_version(&self.held));
-        let params = PatchParams { field_manager: Some("lifeboat".to_owned()), ..PatchParams::default() };
+        let params = PatchParams {
+            field_manager: Some("lifeboat".to_owned()),
+            ..PatchParams::default()
+        };
         match bounded("changing", self.api.patch(NAME, &params, &Patch::Merge(&patch))).await {
             Ok(object) => {
                 self.held = value(object);
                 Ok(())
             }
-            Err(LeadershipError::Api { source, .. })
-                if matches!(&*source, kube::Error::Api(status) if status.code == 409) =>
-            {
+            Err(LeadershipError::Api { source, .. }) if matches!(&*source, kube::Error::Api(status) if status.code == 409) => {
                 Err(LeadershipError::Contended)
             }
             Err(error) => Err(error),
@@ -138,7 +164,10 @@ async fn bounded<T>(
     tokio::time::timeout(REQUEST_TIMEOUT, request)
         .await
         .map_err(|_elapsed| LeadershipError::Timeout { verb })?
-        .map_err(|source| LeadershipError::Api { verb, source: Box::new(source) })
+        .map_err(|source| LeadershipError::Api {
+            verb,
+            source: Box::new(source),
+        })
 }
 
 fn value(object: DynamicObject) -> Value {

@@ -1,10 +1,6 @@
 //! The loop from templates and policies to works, and from collected statuses back to templates.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 use kube::{Client, core::GroupVersionKind, discovery::pinned_kind};
@@ -33,7 +29,11 @@ pub(super) async fn run(context: &Arc<Context>) {
     loop {
         let kinds = known.selected(context).await;
         let watched = context.kinds.watched();
-        let own: Vec<Kind> = kinds.iter().filter(|kind| !watched.contains(kind)).cloned().collect();
+        let own: Vec<Kind> = kinds
+            .iter()
+            .filter(|kind| !watched.contains(kind))
+            .cloned()
+            .collect();
         templates.set(&own);
         if context.index.synced(&kinds) {
             round(&context.index, context, &kinds, &mut complaints).await;
@@ -48,7 +48,10 @@ pub(super) async fn run(context: &Arc<Context>) {
 }
 
 async fn round(index: &Index, context: &Context, kinds: &[Kind], complaints: &mut Complaints) {
-    let reconcile::Round { mut writes, complaints: found } = reconcile::reconcile(index, &context.kinds, kinds);
+    let reconcile::Round {
+        mut writes,
+        complaints: found,
+    } = reconcile::reconcile(index, &context.kinds, kinds);
     writes.extend(schedule::reconcile::reconcile(index, &context.kinds, wall()));
     writes.extend(complaints.tell(found, context.clock.now(), &context.kinds, index));
     context.writer.all(writes).await;
@@ -72,7 +75,10 @@ impl TemplateKinds {
         let policies = reconcile::policies(&context.index, &context.kinds, &mut unreadable);
         let mut kinds = Vec::new();
         for wanted in selected_kinds(&policies) {
-            let asked = self.missing.get(&wanted).is_some_and(|at| at.elapsed() < ASK_AGAIN);
+            let asked = self
+                .missing
+                .get(&wanted)
+                .is_some_and(|at| at.elapsed() < ASK_AGAIN);
             if !self.found.contains_key(&wanted) && !asked {
                 match discover(&context.client, &wanted).await {
                     Some(kind) => {
@@ -93,6 +99,9 @@ impl TemplateKinds {
 async fn discover(client: &Client, (api_version, kind): &(String, String)) -> Option<Kind> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let gvk = GroupVersionKind::gvk(group, version, kind);
-    let found = tokio::time::timeout(REQUEST_TIMEOUT, pinned_kind(client, &gvk)).await.ok()?.ok()?;
+    let found = tokio::time::timeout(REQUEST_TIMEOUT, pinned_kind(client, &gvk))
+        .await
+        .ok()?
+        .ok()?;
     Some(Kind::discovered(&found.0, &found.1.scope))
 }

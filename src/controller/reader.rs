@@ -62,10 +62,16 @@ fn ttls(index: &Index, kinds: &Kinds) -> Ttls {
     let mut ttls = Ttls::new();
     for policy in index.list(&kinds.traffic_policy) {
         // One that cannot be read is not served either.
-        let Ok(policy) = view::<TrafficPolicy>(&policy).map(|typed| steer::read::policy(&policy, &typed)) else {
+        let Ok(policy) = view::<TrafficPolicy>(&policy).map(|typed| steer::read::policy(&policy, &typed))
+        else {
             continue;
         };
-        let WorkloadKey { api_version: _, kind, namespace, name } = policy.workload;
+        let WorkloadKey {
+            api_version: _,
+            kind,
+            namespace,
+            name,
+        } = policy.workload;
         let longest = ttls.entry((namespace, kind, name)).or_default();
         *longest = (*longest).max(Duration::from_secs(u64::from(policy.ttl)));
     }
@@ -83,17 +89,26 @@ fn read(binding: &Value, ttls: &Ttls) -> Option<BindingView> {
     let namespace = namespace(binding);
     let resource = &spec.resource;
     let workload = spec.replicas > 0 || spec.replica_requirements.is_some();
-    let group = ["propagationpolicy.karmada.io/name", "clusterpropagationpolicy.karmada.io/name"]
-        .iter()
-        .find_map(|key| annotation(binding, key))
-        .map(|policy| format!("{namespace}/{policy}"));
+    let group = [
+        "propagationpolicy.karmada.io/name",
+        "clusterpropagationpolicy.karmada.io/name",
+    ]
+    .iter()
+    .find_map(|key| annotation(binding, key))
+    .map(|policy| format!("{namespace}/{policy}"));
     Some(BindingView {
-        id: BindingId { namespace: (!namespace.is_empty()).then(|| namespace.to_owned()), name: name(binding).to_owned() },
+        id: BindingId {
+            namespace: (!namespace.is_empty()).then(|| namespace.to_owned()),
+            name: name(binding).to_owned(),
+        },
         uid: resource.uid.clone(),
         resource_version: resource_version(binding).to_owned(),
         api_version: resource.api_version.clone(),
         kind: resource.kind.clone(),
-        priority: spec.schedule_priority.as_ref().map_or(0, |priority| priority.priority),
+        priority: spec
+            .schedule_priority
+            .as_ref()
+            .map_or(0, |priority| priority.priority),
         replicas: spec.replicas,
         workload,
         requirements: Resources::of_replica(spec.replica_requirements.as_ref()),
@@ -112,13 +127,17 @@ fn read(binding: &Value, ttls: &Ttls) -> Option<BindingView> {
             .collect(),
         home: stored(binding, HOME),
         movement: movement(binding),
-        traffic_ttl: ttls.get(&(namespace.to_owned(), resource.kind.clone(), resource.name.clone())).copied(),
+        traffic_ttl: ttls
+            .get(&(namespace.to_owned(), resource.kind.clone(), resource.name.clone()))
+            .copied(),
     })
 }
 
 /// Ready replicas by cluster as collected; for an object without replicas 1 where it is applied.
 pub(crate) fn ready(binding: &Value, workload: bool) -> BTreeMap<String, i32> {
-    let items = binding.pointer("/status/aggregatedStatus").and_then(Value::as_array);
+    let items = binding
+        .pointer("/status/aggregatedStatus")
+        .and_then(Value::as_array);
     let count = |item: &Value| match item.get("status") {
         Some(status) if workload => i32::try_from(interpret::ready_replicas(status)).unwrap_or(i32::MAX),
         Some(_) | None => i32::from(!workload && item["applied"] == Value::Bool(true)),
@@ -131,7 +150,9 @@ pub(crate) fn ready(binding: &Value, workload: bool) -> BTreeMap<String, i32> {
 }
 
 fn stored(binding: &Value, key: &str) -> Vec<TargetCluster> {
-    annotation(binding, key).and_then(|text| serde_json::from_str(text).ok()).unwrap_or_default()
+    annotation(binding, key)
+        .and_then(|text| serde_json::from_str(text).ok())
+        .unwrap_or_default()
 }
 
 pub(crate) fn movement(binding: &Value) -> Option<Movement> {
@@ -142,7 +163,10 @@ pub(crate) fn movement(binding: &Value) -> Option<Movement> {
         "Lower" => Phase::Lower,
         _ => return None,
     };
-    Some(Movement { phase, target: serde_json::from_value(stored["target"].clone()).ok()? })
+    Some(Movement {
+        phase,
+        target: serde_json::from_value(stored["target"].clone()).ok()?,
+    })
 }
 
 /// The defaults, overlaid by the FailoverPolicy objects in order of their names.
@@ -160,7 +184,11 @@ pub(super) fn settings(index: &Index, kinds: &Kinds, defaults: &Settings) -> Set
 /// What one policy says of the clusters it is for; of all of them where it names none.
 fn overlay(settings: &mut Settings, policy: &FailoverPolicy) {
     let spec = &policy.spec;
-    let named = spec.clusters.as_ref().map(|affinity| affinity.cluster_names.as_slice()).unwrap_or_default();
+    let named = spec
+        .clusters
+        .as_ref()
+        .map(|affinity| affinity.cluster_names.as_slice())
+        .unwrap_or_default();
     if spec.clusters.is_some() {
         for cluster in named {
             settings.hold_by_cluster.insert(cluster.clone(), spec.hold());

@@ -6,7 +6,8 @@ use lifeboat_health::MonoTime;
 
 use crate::{
     failover::{
-        BindingView, ClusterHealth, HoldNotice, NoFeasibleTarget, Settings, Standing, World, budget::Tokens, if_lost,
+        BindingView, ClusterHealth, HoldNotice, NoFeasibleTarget, Settings, Standing, World, budget::Tokens,
+        if_lost,
     },
     schedule::ClusterView,
 };

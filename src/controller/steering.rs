@@ -56,17 +56,28 @@ async fn round(context: &Context, epoch: u64, fleet_uid: &str, previous: &mut Op
         freeze: context.status.load().freeze,
         previous: previous.as_ref(),
     };
-    let compile::Output { plan, changed, conditions } = compile::compile(&input);
+    let compile::Output {
+        plan,
+        changed,
+        conditions,
+    } = compile::compile(&input);
     if changed && publish(context, &plan).await {
         *previous = Some(plan);
     }
     let served = previous.as_ref();
     let mut reports: Vec<Write> = conditions
         .iter()
-        .filter_map(|ObjectCondition { object, status, reason, message }| {
-            let status = if *status { "True" } else { "False" };
-            report(context, object, (status, reason.as_str(), message), served)
-        })
+        .filter_map(
+            |ObjectCondition {
+                 object,
+                 status,
+                 reason,
+                 message,
+             }| {
+                let status = if *status { "True" } else { "False" };
+                report(context, object, (status, reason.as_str(), message), served)
+            },
+        )
         .collect();
     for (object, message) in &picture.unreadable {
         reports.extend(report(context, object, ("False", "Unreadable", message), served));
@@ -96,11 +107,20 @@ async fn publish(context: &Context, plan: &SnapshotInput) -> bool {
     }
     match context.writer.one(&publication.head).await {
         Ok(Outcome::Done) => {
-            let head = context.index.get(&context.kinds.steering_plan, &Key::new("", publisher::HEAD));
+            let head = context
+                .index
+                .get(&context.kinds.steering_plan, &Key::new("", publisher::HEAD));
             let mut keep = head.map(|head| publisher::named(&head)).unwrap_or_default();
             keep.extend(before);
-            context.writer.all(publisher::garbage(&context.index, &context.kinds, &keep)).await;
-            tracing::debug!(epoch = plan.stamp.epoch, seq = plan.stamp.seq, "steering plan published");
+            context
+                .writer
+                .all(publisher::garbage(&context.index, &context.kinds, &keep))
+                .await;
+            tracing::debug!(
+                epoch = plan.stamp.epoch,
+                seq = plan.stamp.seq,
+                "steering plan published"
+            );
             true
         }
         Ok(outcome @ (Outcome::Conflict | Outcome::Moot)) => {
@@ -132,24 +152,44 @@ fn report(
     let (field, served) = served(&held, &object.name, *kind == context.kinds.zone, plan);
     let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let wanted = condition(&held, "Ready", status, reason, message, &stamp);
-    let conditions = held.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let conditions = held
+        .pointer("/status/conditions")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     if conditions.contains(&wanted) && held.pointer(&format!("/status/{field}")) == Some(&served) {
         return None;
     }
-    let mut conditions: Vec<Value> = conditions.into_iter().filter(|held| held["type"] != "Ready").collect();
+    let mut conditions: Vec<Value> = conditions
+        .into_iter()
+        .filter(|held| held["type"] != "Ready")
+        .collect();
     conditions.push(wanted);
     let patch = json!({ "status": { "conditions": conditions, field: served } });
-    Some(Write { kind: kind.clone(), key, op: Op::MergeStatus(patch) })
+    Some(Write {
+        kind: kind.clone(),
+        key,
+        op: Op::MergeStatus(patch),
+    })
 }
 
 /// A zone's number of steered names; a policy's clusters in the plan.
 fn served(held: &Value, name: &str, zone: bool, plan: Option<&SnapshotInput>) -> (&'static str, Value) {
     let names = plan.map(|plan| plan.names.as_slice()).unwrap_or_default();
-    let same = |a: &str, b: &str| a.trim_end_matches('.').eq_ignore_ascii_case(b.trim_end_matches('.'));
+    let same = |a: &str, b: &str| {
+        a.trim_end_matches('.')
+            .eq_ignore_ascii_case(b.trim_end_matches('.'))
+    };
     if zone {
-        return ("names", json!(names.iter().filter(|entry| same(&entry.zone, name)).count()));
+        return (
+            "names",
+            json!(names.iter().filter(|entry| same(&entry.zone, name)).count()),
+        );
     }
-    let global = held.pointer("/spec/name").and_then(Value::as_str).unwrap_or_default();
+    let global = held
+        .pointer("/spec/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let clusters: Vec<&str> = names
         .iter()
         .filter(|entry| same(&entry.name, global))

@@ -27,7 +27,12 @@ impl Api {
             Kind::new("apps/v1", "Deployment", "deployments", true),
             Kind::new("v1", "Service", "services", true),
         ];
-        Self { index: Index::default(), kinds: Kinds::default(), templates, version: 0 }
+        Self {
+            index: Index::default(),
+            kinds: Kinds::default(),
+            templates,
+            version: 0,
+        }
     }
 
     fn create(&mut self, kind: &Kind, mut object: Value) {
@@ -58,7 +63,8 @@ impl Api {
                 self.version += 1;
                 object["metadata"]["resourceVersion"] = json!(self.version.to_string());
                 if object["spec"] != held["spec"] {
-                    object["metadata"]["generation"] = json!(held["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
+                    object["metadata"]["generation"] =
+                        json!(held["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
                 }
                 self.index.apply(&kind, object);
             }
@@ -76,7 +82,10 @@ impl Api {
             if silent.contains(&cluster) {
                 continue;
             }
-            let (group, version) = manifest["apiVersion"].as_str().and_then(|v| v.split_once('/')).unwrap_or(("", "v1"));
+            let (group, version) = manifest["apiVersion"]
+                .as_str()
+                .and_then(|v| v.split_once('/'))
+                .unwrap_or(("", "v1"));
             let replicas = manifest.pointer("/spec/replicas").cloned().unwrap_or_default();
             let status = json!({ "replicas": replicas, "readyReplicas": replicas, "updatedReplicas": replicas, "availableReplicas": replicas });
             let patch = json!({ "status": {
@@ -87,14 +96,22 @@ impl Api {
                 }],
             } });
             if work.get("status") != patch.get("status") {
-                self.write(Write { kind: self.kinds.work.clone(), key: Key::of(&work), op: Op::MergeStatus(patch) });
+                self.write(Write {
+                    kind: self.kinds.work.clone(),
+                    key: Key::of(&work),
+                    op: Op::MergeStatus(patch),
+                });
             }
         }
     }
 
     fn round(&mut self) -> usize {
         let mut writes = reconcile::reconcile(&self.index, &self.kinds, &self.templates).writes;
-        writes.extend(schedule::reconcile::reconcile(&self.index, &self.kinds, "2026-01-01T00:00:00Z".parse().unwrap()));
+        writes.extend(schedule::reconcile::reconcile(
+            &self.index,
+            &self.kinds,
+            "2026-01-01T00:00:00Z".parse().unwrap(),
+        ));
         let count = writes.len();
         for write in writes {
             self.write(write);
@@ -114,11 +131,23 @@ impl Api {
     }
 
     fn placement(&self, name: &str) -> Vec<(String, i64)> {
-        let binding = self.index.get(&self.kinds.binding, &Key::new("default", name)).unwrap();
-        let clusters = binding.pointer("/spec/clusters").and_then(Value::as_array).cloned().unwrap_or_default();
+        let binding = self
+            .index
+            .get(&self.kinds.binding, &Key::new("default", name))
+            .unwrap();
+        let clusters = binding
+            .pointer("/spec/clusters")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
         let mut placed: Vec<(String, i64)> = clusters
             .iter()
-            .map(|c| (c["name"].as_str().unwrap().to_owned(), c["replicas"].as_i64().unwrap_or(0)))
+            .map(|c| {
+                (
+                    c["name"].as_str().unwrap().to_owned(),
+                    c["replicas"].as_i64().unwrap_or(0),
+                )
+            })
             .collect();
         placed.sort();
         placed
@@ -142,7 +171,8 @@ impl Api {
             );
         }
         let [deployment, service] = [self.templates[0].clone(), self.templates[1].clone()];
-        let containers = json!([{ "name": "web", "image": "web:1", "resources": { "requests": { "cpu": "250m" } } }]);
+        let containers =
+            json!([{ "name": "web", "image": "web:1", "resources": { "requests": { "cpu": "250m" } } }]);
         self.create(
             &deployment,
             json!({
@@ -179,7 +209,10 @@ impl Api {
 }
 
 fn at(placed: &[(&str, i64)]) -> Vec<(String, i64)> {
-    placed.iter().map(|(name, replicas)| ((*name).to_owned(), *replicas)).collect()
+    placed
+        .iter()
+        .map(|(name, replicas)| ((*name).to_owned(), *replicas))
+        .collect()
 }
 
 #[test]
@@ -187,10 +220,16 @@ fn a_policy_becomes_bindings_works_and_statuses_and_comes_to_rest() {
     let mut api = Api::new();
     api.shop();
     api.settle(&[]);
-    assert_eq!(api.placement("shop-deployment"), at(&[("a", 4), ("b", 2), ("c", 2)]));
+    assert_eq!(
+        api.placement("shop-deployment"),
+        at(&[("a", 4), ("b", 2), ("c", 2)])
+    );
     assert_eq!(api.placement("shop-service").len(), 3);
     assert_eq!(api.index.list(&api.kinds.work).len(), 6);
-    let template = api.index.get(&api.templates[0], &Key::new("default", "shop")).unwrap();
+    let template = api
+        .index
+        .get(&api.templates[0], &Key::new("default", "shop"))
+        .unwrap();
     assert_eq!(template.pointer("/status/readyReplicas"), Some(&json!(8)));
 }
 
@@ -200,11 +239,21 @@ fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
     api.shop();
     api.settle(&[]);
     let mut state = crate::failover::State::default();
-    let settings = Settings { hold: Duration::from_secs(3), ..Settings::default() };
+    let settings = Settings {
+        hold: Duration::from_secs(3),
+        ..Settings::default()
+    };
     let mut health = std::collections::BTreeMap::new();
     for name in ["a", "b", "c"] {
         let verdict = if name == "a" { Verdict::Down } else { Verdict::Up };
-        health.insert(name.to_owned(), ClusterHealth { traffic: verdict, control: verdict, returned_since: None });
+        health.insert(
+            name.to_owned(),
+            ClusterHealth {
+                traffic: verdict,
+                control: verdict,
+                returned_since: None,
+            },
+        );
     }
     for tick in 0..50_u64 {
         let bindings = reader::bindings(&api.index, &api.kinds, &["b", "c"].map(str::to_owned).into());
@@ -220,7 +269,10 @@ fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
             epoch: 1,
         };
         let plan = plan(&mut state, &world);
-        assert!(tick >= 30 || plan.changes_nothing(), "evicted before the hold, at tick {tick}: {plan:#?}");
+        assert!(
+            tick >= 30 || plan.changes_nothing(),
+            "evicted before the hold, at tick {tick}: {plan:#?}"
+        );
         let writes = executor::writes(&plan, &api.index, &api.kinds);
         for write in writes {
             api.write(write);
@@ -231,7 +283,10 @@ fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
     // The Service is where it is needed already: taking it off a dead cluster would gain nothing.
     assert_eq!(api.index.list(&api.kinds.eviction_intent).len(), 1);
     let work = api.index.list_namespace(&api.kinds.work, "karmada-es-a");
-    let template = api.index.get(&api.templates[0], &Key::new("default", "shop")).unwrap();
+    let template = api
+        .index
+        .get(&api.templates[0], &Key::new("default", "shop"))
+        .unwrap();
     assert!(work.len() <= 2, "{work:#?}");
     assert!(template.pointer("/status/readyReplicas").and_then(Value::as_i64) >= Some(8));
 }

@@ -21,20 +21,27 @@ pub(super) struct Feeder {
 
 impl Feeder {
     pub(super) fn spawn(name: &str, kube: kube::Config, server: Arc<Server>) -> anyhow::Result<Self> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         let stop = CancellationToken::new();
         let token = stop.clone();
         let name = name.to_owned();
-        let thread = thread::Builder::new().name(format!("{name}-plan")).spawn(move || {
-            runtime.block_on(async {
-                tokio::select! {
-                    () = token.cancelled() => {}
-                    () = feed(&name, kube, &server) => {}
-                }
-            });
-            runtime.shutdown_timeout(Duration::from_millis(200));
-        })?;
-        Ok(Self { stop, thread: Some(thread) })
+        let thread = thread::Builder::new()
+            .name(format!("{name}-plan"))
+            .spawn(move || {
+                runtime.block_on(async {
+                    tokio::select! {
+                        () = token.cancelled() => {}
+                        () = feed(&name, kube, &server) => {}
+                    }
+                });
+                runtime.shutdown_timeout(Duration::from_millis(200));
+            })?;
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 

@@ -84,7 +84,13 @@ impl DemoFleet {
         for (file, text) in SAMPLES.iter().filter(|_| options.samples) {
             samples.extend(documents(file, text)?);
         }
-        Ok(Self { members, control_plane, kubeconfig, member_kubeconfigs, samples })
+        Ok(Self {
+            members,
+            control_plane,
+            kubeconfig,
+            member_kubeconfigs,
+            samples,
+        })
     }
 
     pub(super) fn members(&self) -> &Fleet {
@@ -105,8 +111,13 @@ impl DemoFleet {
 
     /// The global names of the samples that were installed.
     pub(super) fn names(&self) -> Vec<String> {
-        let policies = self.samples.iter().filter(|object| object["kind"] == "TrafficPolicy");
-        policies.filter_map(|policy| Some(policy.pointer("/spec/name")?.as_str()?.to_owned())).collect()
+        let policies = self
+            .samples
+            .iter()
+            .filter(|object| object["kind"] == "TrafficPolicy");
+        policies
+            .filter_map(|policy| Some(policy.pointer("/spec/name")?.as_str()?.to_owned()))
+            .collect()
     }
 
     /// The Deployments of the samples that were installed.
@@ -137,7 +148,10 @@ impl DemoFleet {
                 check: http(url),
             };
             [
-                target(ProbePath::Traffic, format!("http://{}/healthz", member.vip_addr())),
+                target(
+                    ProbePath::Traffic,
+                    format!("http://{}/healthz", member.vip_addr()),
+                ),
                 target(ProbePath::Control, format!("http://{}/readyz", member.api_addr())),
             ]
         };
@@ -149,7 +163,12 @@ impl DemoFleet {
         let client = store::connect(self.kube()?)?;
         let writer = Writer::new(client, Index::default());
         let kinds = Kinds::default();
-        let crd = Kind::new("apiextensions.k8s.io/v1", "CustomResourceDefinition", "customresourcedefinitions", false);
+        let crd = Kind::new(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            false,
+        );
         for definition in api::crds() {
             apply(&writer, &crd, serde_json::to_value(definition)?).await?;
         }
@@ -175,7 +194,11 @@ impl DemoFleet {
 
 /// Applies an object, waiting for a kind that was declared a moment ago to be served.
 async fn apply(writer: &Writer, kind: &Kind, object: Value) -> anyhow::Result<()> {
-    let write = Write { kind: kind.clone(), key: Key::of(&object), op: Op::Apply(object) };
+    let write = Write {
+        kind: kind.clone(),
+        key: Key::of(&object),
+        op: Op::Apply(object),
+    };
     let mut tries = 0;
     loop {
         match writer.one(&write).await {
@@ -215,7 +238,10 @@ fn cluster(member: &MemberCluster) -> Value {
 fn documents(file: &str, text: &str) -> anyhow::Result<Vec<Value>> {
     let documents: Vec<Value> =
         serde_saphyr::from_multiple(text).with_context(|| format!("reading deploy/samples/{file}"))?;
-    Ok(documents.into_iter().filter(|document| !document.is_null()).collect())
+    Ok(documents
+        .into_iter()
+        .filter(|document| !document.is_null())
+        .collect())
 }
 
 fn kind_of(kinds: &Kinds, object: &Value) -> Option<Kind> {

@@ -24,7 +24,10 @@ impl Inquiries for FromPlane {
         let plane = self.plane()?;
         let mut servers = Vec::new();
         for role in &plane.dns {
-            let explanation = role.server.explain(name, kind, client).map_err(|error| error.to_string())?;
+            let explanation = role
+                .server
+                .explain(name, kind, client)
+                .map_err(|error| error.to_string())?;
             servers.push(json!({ "server": role.name, "address": role.address, "explanation": explanation }));
         }
         Ok(json!({ "name": name, "type": kind, "client": client, "servers": servers }))
@@ -32,11 +35,22 @@ impl Inquiries for FromPlane {
 
     fn plan_if_lost(&self, clusters: &[String]) -> Result<Value, String> {
         let status = self.plane()?.controller();
-        let inputs = status.inputs.as_ref().ok_or("the controller is not running, so there is no plan")?;
-        let known: Vec<&str> = inputs.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        let inputs = status
+            .inputs
+            .as_ref()
+            .ok_or("the controller is not running, so there is no plan")?;
+        let known: Vec<&str> = inputs
+            .clusters
+            .iter()
+            .map(|cluster| cluster.name.as_str())
+            .collect();
         if let Some(unknown) = clusters.iter().find(|cluster| !known.contains(&cluster.as_str())) {
-            return Err(format!("cluster {unknown:?} is not known; known: {}", known.join(", ")));
+            return Err(format!(
+                "cluster {unknown:?} is not known; known: {}",
+                known.join(", ")
+            ));
         }
-        serde_json::to_value(inputs.if_lost(clusters)).map_err(|error| format!("writing the plan as JSON: {error}"))
+        serde_json::to_value(inputs.if_lost(clusters))
+            .map_err(|error| format!("writing the plan as JSON: {error}"))
     }
 }

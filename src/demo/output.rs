@@ -21,7 +21,10 @@ impl Printer {
     /// Scripts take the first `--kubeconfig PATH` as the control plane's.
     pub(super) fn kubeconfigs(&self, fleet: &DemoFleet) {
         println!("lifeboat demo: five simulated clusters, everything on loopback\n");
-        println!("control plane   kubectl --kubeconfig {} get clusters", fleet.kubeconfig().display());
+        println!(
+            "control plane   kubectl --kubeconfig {} get clusters",
+            fleet.kubeconfig().display()
+        );
         for (name, path) in fleet.member_kubeconfigs() {
             println!("{name:<15} kubectl --kubeconfig {} get pods -A", path.display());
         }
@@ -30,9 +33,17 @@ impl Printer {
     pub(super) fn where_to_look(&self, options: &Options, fleet: &DemoFleet) {
         println!("console         http://{}/", options.console);
         for address in &options.dns {
-            println!("dns             dig @{} -p {} shop.demo.example A", address.ip(), address.port());
+            println!(
+                "dns             dig @{} -p {} shop.demo.example A",
+                address.ip(),
+                address.port()
+            );
         }
-        println!("api             http://{}, metrics http://{}/metrics", fleet.api(), options.console);
+        println!(
+            "api             http://{}, metrics http://{}/metrics",
+            fleet.api(),
+            options.console
+        );
         println!("seed            {}", options.seed);
         if !self.headless {
             println!("\ntry             lifeboat fault power-off eu-central-1 ; lifeboat fault clear");
@@ -46,17 +57,30 @@ impl Printer {
 
     pub(super) fn entry(&self, entry: &Entry) {
         let seconds = Duration::from_millis(entry.at_ms).as_secs_f64();
-        println!("{seconds:9.3} s  {:<28} {:<16} {}", entry.kind, entry.cluster.as_deref().unwrap_or(""), entry.detail);
+        println!(
+            "{seconds:9.3} s  {:<28} {:<16} {}",
+            entry.kind,
+            entry.cluster.as_deref().unwrap_or(""),
+            entry.detail
+        );
     }
 
     /// The report in a few lines.
     pub(super) fn report(&self, report: &DrillReport) {
         let timings = serde_json::to_value(&report.timings_ms).unwrap_or_default();
         for (name, value) in timings.as_object().into_iter().flatten() {
-            println!("{name:<20} {}", value.as_u64().map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms")));
+            println!(
+                "{name:<20} {}",
+                value
+                    .as_u64()
+                    .map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"))
+            );
         }
         let users = &report.users;
-        println!("users                {} requests, {} failed", users.requests, users.failed);
+        println!(
+            "users                {} requests, {} failed",
+            users.requests, users.failed
+        );
         println!("outcome              {:?}", report.outcome);
         for reason in &report.reasons {
             println!("  {reason}");

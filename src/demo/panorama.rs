@@ -55,7 +55,12 @@ impl Console {
         let index = Index::default();
         let kinds = Kinds::default();
         let watches = Watches::new(store::connect(fleet.kube()?)?, index.clone());
-        for kind in [&kinds.cluster, &kinds.binding, &kinds.cluster_binding, &kinds.traffic_policy] {
+        for kind in [
+            &kinds.cluster,
+            &kinds.binding,
+            &kinds.cluster_binding,
+            &kinds.traffic_policy,
+        ] {
             watches.start(kind);
         }
         let servers: Vec<&lifeboat_dns::Server> = plane.dns.iter().map(|role| &*role.server).collect();
@@ -131,7 +136,11 @@ async fn tell_faults(faults: Faults, timeline: Timeline, stop: CancellationToken
             FaultEventKind::Cleared | FaultEventKind::Expired => "fault.cleared",
         };
         let clusters = event.fault.clusters.join(", ");
-        timeline.push(kind, event.fault.clusters.first().map(String::as_str), format!("{}: {clusters}", event.fault.kind));
+        timeline.push(
+            kind,
+            event.fault.clusters.first().map(String::as_str),
+            format!("{}: {clusters}", event.fault.kind),
+        );
     }
 }
 
@@ -157,7 +166,11 @@ impl Maker {
         loop {
             ticks.tick().await;
             let plane = self.plane.clone();
-            let servers = plane.dns.iter().map(|role| self.with_rate(server(role, 0.0))).collect();
+            let servers = plane
+                .dns
+                .iter()
+                .map(|role| self.with_rate(server(role, 0.0)))
+                .collect();
             let state = self.document(servers);
             if document.receiver_count() > 0
                 && let Ok(text) = serde_json::to_string(&state)
@@ -184,7 +197,10 @@ impl Maker {
         let mut faults: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for fault in &active {
             for cluster in &fault.clusters {
-                faults.entry(cluster.clone()).or_default().push(fault.kind.to_string());
+                faults
+                    .entry(cluster.clone())
+                    .or_default()
+                    .push(fault.kind.to_string());
             }
         }
         let mut state = view::state(Known {
@@ -209,15 +225,33 @@ impl Maker {
         let policies = self.index.list(&self.kinds.traffic_policy);
         let mut names: BTreeMap<String, Name> = BTreeMap::new();
         for role in &self.plane.dns {
-            for shares in role.server.shares().into_iter().filter(|shares| shares.kind == "A") {
+            for shares in role
+                .server
+                .shares()
+                .into_iter()
+                .filter(|shares| shares.kind == "A")
+            {
                 let plain = shares.name.trim_end_matches('.').to_owned();
                 let policy = policies.iter().find(|policy| {
-                    let named = policy.pointer("/spec/name").and_then(|name| name.as_str()).unwrap_or_default();
+                    let named = policy
+                        .pointer("/spec/name")
+                        .and_then(|name| name.as_str())
+                        .unwrap_or_default();
                     named.trim_end_matches('.').eq_ignore_ascii_case(&plain)
                 });
-                let zone = policy.and_then(|policy| policy.pointer("/spec/zone")?.as_str()).unwrap_or_default();
-                let step = policy
-                    .and_then(|policy| policy.pointer("/spec/steer")?.as_array()?.last()?.as_object()?.keys().next().cloned());
+                let zone = policy
+                    .and_then(|policy| policy.pointer("/spec/zone")?.as_str())
+                    .unwrap_or_default();
+                let step = policy.and_then(|policy| {
+                    policy
+                        .pointer("/spec/steer")?
+                        .as_array()?
+                        .last()?
+                        .as_object()?
+                        .keys()
+                        .next()
+                        .cloned()
+                });
                 let entry = names.entry(plain.clone()).or_insert_with(|| Name {
                     name: plain,
                     zone: zone.to_owned(),
@@ -254,7 +288,8 @@ impl Maker {
             .zip(&live.dns)
             .map(|(role, dns)| {
                 let (mean, slowest) = (dns.latency_us as f64 / 1000.0, dns.latency_max_us as f64 / 1000.0);
-                let probe = json!({ "qps": dns.qps, "noAnswer": dns.no_answer, "meanMs": mean, "maxMs": slowest });
+                let probe =
+                    json!({ "qps": dns.qps, "noAnswer": dns.no_answer, "meanMs": mean, "maxMs": slowest });
                 (role.name.as_str(), probe)
             })
             .collect();
@@ -269,7 +304,10 @@ impl Maker {
 fn server(role: &DnsRole, qps: f64) -> DnsServer {
     let status = role.server.status();
     let count = |wanted: Option<Rcode>| -> u64 {
-        let matching = status.queries.iter().filter(|query| wanted.is_none_or(|rcode| query.rcode == rcode));
+        let matching = status
+            .queries
+            .iter()
+            .filter(|query| wanted.is_none_or(|rcode| query.rcode == rcode));
         matching.map(|query| query.count).sum()
     };
     let source = match status.source {
@@ -277,7 +315,11 @@ fn server(role: &DnsRole, qps: f64) -> DnsServer {
         PlanSource::LastKnownGood => "last-known-good",
         PlanSource::Plan => "plan",
     };
-    let stamp = status.stamp.as_ref().map(|stamp| (stamp.epoch, stamp.seq)).unwrap_or_default();
+    let stamp = status
+        .stamp
+        .as_ref()
+        .map(|stamp| (stamp.epoch, stamp.seq))
+        .unwrap_or_default();
     let view = role.consumer.view();
     let verdicts = view
         .clusters()

@@ -7,8 +7,8 @@ use axum::{Router, routing::get};
 use lifeboat_chaos::fault::ControllerSwitch;
 use lifeboat_dns::{Ramp, Server, ServerConfig};
 use lifeboat_health::{
-    Check, Consumer, ConsumerConfig, ConsumerMetrics, FleetView, Identity, MonoClock, MonoTime, Observer, ObserverConfig,
-    ObserverMetrics, Profile, StatusRange, Target, Transition, VerdictSink,
+    Check, Consumer, ConsumerConfig, ConsumerMetrics, FleetView, Identity, MonoClock, MonoTime, Observer,
+    ObserverConfig, ObserverMetrics, Profile, StatusRange, Target, Transition, VerdictSink,
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -31,7 +31,11 @@ const OBSERVERS: [(&str, &str); 5] = [
 ];
 const CONTROLLER: &str = "controller";
 /// The demo ramps a returned cluster by a quarter a TTL, so that a return can be watched.
-const RAMP: Ramp = Ramp { step_permille: 250, per: Duration::ZERO, at_least_ttl: true };
+const RAMP: Ramp = Ramp {
+    step_permille: 250,
+    per: Duration::ZERO,
+    at_least_ttl: true,
+};
 
 pub(super) struct Plane {
     pub(super) timeline: Timeline,
@@ -71,11 +75,25 @@ impl Plane {
             .chain([CONTROLLER])
             .collect();
         let mut identities = Identity::generate_fleet(&names).context("making certificates")?;
-        let mut identity = |name: &str| identities.remove(name).with_context(|| format!("no certificate for {name}"));
+        let mut identity = |name: &str| {
+            identities
+                .remove(name)
+                .with_context(|| format!("no certificate for {name}"))
+        };
 
         let mut dns = Vec::new();
         for (name, address) in dns_names.iter().zip(&options.dns) {
-            let role = DnsRole::start(name, *address, folder, fleet, identity(name)?, &targets, &profile, &consumer_metrics, &timeline);
+            let role = DnsRole::start(
+                name,
+                *address,
+                folder,
+                fleet,
+                identity(name)?,
+                &targets,
+                &profile,
+                &consumer_metrics,
+                &timeline,
+            );
             dns.push(role.with_context(|| format!("--dns {address}"))?);
         }
         let controller = Arc::new(ControllerRole {
@@ -114,7 +132,13 @@ impl Plane {
             };
             observers.push(Observer::spawn(config).with_context(|| format!("starting {name}"))?);
         }
-        Ok(Self { timeline, dns, controller, observers, anchors })
+        Ok(Self {
+            timeline,
+            dns,
+            controller,
+            observers,
+            anchors,
+        })
     }
 
     pub(super) fn controller_switch(&self) -> Arc<dyn ControllerSwitch> {
@@ -123,18 +147,38 @@ impl Plane {
 
     /// What the controller last reported; `running` is false while it is down.
     pub(super) fn controller(&self) -> Arc<Status> {
-        self.controller.running.lock().as_ref().map_or_else(Arc::default, |running| running.controller.status())
+        self.controller
+            .running
+            .lock()
+            .as_ref()
+            .map_or_else(Arc::default, |running| running.controller.status())
     }
 
     /// The controller's verdicts; while it is down, those of the first DNS server.
     pub(super) fn verdicts(&self) -> Arc<FleetView> {
-        let own = self.controller.running.lock().as_ref().map(|running| running.consumer.view());
-        own.unwrap_or_else(|| self.dns.first().map_or_else(Arc::default, |role| role.consumer.view()))
+        let own = self
+            .controller
+            .running
+            .lock()
+            .as_ref()
+            .map(|running| running.consumer.view());
+        own.unwrap_or_else(|| {
+            self.dns
+                .first()
+                .map_or_else(Arc::default, |role| role.consumer.view())
+        })
     }
 
     /// Ends every part; they hold threads, which are joined.
     pub(super) async fn stop(self: Arc<Self>) {
-        let Some(Self { timeline: _, dns, controller, observers, anchors }) = Arc::into_inner(self) else {
+        let Some(Self {
+            timeline: _,
+            dns,
+            controller,
+            observers,
+            anchors,
+        }) = Arc::into_inner(self)
+        else {
             tracing::warn!("a part of the demo is still in use");
             return;
         };
@@ -147,7 +191,14 @@ impl Plane {
             for observer in observers {
                 observer.stop();
             }
-            for DnsRole { name: _, address: _, server, consumer, _feeder } in dns {
+            for DnsRole {
+                name: _,
+                address: _,
+                server,
+                consumer,
+                _feeder,
+            } in dns
+            {
                 drop(_feeder);
                 consumer.stop();
                 if let Some(server) = Arc::into_inner(server) {
@@ -162,7 +213,11 @@ impl Plane {
 }
 
 fn settings(options: &Options) -> Settings {
-    Settings { hold: options.hold, failback: Failback::default(), ..Settings::default() }
+    Settings {
+        hold: options.hold,
+        failback: Failback::default(),
+        ..Settings::default()
+    }
 }
 
 impl DnsRole {
@@ -195,10 +250,20 @@ impl DnsRole {
             profile: profile.clone(),
             metrics: metrics.clone(),
         };
-        let sink = Recorder { name: name.to_owned(), timeline: timeline.clone(), inner: Some(server.verdict_sink()) };
+        let sink = Recorder {
+            name: name.to_owned(),
+            timeline: timeline.clone(),
+            inner: Some(server.verdict_sink()),
+        };
         let consumer = Consumer::spawn(config, Box::new(sink))?;
         let feeder = Feeder::spawn(name, fleet.kube()?, server.clone())?;
-        Ok(Self { name: name.to_owned(), address, server, consumer, _feeder: feeder })
+        Ok(Self {
+            name: name.to_owned(),
+            address,
+            server,
+            consumer,
+            _feeder: feeder,
+        })
     }
 }
 
@@ -252,8 +317,13 @@ impl ControllerRole {
             profile: self.profile.clone(),
             metrics: self.metrics.clone(),
         };
-        let recorder = Recorder { name: CONTROLLER.to_owned(), timeline: self.config.timeline.clone(), inner: None };
-        let consumer = Arc::new(Consumer::spawn(config, Box::new(recorder)).context("starting the controller")?);
+        let recorder = Recorder {
+            name: CONTROLLER.to_owned(),
+            timeline: self.config.timeline.clone(),
+            inner: None,
+        };
+        let consumer =
+            Arc::new(Consumer::spawn(config, Box::new(recorder)).context("starting the controller")?);
         *evidence = consumer.local_addr();
         let controller = Controller::spawn(self.config.clone(), consumer.clone())?;
         *running = Some(Running { consumer, controller });
@@ -285,7 +355,9 @@ impl ControllerSwitch for ControllerRole {
 async fn anchors() -> anyhow::Result<(Vec<JoinHandle<()>>, Vec<Check>)> {
     let (mut tasks, mut checks) = (Vec::new(), Vec::new());
     for _ in 0..2 {
-        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.context("starting an anchor")?;
+        let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0))
+            .await
+            .context("starting an anchor")?;
         let address = listener.local_addr().context("an anchor's address")?;
         let app = Router::new().route("/healthz", get(async || "ok"));
         tasks.push(tokio::spawn(async move {
@@ -300,5 +372,9 @@ async fn anchors() -> anyhow::Result<(Vec<JoinHandle<()>>, Vec<Check>)> {
 
 /// A check that wants any answer from 200 to 399.
 pub(super) fn http(url: String) -> Check {
-    Check::Http { url, host: None, expect: StatusRange::default() }
+    Check::Http {
+        url,
+        host: None,
+        expect: StatusRange::default(),
+    }
 }

@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use lifeboat_chaos::{
     drill::{
-        Drill, DrillConfig, DrillError, DrillReport, Limits, LiveStats, MemberEndpoint, Outcome, Prober, ProberConfig,
-        Progress, Users, UsersConfig,
+        Drill, DrillConfig, DrillError, DrillReport, Limits, LiveStats, MemberEndpoint, Outcome, Prober,
+        ProberConfig, Progress, Users, UsersConfig,
     },
     fault::{Faults, ScheduledFault},
 };
@@ -62,7 +62,15 @@ pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
 }
 
 async fn drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode> {
-    let Stage { options, fleet, timeline: _, faults, live, printer, stop } = stage;
+    let Stage {
+        options,
+        fleet,
+        timeline: _,
+        faults,
+        live,
+        printer,
+        stop,
+    } = stage;
     let config = DrillConfig {
         seed: options.seed,
         duration,
@@ -127,11 +135,22 @@ fn conclude(stage: &Stage<'_>, report: &DrillReport) -> anyhow::Result<ExitCode>
 
 /// Users and prober run, faults come from the command line, the console or another terminal.
 async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
-    let Stage { options, fleet, timeline: _, faults, live, printer, stop } = stage;
+    let Stage {
+        options,
+        fleet,
+        timeline: _,
+        faults,
+        live,
+        printer,
+        stop,
+    } = stage;
     let names = fleet.names();
     let mut running = None;
     if !names.is_empty() {
-        let probes = ProberConfig { servers: options.dns.clone(), names: names.clone() };
+        let probes = ProberConfig {
+            servers: options.dns.clone(),
+            names: names.clone(),
+        };
         let prober = Prober::spawn(&probes, (*live).clone(), None).context("starting the prober")?;
         let users = UsersConfig {
             dns: options.dns.clone(),
@@ -141,7 +160,10 @@ async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
             interval: USER_INTERVAL,
             seed: options.seed,
         };
-        running = Some((prober, Users::spawn(&users, live, None).context("starting the users")?));
+        running = Some((
+            prober,
+            Users::spawn(&users, live, None).context("starting the users")?,
+        ));
         printer.line("users and prober run");
     }
     tokio::select! {
@@ -158,14 +180,20 @@ async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
 /// Injects and clears in time, then waits for ever.
 async fn on_schedule(script: &Script, faults: &Faults) -> anyhow::Result<()> {
     let start = Instant::now();
-    let mut steps: Vec<(Duration, Option<&ScheduledFault>)> =
-        script.faults.iter().map(|fault| (fault.at, Some(fault))).chain(script.clear.map(|at| (at, None))).collect();
+    let mut steps: Vec<(Duration, Option<&ScheduledFault>)> = script
+        .faults
+        .iter()
+        .map(|fault| (fault.at, Some(fault)))
+        .chain(script.clear.map(|at| (at, None)))
+        .collect();
     steps.sort_by_key(|(at, _)| *at);
     for (at, step) in steps {
         tokio::time::sleep_until(start + at).await;
         match step {
             Some(fault) => {
-                faults.inject(&fault.spec).with_context(|| format!("--fault {}", fault.spec))?;
+                faults
+                    .inject(&fault.spec)
+                    .with_context(|| format!("--fault {}", fault.spec))?;
             }
             None => {
                 faults.clear_all();

@@ -17,11 +17,28 @@ pub const MOVEMENT: &str = "lifeboat.dev/movement";
 
 /// Writes in the order in which they are to be carried out. An eviction's intents come right before it.
 pub fn writes(plan: &FailoverPlan, index: &Index, kinds: &Kinds) -> Vec<Write> {
-    let FailoverPlan { epoch, seq, freeze: _, extensions, evictions, movements, task_ends, holds: _, no_target: _ } =
-        plan;
+    let FailoverPlan {
+        epoch,
+        seq,
+        freeze: _,
+        extensions,
+        evictions,
+        movements,
+        task_ends,
+        holds: _,
+        no_target: _,
+    } = plan;
     let stamp = format!("{epoch}/{seq}");
     let mut writes = Vec::new();
-    for Extension { binding, uid: _, resource_version, clusters, home, reason: _ } in extensions {
+    for Extension {
+        binding,
+        uid: _,
+        resource_version,
+        clusters,
+        home,
+        reason: _,
+    } in extensions
+    {
         let patch = json!({
             "metadata": { "annotations": { HOME: stored_home(home) } }, "spec": { "clusters": clusters },
         });
@@ -33,7 +50,14 @@ pub fn writes(plan: &FailoverPlan, index: &Index, kinds: &Kinds) -> Vec<Write> {
     for movement in movements {
         writes.extend(step(movement, index, kinds));
     }
-    for TaskEnd { binding, uid: _, resource_version, cluster, reason: _ } in task_ends {
+    for TaskEnd {
+        binding,
+        uid: _,
+        resource_version,
+        cluster,
+        reason: _,
+    } in task_ends
+    {
         writes.extend(guarded(index, kinds, binding, resource_version, |held| {
             json!({ "spec": { "gracefulEvictionTasks": tasks_without(held, std::slice::from_ref(cluster)) } })
         }));
@@ -42,8 +66,18 @@ pub fn writes(plan: &FailoverPlan, index: &Index, kinds: &Kinds) -> Vec<Write> {
 }
 
 fn evict(eviction: &Eviction, epoch: u64, stamp: &str, index: &Index, kinds: &Kinds) -> Vec<Write> {
-    let Eviction { binding, uid: _, resource_version, priority: _, from, clusters, tasks, home, intent, reason } =
-        eviction;
+    let Eviction {
+        binding,
+        uid: _,
+        resource_version,
+        priority: _,
+        from,
+        clusters,
+        tasks,
+        home,
+        intent,
+        reason,
+    } = eviction;
     let patch = guarded(index, kinds, binding, resource_version, |held| {
         let mut all = tasks_without(held, from);
         all.extend(tasks.iter().map(|task| json!(task)));
@@ -63,7 +97,14 @@ fn evict(eviction: &Eviction, epoch: u64, stamp: &str, index: &Index, kinds: &Ki
         },
     });
     let key = Key::of(&intent);
-    vec![Write { kind: kinds.eviction_intent.clone(), key, op: Op::Create(intent) }, patch]
+    vec![
+        Write {
+            kind: kinds.eviction_intent.clone(),
+            key,
+            op: Op::Create(intent),
+        },
+        patch,
+    ]
 }
 
 fn step(movement: &MovementStep, index: &Index, kinds: &Kinds) -> Option<Write> {
@@ -96,7 +137,11 @@ fn step(movement: &MovementStep, index: &Index, kinds: &Kinds) -> Option<Write> 
 }
 
 fn stored_home(home: &[TargetCluster]) -> Value {
-    if home.is_empty() { Value::Null } else { json!(json!(home).to_string()) }
+    if home.is_empty() {
+        Value::Null
+    } else {
+        json!(json!(home).to_string())
+    }
 }
 
 /// A patch of the binding as the plan saw it; none where it has moved on.
@@ -108,10 +153,16 @@ fn guarded(
     patch: impl FnOnce(&Value) -> Value,
 ) -> Option<Write> {
     let (kind, key) = address(kinds, binding);
-    let held = index.get(kind, &key).filter(|held| resource_version(held) == version)?;
+    let held = index
+        .get(kind, &key)
+        .filter(|held| resource_version(held) == version)?;
     let mut patch = patch(&held);
     patch["metadata"]["resourceVersion"] = json!(version);
-    Some(Write { kind: kind.clone(), key, op: Op::Merge(patch) })
+    Some(Write {
+        kind: kind.clone(),
+        key,
+        op: Op::Merge(patch),
+    })
 }
 
 fn address<'a>(kinds: &'a Kinds, binding: &BindingId) -> (&'a Kind, Key) {
@@ -123,7 +174,18 @@ fn address<'a>(kinds: &'a Kinds, binding: &BindingId) -> (&'a Kind, Key) {
 
 /// The binding's eviction tasks as they are stored, unknown fields included, without those of `clusters`.
 fn tasks_without(held: &Value, clusters: &[String]) -> Vec<Value> {
-    let tasks = held.pointer("/spec/gracefulEvictionTasks").and_then(Value::as_array);
-    let leaving = |task: &&Value| clusters.iter().any(|cluster| task["fromCluster"] == cluster.as_str());
-    tasks.into_iter().flatten().filter(|task| !leaving(task)).cloned().collect()
+    let tasks = held
+        .pointer("/spec/gracefulEvictionTasks")
+        .and_then(Value::as_array);
+    let leaving = |task: &&Value| {
+        clusters
+            .iter()
+            .any(|cluster| task["fromCluster"] == cluster.as_str())
+    };
+    tasks
+        .into_iter()
+        .flatten()
+        .filter(|task| !leaving(task))
+        .cloned()
+        .collect()
 }

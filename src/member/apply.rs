@@ -32,7 +32,11 @@ pub(super) fn write(
             return None;
         }
     }
-    Some(Write { kind: kind.clone(), key, op: Op::Apply(wanted) })
+    Some(Write {
+        kind: kind.clone(),
+        key,
+        op: Op::Apply(wanted),
+    })
 }
 
 /// The write that removes an object we put there; none if it is gone.
@@ -41,7 +45,9 @@ pub(super) fn removal(kind: &Kind, observed: Option<&Value>) -> Option<Write> {
     Some(Write {
         kind: kind.clone(),
         key: Key::of(observed),
-        op: Op::Delete { uid: uid(observed).to_owned() },
+        op: Op::Delete {
+            uid: uid(observed).to_owned(),
+        },
     })
 }
 
@@ -58,10 +64,15 @@ pub(super) fn version(object: &Value) -> String {
 fn contains(held: &Value, wanted: &Value) -> bool {
     match (held, wanted) {
         (Value::Object(held), Value::Object(wanted)) => wanted.iter().all(|(name, value)| {
-            held.get(name).map_or_else(|| value.is_null(), |held| contains(held, value))
+            held.get(name)
+                .map_or_else(|| value.is_null(), |held| contains(held, value))
         }),
         (Value::Array(held), Value::Array(wanted)) => {
-            held.len() == wanted.len() && held.iter().zip(wanted).all(|(held, wanted)| contains(held, wanted))
+            held.len() == wanted.len()
+                && held
+                    .iter()
+                    .zip(wanted)
+                    .all(|(held, wanted)| contains(held, wanted))
         }
         (held, wanted) => held == wanted,
     }

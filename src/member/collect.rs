@@ -25,7 +25,11 @@ pub(super) fn status_patch(work: &Value, manifests: &[Manifest<'_>], now: &str) 
     let (status, reason, message) = match failure {
         Some(failure) => ("False", "AppliedFailed", failure.to_owned()),
         None if manifests.iter().any(|manifest| manifest.observed.is_none()) => return None,
-        None => ("True", "AppliedSuccessful", "Manifest has been successfully applied".to_owned()),
+        None => (
+            "True",
+            "AppliedSuccessful",
+            "Manifest has been successfully applied".to_owned(),
+        ),
     };
     let condition = condition(work, "Applied", status, reason, &message, now);
     let statuses: Vec<Value> = manifests.iter().filter_map(manifest_status).collect();
@@ -38,7 +42,13 @@ pub(super) fn status_patch(work: &Value, manifests: &[Manifest<'_>], now: &str) 
 
 fn manifest_status(manifest: &Manifest<'_>) -> Option<Value> {
     let observed = manifest.observed.as_deref()?;
-    let Kind { group, version, kind, plural, namespaced: _ } = manifest.kind;
+    let Kind {
+        group,
+        version,
+        kind,
+        plural,
+        namespaced: _,
+    } = manifest.kind;
     let mut identifier = json!({
         "ordinal": manifest.ordinal, "version": version, "kind": kind, "resource": plural, "name": name(observed),
     });
@@ -55,9 +65,19 @@ fn manifest_status(manifest: &Manifest<'_>) -> Option<Value> {
 }
 
 /// A condition that keeps the time of its last change.
-pub(crate) fn condition(object: &Value, kind: &str, status: &str, reason: &str, message: &str, now: &str) -> Value {
+pub(crate) fn condition(
+    object: &Value,
+    kind: &str,
+    status: &str,
+    reason: &str,
+    message: &str,
+    now: &str,
+) -> Value {
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let current = conditions.into_iter().flatten().find(|condition| condition["type"] == kind);
+    let current = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == kind);
     let since = current
         .filter(|current| current["status"] == status)
         .and_then(|current| current["lastTransitionTime"].as_str())
@@ -80,7 +100,13 @@ mod tests {
         let held = condition(&json!({}), "Ready", "True", "A", "a", "then");
         let object = json!({"status": {"conditions": [held]}});
         let same = condition(&object, "Ready", "True", "B", "b", "now");
-        assert_eq!((same["lastTransitionTime"].as_str(), same["reason"].as_str()), (Some("then"), Some("B")));
-        assert_eq!(condition(&object, "Ready", "False", "B", "b", "now")["lastTransitionTime"], "now");
+        assert_eq!(
+            (same["lastTransitionTime"].as_str(), same["reason"].as_str()),
+            (Some("then"), Some("B"))
+        );
+        assert_eq!(
+            condition(&object, "Ready", "False", "B", "b", "now")["lastTransitionTime"],
+            "now"
+        );
     }
 }

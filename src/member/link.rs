@@ -74,7 +74,12 @@ struct Wanted {
 }
 
 impl Link {
-    pub(super) fn new(cluster: String, control: ControlPlane, client: Client, fresh: Arc<AtomicBool>) -> Self {
+    pub(super) fn new(
+        cluster: String,
+        control: ControlPlane,
+        client: Client,
+        fresh: Arc<AtomicBool>,
+    ) -> Self {
         let held = Index::default();
         let managed = Watches::new(client.clone(), held.clone()).with_labels("karmada.io/managed=true");
         let capacity = Watches::new(client.clone(), held.clone());
@@ -114,13 +119,18 @@ impl Link {
     }
 
     async fn round(&mut self) {
-        let works = self.control.index.list_namespace(&self.control.works, &execution_namespace(&self.cluster));
+        let works = self
+            .control
+            .index
+            .list_namespace(&self.control.works, &execution_namespace(&self.cluster));
         let mut wanted = Vec::new();
         for work in works {
             wanted.push(self.resolve(work).await);
         }
-        let kinds: BTreeSet<Kind> =
-            wanted.iter().flat_map(|w| w.manifests.iter().map(|(kind, _)| kind.clone())).collect();
+        let kinds: BTreeSet<Kind> = wanted
+            .iter()
+            .flat_map(|w| w.manifests.iter().map(|(kind, _)| kind.clone()))
+            .collect();
         for kind in &kinds {
             // Pods and nodes are watched whole already.
             if *kind != pods() && *kind != nodes() {
@@ -144,7 +154,10 @@ impl Link {
     async fn resolve(&mut self, work: Arc<Value>) -> Wanted {
         let mut manifests = Vec::new();
         let mut unknown = None;
-        let list = work.pointer("/spec/workload/manifests").and_then(Value::as_array).cloned();
+        let list = work
+            .pointer("/spec/workload/manifests")
+            .and_then(Value::as_array)
+            .cloned();
         for manifest in list.unwrap_or_default() {
             let text = |field: &str| manifest[field].as_str().unwrap_or_default().to_owned();
             let key = (text("apiVersion"), text("kind"));
@@ -161,7 +174,11 @@ impl Link {
                 }
             }
         }
-        Wanted { work, manifests, unknown }
+        Wanted {
+            work,
+            manifests,
+            unknown,
+        }
     }
 
     async fn apply(&mut self, wanted: &Wanted) {
@@ -209,7 +226,15 @@ impl Link {
             "apiVersion": "v1", "kind": "Namespace",
             "metadata": { "name": write.key.namespace, "labels": { "karmada.io/managed": "true" } },
         });
-        if let Err(error) = self.writer.one(&Write { kind, key, op: Op::Create(object) }).await {
+        if let Err(error) = self
+            .writer
+            .one(&Write {
+                kind,
+                key,
+                op: Op::Create(object),
+            })
+            .await
+        {
             tracing::warn!(cluster = self.cluster, error = %error, "creating a namespace failed");
         }
     }
@@ -223,21 +248,36 @@ impl Link {
                 let key = Key::of(manifest);
                 let observed = self.held.get(kind, &key);
                 let failure = self.failures.get(&(kind.clone(), key)).cloned();
-                Manifest { ordinal, kind, observed, failure }
+                Manifest {
+                    ordinal,
+                    kind,
+                    observed,
+                    failure,
+                }
             })
             .collect();
         if let (Some(unknown), Some(first)) = (&wanted.unknown, manifests.first_mut()) {
             first.failure.get_or_insert_with(|| unknown.clone());
         }
         if let Some(patch) = collect::status_patch(&wanted.work, &manifests, &stamp()) {
-            self.write(self.control.works.clone(), Key::of(&wanted.work), Op::MergeStatus(patch)).await;
+            self.write(
+                self.control.works.clone(),
+                Key::of(&wanted.work),
+                Op::MergeStatus(patch),
+            )
+            .await;
         }
     }
 
     /// Removes a work's objects; the finalizer goes only when all of them are gone.
     async fn remove(&mut self, wanted: &Wanted) {
-        let finalizers = wanted.work.pointer("/metadata/finalizers").and_then(Value::as_array);
-        let Some(finalizers) = finalizers.filter(|f| f.iter().any(|f| f == FINALIZER)) else { return };
+        let finalizers = wanted
+            .work
+            .pointer("/metadata/finalizers")
+            .and_then(Value::as_array);
+        let Some(finalizers) = finalizers.filter(|f| f.iter().any(|f| f == FINALIZER)) else {
+            return;
+        };
         let preserved = wanted.work.pointer("/spec/preserveResourcesOnDeletion") == Some(&Value::Bool(true));
         let mut remaining = 0;
         for (kind, manifest) in wanted.manifests.iter().filter(|_| !preserved) {
@@ -257,7 +297,12 @@ impl Link {
         if remaining == 0 {
             let kept: Vec<&Value> = finalizers.iter().filter(|f| *f != FINALIZER).collect();
             let patch = json!({ "metadata": { "finalizers": kept } });
-            self.write(self.control.works.clone(), Key::of(&wanted.work), Op::Merge(patch)).await;
+            self.write(
+                self.control.works.clone(),
+                Key::of(&wanted.work),
+                Op::Merge(patch),
+            )
+            .await;
         }
     }
 
@@ -266,21 +311,37 @@ impl Link {
         if !self.held.synced([&nodes(), &pods()]) {
             return;
         }
-        let due = self.discovered.as_ref().is_none_or(|(at, _)| at.elapsed() >= DISCOVERY);
+        let due = self
+            .discovered
+            .as_ref()
+            .is_none_or(|(at, _)| at.elapsed() >= DISCOVERY);
         if due && let Some(served) = served(&self.client).await {
             self.discovered = Some((tokio::time::Instant::now(), served));
         }
-        let Some((_, served)) = &self.discovered else { return };
+        let Some((_, served)) = &self.discovered else {
+            return;
+        };
         let mut status = summary::summary(&self.held.list(&nodes()), &self.held.list(&pods()));
         for (field, value) in served.as_object().into_iter().flatten() {
             status[field] = value.clone();
         }
         let key = Key::new("", &self.cluster);
-        let Some(cluster) = self.control.index.get(&self.control.clusters, &key) else { return };
+        let Some(cluster) = self.control.index.get(&self.control.clusters, &key) else {
+            return;
+        };
         let held = cluster.get("status").unwrap_or(&Value::Null);
-        let same = status.as_object().into_iter().flatten().all(|(field, value)| held.get(field) == Some(value));
+        let same = status
+            .as_object()
+            .into_iter()
+            .flatten()
+            .all(|(field, value)| held.get(field) == Some(value));
         if !same {
-            self.write(self.control.clusters.clone(), key, Op::MergeStatus(json!({ "status": status }))).await;
+            self.write(
+                self.control.clusters.clone(),
+                key,
+                Op::MergeStatus(json!({ "status": status })),
+            )
+            .await;
         }
     }
 
@@ -300,7 +361,10 @@ fn pods() -> Kind {
 async fn discover(client: &Client, (api_version, kind): &GroupVersionKindKey) -> Option<Kind> {
     let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
     let gvk = GroupVersionKind::gvk(group, version, kind);
-    let found = tokio::time::timeout(REQUEST_TIMEOUT, pinned_kind(client, &gvk)).await.ok()?.ok()?;
+    let found = tokio::time::timeout(REQUEST_TIMEOUT, pinned_kind(client, &gvk))
+        .await
+        .ok()?
+        .ok()?;
     Some(Kind::discovered(&found.0, &found.1.scope))
 }
 

@@ -35,8 +35,18 @@ pub struct Links {
 
 impl Links {
     pub fn new(index: Index, writer: Writer, works: Kind, clusters: Kind, secrets: Kind) -> Self {
-        let control = ControlPlane { index, writer, works, clusters };
-        Self { control, secrets, running: BTreeMap::new(), refused: BTreeMap::new() }
+        let control = ControlPlane {
+            index,
+            writer,
+            works,
+            clusters,
+        };
+        Self {
+            control,
+            secrets,
+            running: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        }
     }
 
     /// Begins and ends links so that exactly the push-mode `clusters` that are not in `down` have one. A
@@ -45,10 +55,14 @@ impl Links {
         let wanted: BTreeMap<&str, &Value> = clusters
             .iter()
             .map(|cluster| (name(cluster), cluster.as_ref()))
-            .filter(|(name, cluster)| !down.contains(*name) && cluster.pointer("/spec/syncMode") != Some(&"Pull".into()))
+            .filter(|(name, cluster)| {
+                !down.contains(*name) && cluster.pointer("/spec/syncMode") != Some(&"Pull".into())
+            })
             .collect();
         self.running.retain(|name, member| {
-            wanted.get(name.as_str()).is_some_and(|cluster| connection(cluster) == member.spec)
+            wanted
+                .get(name.as_str())
+                .is_some_and(|cluster| connection(cluster) == member.spec)
         });
         self.refused.retain(|name, _| wanted.contains_key(name.as_str()));
         for (name, cluster) in wanted {
@@ -60,7 +74,10 @@ impl Links {
 
     /// Clusters whose statuses were read over their present link.
     pub fn fresh(&self) -> BTreeSet<String> {
-        let fresh = self.running.iter().filter(|(_, member)| member.fresh.load(Ordering::Acquire));
+        let fresh = self
+            .running
+            .iter()
+            .filter(|(_, member)| member.fresh.load(Ordering::Acquire));
         fresh.map(|(name, _)| name.clone()).collect()
     }
 
@@ -70,7 +87,11 @@ impl Links {
     }
 
     fn begin(&mut self, name: &str, cluster: &Value) {
-        let reference = |field: &str| cluster.pointer(&format!("/spec/secretRef/{field}")).and_then(Value::as_str);
+        let reference = |field: &str| {
+            cluster
+                .pointer(&format!("/spec/secretRef/{field}"))
+                .and_then(Value::as_str)
+        };
         let secret = reference("name").and_then(|secret| {
             let key = Key::new(reference("namespace").unwrap_or(""), secret);
             self.control.index.get(&self.secrets, &key)
@@ -81,7 +102,14 @@ impl Links {
                 let fresh = Arc::new(AtomicBool::new(false));
                 let link = Link::new(name.to_owned(), self.control.clone(), client, fresh.clone());
                 let task = AbortOnDropHandle::new(tokio::spawn(link.run()));
-                self.running.insert(name.to_owned(), Member { spec: connection(cluster), fresh, _task: task });
+                self.running.insert(
+                    name.to_owned(),
+                    Member {
+                        spec: connection(cluster),
+                        fresh,
+                        _task: task,
+                    },
+                );
             }
             Err(error) => {
                 let message = error.to_string();
@@ -96,6 +124,14 @@ impl Links {
 
 /// The part of a cluster's spec that a connection is made from.
 fn connection(cluster: &Value) -> Value {
-    let fields = ["apiEndpoint", "secretRef", "insecureSkipTLSVerification", "proxyURL"];
-    fields.iter().map(|field| cluster["spec"][field].clone()).collect()
+    let fields = [
+        "apiEndpoint",
+        "secretRef",
+        "insecureSkipTLSVerification",
+        "proxyURL",
+    ];
+    fields
+        .iter()
+        .map(|field| cluster["spec"][field].clone())
+        .collect()
 }

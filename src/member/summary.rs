@@ -21,11 +21,19 @@ pub(super) fn summary(nodes: &[Arc<Value>], pods: &[Arc<Value>]) -> Value {
         if matches!(phase, Some("Succeeded" | "Failed")) {
             continue;
         }
-        let bound = pod.pointer("/spec/nodeName").and_then(Value::as_str).is_some_and(|node| !node.is_empty());
+        let bound = pod
+            .pointer("/spec/nodeName")
+            .and_then(Value::as_str)
+            .is_some_and(|node| !node.is_empty());
         let sum = if bound { &mut allocated } else { &mut allocating };
         let count = sum.entry("pods".to_owned()).or_default();
         *count = *count + Nanos::from_units(1);
-        for container in pod.pointer("/spec/containers").and_then(Value::as_array).into_iter().flatten() {
+        for container in pod
+            .pointer("/spec/containers")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+        {
             add(sum, container.pointer("/resources/requests"));
         }
     }
@@ -41,7 +49,10 @@ pub(super) fn summary(nodes: &[Arc<Value>], pods: &[Arc<Value>]) -> Value {
 
 fn node_ready(node: &Value) -> bool {
     let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
-    let ready = conditions.into_iter().flatten().any(|c| c["type"] == "Ready" && c["status"] == "True");
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c["type"] == "Ready" && c["status"] == "True");
     ready && node.pointer("/spec/unschedulable") != Some(&Value::Bool(true))
 }
 
@@ -62,7 +73,10 @@ fn texts(amounts: &Amounts) -> BTreeMap<&str, String> {
         "cpu" => format!("{}m", amount.milli_value()),
         _ => amount.value().to_string(),
     };
-    amounts.iter().map(|(resource, amount)| (resource.as_str(), text(resource, *amount))).collect()
+    amounts
+        .iter()
+        .map(|(resource, amount)| (resource.as_str(), text(resource, *amount)))
+        .collect()
 }
 
 #[cfg(test)]
@@ -72,18 +86,30 @@ mod tests {
     #[test]
     fn sums_ready_nodes_and_live_pods() {
         let node = |ready: &str| {
-            Arc::new(json!({"status": {"allocatable": {"cpu": "4", "memory": "1Ki", "pods": 110},
-                "conditions": [{"type": "Ready", "status": ready}]}}))
+            Arc::new(
+                json!({"status": {"allocatable": {"cpu": "4", "memory": "1Ki", "pods": 110},
+                "conditions": [{"type": "Ready", "status": ready}]}}),
+            )
         };
         let pod = |phase: &str, node: &str| {
-            Arc::new(json!({"spec": {"nodeName": node, "containers": [{"resources": {"requests": {"cpu": "250m"}}}]},
-                "status": {"phase": phase}}))
+            Arc::new(
+                json!({"spec": {"nodeName": node, "containers": [{"resources": {"requests": {"cpu": "250m"}}}]},
+                "status": {"phase": phase}}),
+            )
         };
-        let pods = [pod("Running", "n1"), pod("Running", "n1"), pod("Pending", ""), pod("Succeeded", "n1")];
+        let pods = [
+            pod("Running", "n1"),
+            pod("Running", "n1"),
+            pod("Pending", ""),
+            pod("Succeeded", "n1"),
+        ];
         let summary = summary(&[node("True"), node("True"), node("Unknown")], &pods);
         assert_eq!(summary["nodeSummary"], json!({"totalNum": 3, "readyNum": 2}));
         let resources = &summary["resourceSummary"];
-        assert_eq!(resources["allocatable"], json!({"cpu": "8000m", "memory": "2048", "pods": "220"}));
+        assert_eq!(
+            resources["allocatable"],
+            json!({"cpu": "8000m", "memory": "2048", "pods": "220"})
+        );
         assert_eq!(resources["allocated"], json!({"cpu": "500m", "pods": "2"}));
         assert_eq!(resources["allocating"], json!({"cpu": "250m", "pods": "1"}));
     }

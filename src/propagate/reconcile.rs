@@ -37,7 +37,9 @@ pub fn policies(index: &Index, kinds: &Kinds, round: &mut Round) -> Vec<PolicyVi
                         continue;
                     }
                     let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-                    round.complaints.push((kind.clone(), Key::of(&object), errors.join("; ")));
+                    round
+                        .complaints
+                        .push((kind.clone(), Key::of(&object), errors.join("; ")));
                 }
                 Err(error) => round
                     .complaints
@@ -104,9 +106,17 @@ fn execution_namespaces(index: &Index, kinds: &Kinds) -> Vec<Write> {
     let missing = |cluster: Arc<Value>| {
         let key = Key::new("", &names::execution_namespace(name(&cluster)));
         let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": key.name } });
-        index.get(kind, &key).is_none().then(|| Write { kind: kind.clone(), key, op: Op::Create(object) })
+        index.get(kind, &key).is_none().then(|| Write {
+            kind: kind.clone(),
+            key,
+            op: Op::Create(object),
+        })
     };
-    index.list(&kinds.cluster).into_iter().filter_map(missing).collect()
+    index
+        .list(&kinds.cluster)
+        .into_iter()
+        .filter_map(missing)
+        .collect()
 }
 
 /// Karmada never propagates from these (`--skipped-propagating-namespaces kube-.*`).

@@ -24,7 +24,11 @@ pub fn reconcile(index: &Index, kinds: &Kinds, wall: jiff::Timestamp) -> Vec<Wri
         return Vec::new();
     }
     let bindings = [&kinds.binding, &kinds.cluster_binding];
-    bindings.into_iter().flat_map(|kind| index.list(kind).into_iter().map(move |b| (kind, b))).flat_map(|(kind, binding)| decide(kind, &binding, &clusters, wall)).collect()
+    bindings
+        .into_iter()
+        .flat_map(|kind| index.list(kind).into_iter().map(move |b| (kind, b)))
+        .flat_map(|(kind, binding)| decide(kind, &binding, &clusters, wall))
+        .collect()
 }
 
 /// All registered clusters that can be read.
@@ -47,7 +51,11 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
             return Vec::new();
         }
     };
-    let suspended = spec.suspension.as_ref().and_then(|suspension| suspension.scheduling) == Some(true);
+    let suspended = spec
+        .suspension
+        .as_ref()
+        .and_then(|suspension| suspension.scheduling)
+        == Some(true);
     let deleting = binding.pointer("/metadata/deletionTimestamp").is_some();
     let Some(placement) = spec.placement.as_ref().filter(|_| !suspended && !deleting) else {
         return Vec::new();
@@ -68,8 +76,14 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
         return Vec::new();
     }
     let requirements = Resources::of_replica(spec.replica_requirements.as_ref());
-    let evicting: Vec<String> = spec.graceful_eviction_tasks.iter().map(|task| task.from_cluster.clone()).collect();
-    let observed = binding.pointer("/status/schedulerObservingAffinityName").and_then(Value::as_str);
+    let evicting: Vec<String> = spec
+        .graceful_eviction_tasks
+        .iter()
+        .map(|task| task.from_cluster.clone())
+        .collect();
+    let observed = binding
+        .pointer("/status/schedulerObservingAffinityName")
+        .and_then(Value::as_str);
     let request = Request {
         // Karmada breaks ties by the template's UID, which both of its bindings share.
         uid: &spec.resource.uid,
@@ -93,17 +107,28 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
 
 /// A whole new schedule was asked for after the last one.
 fn fresh(binding: &Value, spec: &ResourceBindingSpec) -> bool {
-    let Some(asked) = &spec.reschedule_triggered_at else { return false };
-    let last = binding.pointer("/status/lastScheduledTime").and_then(Value::as_str);
-    last.and_then(|last| last.parse::<jiff::Timestamp>().ok()).is_none_or(|last| asked.0 > last)
+    let Some(asked) = &spec.reschedule_triggered_at else {
+        return false;
+    };
+    let last = binding
+        .pointer("/status/lastScheduledTime")
+        .and_then(Value::as_str);
+    last.and_then(|last| last.parse::<jiff::Timestamp>().ok())
+        .is_none_or(|last| asked.0 > last)
 }
 
 fn replicas_changed(spec: &ResourceBindingSpec) -> bool {
-    let divided = spec.placement.as_ref().is_some_and(|placement| placement.divides_replicas());
+    let divided = spec
+        .placement
+        .as_ref()
+        .is_some_and(|placement| placement.divides_replicas());
     match (spec.replicas > 0, divided) {
         (false, _) => false,
         (true, true) => spec.clusters.iter().map(|cluster| cluster.replicas).sum::<i32>() != spec.replicas,
-        (true, false) => spec.clusters.iter().any(|cluster| cluster.replicas != spec.replicas),
+        (true, false) => spec
+            .clusters
+            .iter()
+            .any(|cluster| cluster.replicas != spec.replicas),
     }
 }
 
@@ -131,21 +156,43 @@ fn placed(
             },
             "spec": { "clusters": decision.clusters },
         });
-        writes.push(Write { kind: kind.clone(), key: Key::of(binding), op: Op::Merge(patch) });
+        writes.push(Write {
+            kind: kind.clone(),
+            key: Key::of(binding),
+            op: Op::Merge(patch),
+        });
     }
     let mut status = json!({});
     if wanted != held || binding.pointer("/status/lastScheduledTime").is_none() || fresh(binding, spec) {
         status["lastScheduledTime"] = json!(stamp);
     }
-    if binding.pointer("/status/schedulerObservingAffinityName").and_then(Value::as_str) != decision.affinity.as_deref() {
+    if binding
+        .pointer("/status/schedulerObservingAffinityName")
+        .and_then(Value::as_str)
+        != decision.affinity.as_deref()
+    {
         status["schedulerObservingAffinityName"] = json!(decision.affinity);
     }
-    writes.extend(report(kind, binding, status, ("True", "Success", "Binding has been scheduled successfully."), stamp));
+    writes.extend(report(
+        kind,
+        binding,
+        status,
+        ("True", "Success", "Binding has been scheduled successfully."),
+        stamp,
+    ));
     writes
 }
 
 fn unplaced(kind: &Kind, binding: &Value, error: &ScheduleError, stamp: &str) -> Vec<Write> {
-    report(kind, binding, json!({}), ("False", error.reason(), &error.to_string()), stamp).into_iter().collect()
+    report(
+        kind,
+        binding,
+        json!({}),
+        ("False", error.reason(), &error.to_string()),
+        stamp,
+    )
+    .into_iter()
+    .collect()
 }
 
 /// The Scheduled condition, with the rest of the status that changed.
@@ -160,8 +207,11 @@ fn report(
     if let Some(fields) = condition.as_object_mut() {
         fields.remove("observedGeneration");
     }
-    let mut conditions: Vec<Value> =
-        binding.pointer("/status/conditions").and_then(Value::as_array).cloned().unwrap_or_default();
+    let mut conditions: Vec<Value> = binding
+        .pointer("/status/conditions")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     match conditions.iter_mut().find(|held| held["type"] == "Scheduled") {
         Some(held) if *held == condition => {}
         Some(held) => {
@@ -174,7 +224,11 @@ fn report(
         }
     }
     let generation = generation(binding);
-    if binding.pointer("/status/schedulerObservedGeneration").and_then(Value::as_i64) != Some(generation) {
+    if binding
+        .pointer("/status/schedulerObservedGeneration")
+        .and_then(Value::as_i64)
+        != Some(generation)
+    {
         status["schedulerObservedGeneration"] = json!(generation);
     }
     let changes = status.as_object().is_some_and(|fields| !fields.is_empty());

@@ -38,28 +38,45 @@ impl Guard {
             hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{}", listen.port())));
         }
         hosts.extend(extra.iter().map(|host| host.to_ascii_lowercase()));
-        Ok(Self { hosts: Arc::new(hosts), token: token.map(Arc::from) })
+        Ok(Self {
+            hosts: Arc::new(hosts),
+            token: token.map(Arc::from),
+        })
     }
 
     fn check(&self, method: &Method, headers: &HeaderMap, path: &str) -> Result<(), (StatusCode, String)> {
-        let host = text(headers, header::HOST).unwrap_or_default().to_ascii_lowercase();
+        let host = text(headers, header::HOST)
+            .unwrap_or_default()
+            .to_ascii_lowercase();
         if !self.hosts.contains(&host) {
             let allowed = self.hosts.join(", ");
-            return Err((StatusCode::MISDIRECTED_REQUEST, format!("host {host:?} is not known; allowed: {allowed}")));
+            return Err((
+                StatusCode::MISDIRECTED_REQUEST,
+                format!("host {host:?} is not known; allowed: {allowed}"),
+            ));
         }
         if let Some(token) = &self.token {
             let given = text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
             if !given.is_some_and(|given| same(given.as_bytes(), token.as_bytes())) {
-                return Err((StatusCode::UNAUTHORIZED, format!("{path} needs Authorization: Bearer TOKEN")));
+                return Err((
+                    StatusCode::UNAUTHORIZED,
+                    format!("{path} needs Authorization: Bearer TOKEN"),
+                ));
             }
         }
         if matches!(*method, Method::GET | Method::HEAD) {
             return Ok(());
         }
         if let Some(origin) = text(headers, header::ORIGIN)
-            && !self.hosts.iter().any(|known| origin.strip_prefix("http://") == Some(known.as_str()) || origin.strip_prefix("https://") == Some(known.as_str()))
+            && !self.hosts.iter().any(|known| {
+                origin.strip_prefix("http://") == Some(known.as_str())
+                    || origin.strip_prefix("https://") == Some(known.as_str())
+            })
         {
-            return Err((StatusCode::FORBIDDEN, format!("origin {origin:?} may not change anything here")));
+            return Err((
+                StatusCode::FORBIDDEN,
+                format!("origin {origin:?} may not change anything here"),
+            ));
         }
         let kind = text(headers, header::CONTENT_TYPE).unwrap_or_default();
         if kind.split(';').next().map(str::trim) != Some("application/json") {
@@ -105,9 +122,14 @@ mod tests {
         let guard = Guard::new("127.0.0.1:8080".parse().unwrap(), &[], None).unwrap();
         let mut map = HeaderMap::new();
         for (name, value) in headers {
-            map.insert(header::HeaderName::from_bytes(name.as_bytes()).unwrap(), value.parse().unwrap());
+            map.insert(
+                header::HeaderName::from_bytes(name.as_bytes()).unwrap(),
+                value.parse().unwrap(),
+            );
         }
-        let status = guard.check(&method, &map, "/api/x").map_or_else(|(status, _)| status.as_u16(), |()| 200);
+        let status = guard
+            .check(&method, &map, "/api/x")
+            .map_or_else(|(status, _)| status.as_u16(), |()| 200);
         assert_eq!(status, expected, "{method} {headers:?}");
     }
 
@@ -120,8 +142,16 @@ mod tests {
         check(Method::GET, &[("host", "evil.example")], 421);
         check(Method::GET, &[], 421);
         check(Method::POST, &[host, json], 200);
-        check(Method::POST, &[host, json, ("origin", "http://127.0.0.1:8080")], 200);
-        check(Method::POST, &[host, json, ("origin", "http://evil.example")], 403);
+        check(
+            Method::POST,
+            &[host, json, ("origin", "http://127.0.0.1:8080")],
+            200,
+        );
+        check(
+            Method::POST,
+            &[host, json, ("origin", "http://evil.example")],
+            403,
+        );
         check(Method::POST, &[host, json, ("origin", "null")], 403);
         check(Method::POST, &[host, ("content-type", "text/plain")], 415);
         check(Method::DELETE, &[host], 415);
@@ -133,7 +163,10 @@ mod tests {
         let guard = Guard::new("192.0.2.1:8080".parse().unwrap(), &[], Some("secret".into())).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("host", "192.0.2.1:8080".parse().unwrap());
-        assert_eq!(guard.check(&Method::GET, &headers, "/").unwrap_err().0, StatusCode::UNAUTHORIZED);
+        assert_eq!(
+            guard.check(&Method::GET, &headers, "/").unwrap_err().0,
+            StatusCode::UNAUTHORIZED
+        );
         headers.insert("authorization", "Bearer secret".parse().unwrap());
         assert!(guard.check(&Method::GET, &headers, "/").is_ok());
     }

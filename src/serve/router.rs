@@ -44,12 +44,30 @@ pub struct Sources {
 /// The whole listener: API, events, metrics and console; `extra` routes pass the same guard.
 pub fn router(sources: Sources, guard: Guard, extra: Router) -> Router {
     Router::new()
-        .route("/api/state", get(async |Extract(s): Extract<Sources>| part(&s, json)))
-        .route("/api/clusters", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.clusters))))
-        .route("/api/names", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.names))))
-        .route("/api/bindings", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.bindings))))
-        .route("/api/dns", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.dns))))
-        .route("/api/observers", get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.observers))))
+        .route(
+            "/api/state",
+            get(async |Extract(s): Extract<Sources>| part(&s, json)),
+        )
+        .route(
+            "/api/clusters",
+            get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.clusters))),
+        )
+        .route(
+            "/api/names",
+            get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.names))),
+        )
+        .route(
+            "/api/bindings",
+            get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.bindings))),
+        )
+        .route(
+            "/api/dns",
+            get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.dns))),
+        )
+        .route(
+            "/api/observers",
+            get(async |Extract(s): Extract<Sources>| part(&s, |state| json(&state.observers))),
+        )
         .route("/api/events", get(timeline))
         .route("/api/explain/name/{name}", get(explain_name))
         .route("/api/explain/cluster/{name}", get(explain_cluster))
@@ -115,12 +133,19 @@ async fn explain_name(
 async fn explain_cluster(Extract(sources): Extract<Sources>, Path(name): Path<String>) -> Response {
     let state = sources.state.load();
     let Some(cluster) = state.clusters.iter().find(|cluster| cluster.name == name) else {
-        let known: Vec<&str> = state.clusters.iter().map(|cluster| cluster.name.as_str()).collect();
+        let known: Vec<&str> = state
+            .clusters
+            .iter()
+            .map(|cluster| cluster.name.as_str())
+            .collect();
         let message = format!("cluster {name:?} is not known; known: {}", known.join(", "));
         return refuse(StatusCode::NOT_FOUND, message);
     };
     let (entries, _) = sources.timeline.since(0);
-    let history: Vec<_> = entries.into_iter().filter(|entry| entry.cluster.as_deref() == Some(&name)).collect();
+    let history: Vec<_> = entries
+        .into_iter()
+        .filter(|entry| entry.cluster.as_deref() == Some(&name))
+        .collect();
     json(&json!({ "cluster": cluster, "history": history }))
 }
 
@@ -139,7 +164,10 @@ async fn plan(Extract(sources): Extract<Sources>, Query(IfLost { if_lost }): Que
 }
 
 async fn event_stream(Extract(sources): Extract<Sources>, headers: HeaderMap) -> Response {
-    let last_id = headers.get("last-event-id").and_then(|id| id.to_str().ok()?.parse().ok()).unwrap_or(0);
+    let last_id = headers
+        .get("last-event-id")
+        .and_then(|id| id.to_str().ok()?.parse().ok())
+        .unwrap_or(0);
     stream::events(sources.document.clone(), &sources.timeline, last_id).into_response()
 }
 
@@ -150,14 +178,20 @@ async fn metrics(Extract(sources): Extract<Sources>) -> Response {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
-        Err(error) => refuse(StatusCode::INTERNAL_SERVER_ERROR, format!("encoding metrics: {error}")),
+        Err(error) => refuse(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            format!("encoding metrics: {error}"),
+        ),
     }
 }
 
 async fn console_file(uri: Uri) -> Response {
     match console::file(uri.path()) {
         Some((content_type, bytes)) => {
-            let headers = [(header::CONTENT_TYPE, content_type), (header::CACHE_CONTROL, "no-cache")];
+            let headers = [
+                (header::CONTENT_TYPE, content_type),
+                (header::CACHE_CONTROL, "no-cache"),
+            ];
             (headers, bytes).into_response()
         }
         None => refuse(StatusCode::NOT_FOUND, format!("nothing at {}", uri.path())),

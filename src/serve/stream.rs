@@ -20,13 +20,19 @@ pub(super) fn events(
     let newest = past.last().map_or(last_id, |entry| entry.id);
     let live = BroadcastStream::new(live)
         .filter_map(move |entry| async move { entry.ok().filter(|entry| entry.id > newest) });
-    let entries = stream::iter(past).chain(live).filter_map(|entry| async move { timeline_event(&entry) });
-    let states = WatchStream::new(state)
-        .map(|document| Event::default().event("state").data(document.as_ref()));
+    let entries = stream::iter(past)
+        .chain(live)
+        .filter_map(|entry| async move { timeline_event(&entry) });
+    let states =
+        WatchStream::new(state).map(|document| Event::default().event("state").data(document.as_ref()));
     Sse::new(stream::select(entries, states).map(Ok))
         .keep_alive(KeepAlive::new().interval(Duration::from_secs(10)))
 }
 
 fn timeline_event(entry: &Entry) -> Option<Event> {
-    Event::default().event("timeline").id(entry.id.to_string()).json_data(entry).ok()
+    Event::default()
+        .event("timeline")
+        .id(entry.id.to_string())
+        .json_data(entry)
+        .ok()
 }

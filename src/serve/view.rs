@@ -6,8 +6,8 @@ use lifeboat_health::{Cell, FleetView, Path};
 use serde_json::Value;
 
 use super::state::{
-    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, Name, Observer, PathState,
-    Replicas, Standing, State, Votes,
+    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, Name, Observer,
+    PathState, Replicas, Standing, State, Votes,
 };
 use crate::{
     api::quantity::Nanos,
@@ -32,7 +32,18 @@ pub struct Known<'a> {
 }
 
 pub fn state(known: Known<'_>) -> State {
-    let Known { now, up_ms, index, kinds, verdicts, controller, dns, names, faults, demo } = known;
+    let Known {
+        now,
+        up_ms,
+        index,
+        kinds,
+        verdicts,
+        controller,
+        dns,
+        names,
+        faults,
+        demo,
+    } = known;
     let bindings: Vec<Binding> = [&kinds.binding, &kinds.cluster_binding]
         .into_iter()
         .flat_map(|kind| index.list(kind))
@@ -41,9 +52,20 @@ pub fn state(known: Known<'_>) -> State {
     let clusters = index
         .list(&kinds.cluster)
         .iter()
-        .map(|object| cluster(object, verdicts, &bindings, faults.get(name(object)).cloned().unwrap_or_default()))
+        .map(|object| {
+            cluster(
+                object,
+                verdicts,
+                &bindings,
+                faults.get(name(object)).cloned().unwrap_or_default(),
+            )
+        })
         .collect();
-    let stamp = dns.iter().map(|server| (server.epoch, server.seq)).max().unwrap_or_default();
+    let stamp = dns
+        .iter()
+        .map(|server| (server.epoch, server.seq))
+        .max()
+        .unwrap_or_default();
     State {
         now,
         up_ms,
@@ -94,13 +116,26 @@ fn standing(controller: &Status) -> Vec<Standing> {
 
 fn cluster(object: &Value, verdicts: &FleetView, bindings: &[Binding], faults: Vec<String>) -> Cluster {
     let name = name(object);
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let texts = |pointer: &str| {
         let items = object.pointer(pointer).and_then(Value::as_array);
-        items.into_iter().flatten().filter_map(|item| Some(item.as_str()?.to_owned())).collect::<Vec<_>>()
+        items
+            .into_iter()
+            .flatten()
+            .filter_map(|item| Some(item.as_str()?.to_owned()))
+            .collect::<Vec<_>>()
     };
     let vips = annotation(object, INGRESS_ADDRESSES).unwrap_or_default();
-    let here = bindings.iter().flat_map(|binding| &binding.clusters).filter(|cluster| cluster.name == name);
+    let here = bindings
+        .iter()
+        .flat_map(|binding| &binding.clusters)
+        .filter(|cluster| cluster.name == name);
     let replicas = here.fold(Replicas::default(), |sum, cluster| Replicas {
         assigned: sum.assigned + cluster.replicas,
         ready: sum.ready + cluster.ready,
@@ -116,7 +151,12 @@ fn cluster(object: &Value, verdicts: &FleetView, bindings: &[Binding], faults: V
         provider: text("/spec/provider"),
         region: text("/spec/region"),
         zones: texts("/spec/zones"),
-        vips: vips.split(',').map(str::trim).filter(|vip| !vip.is_empty()).map(str::to_owned).collect(),
+        vips: vips
+            .split(',')
+            .map(str::trim)
+            .filter(|vip| !vip.is_empty())
+            .map(str::to_owned)
+            .collect(),
         traffic: path(verdicts, name, Path::Traffic),
         control: path(verdicts, name, Path::Control),
         replicas,
@@ -134,7 +174,12 @@ fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
     PathState {
         verdict: cell.current().to_string(),
         since_ms: u64::try_from(verdicts.at.saturating_since(cell.since).as_millis()).unwrap_or(u64::MAX),
-        votes: Votes { clear: votes.clear, suspect: votes.suspect, dead: votes.dead, abstain: votes.abstain },
+        votes: Votes {
+            clear: votes.clear,
+            suspect: votes.suspect,
+            dead: votes.dead,
+            abstain: votes.abstain,
+        },
         rtt_ms: cell.rtt_ms,
         suppressed: cell.suppressed,
     }
@@ -142,7 +187,9 @@ fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
 
 fn capacity(object: &Value) -> Capacity {
     let amount = |part: &str, resource: &str| {
-        let text = object.pointer(&format!("/status/resourceSummary/{part}/{resource}")).and_then(Value::as_str);
+        let text = object
+            .pointer(&format!("/status/resourceSummary/{part}/{resource}"))
+            .and_then(Value::as_str);
         text.and_then(|text| Nanos::parse(text).ok()).unwrap_or_default()
     };
     Capacity {
@@ -156,26 +203,54 @@ fn capacity(object: &Value) -> Capacity {
 }
 
 fn binding(object: &Value) -> Binding {
-    let text = |pointer: &str| object.pointer(pointer).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
     let number = |value: &Value| value.as_i64().unwrap_or(0);
     let replicas = object.pointer("/spec/replicas").map_or(0, number);
     let ready = reader::ready(object, replicas > 0);
-    let placed = object.pointer("/spec/clusters").and_then(Value::as_array).cloned().unwrap_or_default();
+    let placed = object
+        .pointer("/spec/clusters")
+        .and_then(Value::as_array)
+        .cloned()
+        .unwrap_or_default();
     let clusters: Vec<BindingCluster> = placed
         .iter()
         .map(|cluster| {
             let name = cluster["name"].as_str().unwrap_or_default().to_owned();
-            let ready = if replicas > 0 { ready.get(&name).copied().map_or(0, i64::from) } else { 0 };
-            BindingCluster { replicas: number(&cluster["replicas"]), ready, name }
+            let ready = if replicas > 0 {
+                ready.get(&name).copied().map_or(0, i64::from)
+            } else {
+                0
+            };
+            BindingCluster {
+                replicas: number(&cluster["replicas"]),
+                ready,
+                name,
+            }
         })
         .collect();
-    let tasks = object.pointer("/spec/gracefulEvictionTasks").and_then(Value::as_array).cloned();
+    let tasks = object
+        .pointer("/spec/gracefulEvictionTasks")
+        .and_then(Value::as_array)
+        .cloned();
     let task = |task: &Value| {
         let field = |field: &str| task[field].as_str().unwrap_or_default().to_owned();
-        Evicting { cluster: field("fromCluster"), reason: field("reason"), since: field("creationTimestamp") }
+        Evicting {
+            cluster: field("fromCluster"),
+            reason: field("reason"),
+            since: field("creationTimestamp"),
+        }
     };
     let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let scheduled = conditions.into_iter().flatten().find(|condition| condition["type"] == "Scheduled");
+    let scheduled = conditions
+        .into_iter()
+        .flatten()
+        .find(|condition| condition["type"] == "Scheduled");
     let unscheduled = scheduled.filter(|condition| condition["status"] != "True");
     Binding {
         namespace: namespace(object).to_owned(),
@@ -187,6 +262,9 @@ fn binding(object: &Value) -> Binding {
         clusters,
         evicting: tasks.unwrap_or_default().iter().map(task).collect(),
         scheduled: scheduled.is_some() && unscheduled.is_none(),
-        message: unscheduled.and_then(|condition| condition["message"].as_str()).unwrap_or_default().to_owned(),
+        message: unscheduled
+            .and_then(|condition| condition["message"].as_str())
+            .unwrap_or_default()
+            .to_owned(),
     }
 }

@@ -28,19 +28,37 @@ pub enum PlanError {
 /// # Errors
 /// The head lacks a field, or a shard is missing or is not what the head names.
 pub fn published(index: &Index, kinds: &Kinds) -> Result<Option<SnapshotInput>, PlanError> {
-    let Some(head) = index.get(&kinds.steering_plan, &Key::new("", HEAD)) else { return Ok(None) };
+    let Some(head) = index.get(&kinds.steering_plan, &Key::new("", HEAD)) else {
+        return Ok(None);
+    };
     let number = |field: &'static str| head["spec"][field].as_u64().ok_or(PlanError::Field(field));
-    let fleet_uid = head["spec"]["fleetUid"].as_str().ok_or(PlanError::Field("fleetUid"))?.to_owned();
-    let stamp = Stamp { fleet_uid, epoch: number("epoch")?, seq: number("seq")? };
+    let fleet_uid = head["spec"]["fleetUid"]
+        .as_str()
+        .ok_or(PlanError::Field("fleetUid"))?
+        .to_owned();
+    let stamp = Stamp {
+        fleet_uid,
+        epoch: number("epoch")?,
+        seq: number("seq")?,
+    };
     let mut bodies: BTreeMap<String, String> = BTreeMap::new();
     let mut shards = Vec::new();
     for hash in publisher::named(&head) {
-        let held = index.get(&kinds.steering_plan_shard, &Key::new("", &shard::object_name(&hash)));
-        let body = held.as_ref().and_then(|held| held.pointer("/spec/payload")).and_then(Value::as_str);
+        let held = index.get(
+            &kinds.steering_plan_shard,
+            &Key::new("", &shard::object_name(&hash)),
+        );
+        let body = held
+            .as_ref()
+            .and_then(|held| held.pointer("/spec/payload"))
+            .and_then(Value::as_str);
         if let Some(body) = body {
             bodies.insert(hash.clone(), body.to_owned());
         }
-        shards.push(ShardRef { bytes: body.map_or(0, str::len), hash });
+        shards.push(ShardRef {
+            bytes: body.map_or(0, str::len),
+            hash,
+        });
     }
     Ok(Some(shard::assemble(&Head { stamp, shards }, &bodies)?))
 }

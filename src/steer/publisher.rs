@@ -34,7 +34,11 @@ pub fn publication(plan: &SnapshotInput, index: &Index, kinds: &Kinds) -> Result
                 "apiVersion": kind.api_version(), "kind": kind.kind,
                 "metadata": { "name": key.name }, "spec": { "payload": body },
             });
-            index.get(kind, &key).is_none().then(|| Write { kind: kind.clone(), key, op: Op::Create(object) })
+            index.get(kind, &key).is_none().then(|| Write {
+                kind: kind.clone(),
+                key,
+                op: Op::Create(object),
+            })
         })
         .collect();
     let kind = &kinds.steering_plan;
@@ -48,7 +52,14 @@ pub fn publication(plan: &SnapshotInput, index: &Index, kinds: &Kinds) -> Result
             "metadata": { "resourceVersion": held["metadata"]["resourceVersion"] }, "spec": spec,
         })),
     };
-    Ok(Publication { shards, head: Write { kind: kind.clone(), key, op } })
+    Ok(Publication {
+        shards,
+        head: Write {
+            kind: kind.clone(),
+            key,
+            op,
+        },
+    })
 }
 
 /// Shards that neither the present head nor the one before it names.
@@ -57,15 +68,29 @@ pub fn garbage(index: &Index, kinds: &Kinds, keep: &[String]) -> Vec<Write> {
     index
         .list(kind)
         .into_iter()
-        .filter(|held| !keep.iter().any(|hash| Key::of(held).name == shard::object_name(hash)))
-        .map(|held| Write { kind: kind.clone(), key: Key::of(&held), op: Op::Delete { uid: uid(&held).to_owned() } })
+        .filter(|held| {
+            !keep
+                .iter()
+                .any(|hash| Key::of(held).name == shard::object_name(hash))
+        })
+        .map(|held| Write {
+            kind: kind.clone(),
+            key: Key::of(&held),
+            op: Op::Delete {
+                uid: uid(&held).to_owned(),
+            },
+        })
         .collect()
 }
 
 /// Hashes of the shards a stored head names.
 pub fn named(head: &Value) -> Vec<String> {
     let shards = head.pointer("/spec/shards").and_then(Value::as_array);
-    shards.into_iter().flatten().filter_map(|shard| Some(shard["hash"].as_str()?.to_owned())).collect()
+    shards
+        .into_iter()
+        .flatten()
+        .filter_map(|shard| Some(shard["hash"].as_str()?.to_owned()))
+        .collect()
 }
 
 fn head_spec(head: &Head) -> Value {

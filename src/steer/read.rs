@@ -6,7 +6,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use lifeboat_dns::{NameServerInput, RecordInput, SoaInput, Steer, ZoneInput};
 use serde_json::Value;
 
-use super::compile::{ClusterEdge, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView, input::INGRESS_ADDRESSES};
+use super::compile::{
+    ClusterEdge, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView, input::INGRESS_ADDRESSES,
+};
 use crate::{
     api::{self, SteerStep, ViewError, view},
     controller::{Kinds, reader},
@@ -65,19 +67,28 @@ impl Picture {
 fn object_key(object: &Value) -> ObjectKey {
     ObjectKey {
         kind: object["kind"].as_str().unwrap_or_default().to_owned(),
-        namespace: Some(namespace(object)).filter(|namespace| !namespace.is_empty()).map(str::to_owned),
+        namespace: Some(namespace(object))
+            .filter(|namespace| !namespace.is_empty())
+            .map(str::to_owned),
         name: name(object).to_owned(),
     }
 }
 
 fn created(object: &Value) -> i64 {
-    let stamp = object.pointer("/metadata/creationTimestamp").and_then(Value::as_str).unwrap_or("");
-    stamp.parse::<jiff::Timestamp>().map_or(0, jiff::Timestamp::as_second)
+    let stamp = object
+        .pointer("/metadata/creationTimestamp")
+        .and_then(Value::as_str)
+        .unwrap_or("");
+    stamp
+        .parse::<jiff::Timestamp>()
+        .map_or(0, jiff::Timestamp::as_second)
 }
 
 fn zone(object: &Value, zone: &api::Zone) -> ZoneView {
     let spec = &zone.spec;
-    let ttl = spec.ttl.unwrap_or(api::lifeboat::TrafficPolicySpec::DEFAULT_TTL_SECONDS);
+    let ttl = spec
+        .ttl
+        .unwrap_or(api::lifeboat::TrafficPolicySpec::DEFAULT_TTL_SECONDS);
     let soa = &spec.soa;
     ZoneView {
         object: object_key(object),
@@ -96,7 +107,10 @@ fn zone(object: &Value, zone: &api::Zone) -> ZoneView {
             name_servers: spec
                 .name_servers
                 .iter()
-                .map(|server| NameServerInput { name: server.name.clone(), addresses: server.addresses.clone() })
+                .map(|server| NameServerInput {
+                    name: server.name.clone(),
+                    addresses: server.addresses.clone(),
+                })
                 .collect(),
             records: spec
                 .records
@@ -121,7 +135,10 @@ pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView 
             api_version: "apps/v1".to_owned(),
             kind: "Deployment".to_owned(),
             namespace: namespace.clone(),
-            name: spec.service.as_ref().map_or_else(|| name(object).to_owned(), |service| service.name.clone()),
+            name: spec
+                .service
+                .as_ref()
+                .map_or_else(|| name(object).to_owned(), |service| service.name.clone()),
         },
         |workload| WorkloadKey {
             api_version: workload.api_version.clone(),
@@ -151,9 +168,9 @@ fn steer(steps: &[SteerStep]) -> Steer {
             SteerStep::Health {} => None,
             SteerStep::Weighted {} => Some(Steer::Weighted),
             SteerStep::Failover { order } => Some(Steer::Failover { order: order.clone() }),
-            SteerStep::All { max } => {
-                Some(Steer::All { max: max.map(|max| usize::try_from(max).unwrap_or(usize::MAX)) })
-            }
+            SteerStep::All { max } => Some(Steer::All {
+                max: max.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
+            }),
         })
         .unwrap_or(Steer::Weighted)
 }
@@ -168,7 +185,11 @@ fn workload(binding: &Value, fresh: &BTreeSet<String>) -> Option<(WorkloadKey, W
         name: text("name"),
     };
     let clusters = binding.pointer("/spec/clusters").and_then(Value::as_array);
-    let clusters = clusters.into_iter().flatten().filter_map(|c| Some(c["name"].as_str()?.to_owned())).collect();
+    let clusters = clusters
+        .into_iter()
+        .flatten()
+        .filter_map(|c| Some(c["name"].as_str()?.to_owned()))
+        .collect();
     let ready = reader::ready(binding, true)
         .into_iter()
         .map(|(cluster, replicas)| {
@@ -176,5 +197,12 @@ fn workload(binding: &Value, fresh: &BTreeSet<String>) -> Option<(WorkloadKey, W
             (cluster, Ready { replicas, fresh })
         })
         .collect();
-    Some((key, WorkloadView { clusters, ready, movement: reader::movement(binding) }))
+    Some((
+        key,
+        WorkloadView {
+            clusters,
+            ready,
+            movement: reader::movement(binding),
+        },
+    ))
 }

@@ -20,7 +20,10 @@ pub struct Key {
 
 impl Key {
     pub fn new(namespace: &str, name: &str) -> Self {
-        Self { namespace: namespace.to_owned(), name: name.to_owned() }
+        Self {
+            namespace: namespace.to_owned(),
+            name: name.to_owned(),
+        }
     }
 
     pub fn of(object: &Value) -> Self {
@@ -53,7 +56,10 @@ struct Objects {
 
 impl Default for Index {
     fn default() -> Self {
-        Self { kinds: Arc::default(), changes: watch::channel(0).0 }
+        Self {
+            kinds: Arc::default(),
+            changes: watch::channel(0).0,
+        }
     }
 }
 
@@ -74,15 +80,28 @@ impl Index {
     }
 
     pub fn delete(&self, kind: &Kind, key: &Key) {
-        if self.kinds.write().entry(kind.clone()).or_default().by_key.remove(key).is_some() {
+        if self
+            .kinds
+            .write()
+            .entry(kind.clone())
+            .or_default()
+            .by_key
+            .remove(key)
+            .is_some()
+        {
             self.changed();
         }
     }
 
     /// Replaces all objects of a kind by a fresh list.
     pub fn reset(&self, kind: &Kind, objects: Vec<Value>) {
-        let by_key = objects.into_iter().map(|object| (Key::of(&object), Arc::new(object))).collect();
-        self.kinds.write().insert(kind.clone(), Objects { by_key, synced: true });
+        let by_key = objects
+            .into_iter()
+            .map(|object| (Key::of(&object), Arc::new(object)))
+            .collect();
+        self.kinds
+            .write()
+            .insert(kind.clone(), Objects { by_key, synced: true });
         self.changed();
     }
 
@@ -98,12 +117,18 @@ impl Index {
 
     /// All objects of a kind, ordered by namespace and name.
     pub fn list(&self, kind: &Kind) -> Vec<Arc<Value>> {
-        self.kinds.read().get(kind).map(|o| o.by_key.values().cloned().collect()).unwrap_or_default()
+        self.kinds
+            .read()
+            .get(kind)
+            .map(|o| o.by_key.values().cloned().collect())
+            .unwrap_or_default()
     }
 
     pub fn list_namespace(&self, kind: &Kind, namespace: &str) -> Vec<Arc<Value>> {
         let kinds = self.kinds.read();
-        let Some(objects) = kinds.get(kind) else { return Vec::new() };
+        let Some(objects) = kinds.get(kind) else {
+            return Vec::new();
+        };
         objects
             .by_key
             .range(Key::new(namespace, "")..)
@@ -115,7 +140,9 @@ impl Index {
     /// Whether each of `kinds` has been listed at least once.
     pub fn synced<'a>(&self, kinds: impl IntoIterator<Item = &'a Kind>) -> bool {
         let held = self.kinds.read();
-        kinds.into_iter().all(|kind| held.get(kind).is_some_and(|objects| objects.synced))
+        kinds
+            .into_iter()
+            .all(|kind| held.get(kind).is_some_and(|objects| objects.synced))
     }
 
     /// A hint that something changed; never data.
@@ -134,7 +161,10 @@ fn newer(candidate: &Value, held: &Value) -> bool {
     if super::objects::uid(candidate) != super::objects::uid(held) {
         return true;
     }
-    match (resource_version(candidate).parse::<u64>(), resource_version(held).parse::<u64>()) {
+    match (
+        resource_version(candidate).parse::<u64>(),
+        resource_version(held).parse::<u64>(),
+    ) {
         (Ok(candidate), Ok(held)) => candidate > held,
         _ => true,
     }

@@ -36,7 +36,12 @@ pub struct Watches {
 
 impl Watches {
     pub fn new(client: Client, index: Index) -> Self {
-        Self { client, index, label_selector: None, running: Mutex::default() }
+        Self {
+            client,
+            index,
+            label_selector: None,
+            running: Mutex::default(),
+        }
     }
 
     /// Only objects with these labels.
@@ -52,7 +57,12 @@ impl Watches {
         if running.contains_key(kind) {
             return;
         }
-        let task = watch(self.client.clone(), self.index.clone(), kind.clone(), self.label_selector.clone());
+        let task = watch(
+            self.client.clone(),
+            self.index.clone(),
+            kind.clone(),
+            self.label_selector.clone(),
+        );
         running.insert(kind.clone(), AbortOnDropHandle::new(tokio::spawn(task)));
     }
 
@@ -62,7 +72,11 @@ impl Watches {
             self.start(kind);
         }
         let mut running = self.running.lock();
-        let gone: Vec<Kind> = running.keys().filter(|kind| !kinds.contains(kind)).cloned().collect();
+        let gone: Vec<Kind> = running
+            .keys()
+            .filter(|kind| !kinds.contains(kind))
+            .cloned()
+            .collect();
         for kind in gone {
             running.remove(&kind);
             self.index.forget(&kind);
@@ -109,7 +123,13 @@ fn take(index: &Index, kind: &Kind, event: Event<DynamicObject>, listing: &mut V
         }
         Event::Delete(object) => {
             let namespace = object.metadata.namespace.unwrap_or_default();
-            index.delete(kind, &Key { namespace, name: object.metadata.name.unwrap_or_default() });
+            index.delete(
+                kind,
+                &Key {
+                    namespace,
+                    name: object.metadata.name.unwrap_or_default(),
+                },
+            );
         }
     }
 }

@@ -51,9 +51,18 @@ pub enum Outcome {
 #[derive(Debug, thiserror::Error)]
 pub enum WriteError {
     #[error("{verb} {kind} {key}: {reason}")]
-    Api { verb: &'static str, kind: String, key: Key, reason: String },
+    Api {
+        verb: &'static str,
+        kind: String,
+        key: Key,
+        reason: String,
+    },
     #[error("{verb} {kind} {key}: no answer within {} s", REQUEST_TIMEOUT.as_secs())]
-    Timeout { verb: &'static str, kind: String, key: Key },
+    Timeout {
+        verb: &'static str,
+        kind: String,
+        key: Key,
+    },
 }
 
 /// What the API server said, or what kept it from saying anything.
@@ -133,7 +142,11 @@ impl Writer {
                 key: key.clone(),
                 reason: reason(&error),
             }),
-            Err(_elapsed) => Err(WriteError::Timeout { verb, kind: kind.kind.clone(), key: key.clone() }),
+            Err(_elapsed) => Err(WriteError::Timeout {
+                verb,
+                kind: kind.kind.clone(),
+                key: key.clone(),
+            }),
         }
     }
 
@@ -144,23 +157,40 @@ impl Writer {
         } else {
             Api::all_with(self.client.clone(), &resource)
         };
-        let merge = PatchParams { field_manager: Some("lifeboat".to_owned()), ..PatchParams::default() };
+        let merge = PatchParams {
+            field_manager: Some("lifeboat".to_owned()),
+            ..PatchParams::default()
+        };
         match op {
             Op::Create(object) => {
                 let object: DynamicObject =
                     serde_json::from_value(object.clone()).map_err(kube::Error::SerdeError)?;
-                api.create(&PostParams { field_manager: merge.field_manager, ..PostParams::default() }, &object)
+                api.create(
+                    &PostParams {
+                        field_manager: merge.field_manager,
+                        ..PostParams::default()
+                    },
+                    &object,
+                )
+                .await
+                .map(Some)
+            }
+            Op::Merge(patch) => api.patch(&key.name, &merge, &Patch::Merge(patch)).await.map(Some),
+            Op::MergeStatus(patch) => api
+                .patch_status(&key.name, &merge, &Patch::Merge(patch))
+                .await
+                .map(Some),
+            Op::Apply(object) => {
+                let params = PatchParams::apply("lifeboat").force();
+                api.patch(&key.name, &params, &Patch::Apply(object))
                     .await
                     .map(Some)
             }
-            Op::Merge(patch) => api.patch(&key.name, &merge, &Patch::Merge(patch)).await.map(Some),
-            Op::MergeStatus(patch) => api.patch_status(&key.name, &merge, &Patch::Merge(patch)).await.map(Some),
-            Op::Apply(object) => {
-                let params = PatchParams::apply("lifeboat").force();
-                api.patch(&key.name, &params, &Patch::Apply(object)).await.map(Some)
-            }
             Op::Delete { uid } => {
-                let preconditions = Preconditions { uid: Some(uid.clone()), resource_version: None };
+                let preconditions = Preconditions {
+                    uid: Some(uid.clone()),
+                    resource_version: None,
+                };
                 let params = DeleteParams::background().preconditions(preconditions);
                 api.delete(&key.name, &params).await.map(|deleted| deleted.left())
             }

@@ -69,9 +69,16 @@ fn build(apps: &[App]) -> Fleet {
         };
         // Of two apps one has an object besides that belongs to no workload.
         if index % 2 == 0 {
-            let id = BindingId { name: format!("{}-alone", app.id.name), ..app.id.clone() };
+            let id = BindingId {
+                name: format!("{}-alone", app.id.name),
+                ..app.id.clone()
+            };
             let uid = id.to_string();
-            fleet = fleet.with(BindingView { id, uid, ..service(&app) });
+            fleet = fleet.with(BindingView {
+                id,
+                uid,
+                ..service(&app)
+            });
         }
         fleet = fleet.with(app).with(follower);
     }

@@ -1,4 +1,5 @@
 //! The simulated API server as kube-rs sees it, over a real socket.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "apiserver/apply.rs"]
 mod apply;

@@ -117,8 +117,6 @@ impl Kind {
 #[derive(Debug)]
 pub(crate) struct Registry {
     kinds: BTreeMap<Gvr, Arc<Kind>>,
-    /// Grows whenever a CustomResourceDefinition changes what is served.
-    pub generation: u64,
 }
 
 impl Registry {
@@ -127,7 +125,7 @@ impl Registry {
             .iter()
             .map(|kind| (kind.gvr(), kind.clone()))
             .collect();
-        Registry { kinds, generation: 0 }
+        Registry { kinds }
     }
 
     pub(crate) fn get(&self, gvr: &Gvr) -> Option<&Arc<Kind>> {
@@ -150,7 +148,6 @@ impl Registry {
         for kind in kinds {
             self.kinds.insert(kind.gvr(), Arc::new(kind));
         }
-        self.generation += 1;
     }
 }
 

@@ -46,6 +46,8 @@ pub(crate) struct State {
     /// While set, lists without a resource version answer as of this one (a stale cache).
     pub stale_at: Option<u64>,
     pub changed: watch::Sender<u64>,
+    /// Bytes of all live objects.
+    pub live_bytes: usize,
 }
 
 impl State {
@@ -59,6 +61,7 @@ impl State {
             uids: BTreeMap::new(),
             stale_at: None,
             changed: watch::Sender::new(1),
+            live_bytes: 0,
         }
     }
 
@@ -78,7 +81,9 @@ impl State {
         let key = stored.key();
         let table = self.table_mut(&kind.storage);
         let previous = table.objects.insert(key.clone(), stored.clone());
+        self.live_bytes += stored.weight();
         if let Some(previous) = &previous {
+            self.live_bytes -= previous.weight();
             self.unlink(&kind.storage, &key, previous);
         }
         for owner in &stored.owners {
@@ -102,6 +107,7 @@ impl State {
         let previous = self.tables.get_mut(&kind.storage)?.objects.remove(key)?;
         self.unlink(&kind.storage, key, &previous);
         self.uids.remove(&previous.uid);
+        self.live_bytes -= previous.weight();
         self.rv += 1;
         meta::set(&mut last, "resourceVersion", Value::String(self.rv.to_string()));
         let stored = Arc::new(Stored::new(kind, &last, self.rv));

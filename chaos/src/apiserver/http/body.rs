@@ -7,13 +7,13 @@ use serde::de::{Deserialize, DeserializeSeed, Deserializer, Error, MapAccess, Se
 use serde_json::{Map, Number, Value};
 
 use crate::apiserver::error::ApiError;
+use crate::apiserver::schema::conform::MAX_DEPTH;
 
 mod protobuf;
 
 /// The largest body that is read, as the real server has it.
 pub(super) const MAX_BODY_BYTES: usize = 3 * 1024 * 1024;
 const MAX_DUPLICATES: usize = 64;
-const MAX_DEPTH: usize = 120;
 
 /// A decoded body.
 #[derive(Debug)]

@@ -107,7 +107,11 @@ pub(super) fn watch(
         Err(error) => {
             let failed = line("ERROR", error.to_status().to_string().as_bytes());
             let frames = stream::iter([Ok::<_, std::io::Error>(failed)]);
-            return Ok(respond::response(200, "application/json", StreamBody::new(frames).boxed_unsync()));
+            return Ok(respond::response(
+                200,
+                "application/json",
+                StreamBody::new(frames).boxed_unsync(),
+            ));
         }
     };
     let now = Instant::now();

@@ -51,6 +51,13 @@ pub(crate) fn validate(definition: &Value) -> Vec<Cause> {
             "should be a domain with at least one dot",
         ));
     }
+    if super::BUILTINS
+        .iter()
+        .any(|row| row.group == group && row.resource == plural)
+    {
+        let detail = "is the name of a built-in resource";
+        causes.push(Cause::invalid("spec.names.plural", &plural.into(), detail));
+    }
     let expected = format!("{plural}.{group}");
     if meta::name(definition) != expected {
         let detail = "must be spec.names.plural+\".\"+spec.group";

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 /// Bound on the operations of one patch, as the real server has it.
 const MAX_OPERATIONS: usize = 10_000;
+const MAX_COPIED_BYTES: usize = 3 << 20;
 
 #[derive(Debug, PartialEq)]
 pub(crate) enum Failure {
@@ -27,7 +28,27 @@ pub(crate) fn apply(target: &mut Value, patch: &Value) -> Result<(), Failure> {
         );
         return Err(Failure::Refused(message));
     }
-    json_patch::patch(target, &operations.0).map_err(|error| Failure::Refused(error.to_string()))
+    if !operations
+        .0
+        .iter()
+        .any(|operation| matches!(operation, json_patch::PatchOperation::Copy(_)))
+    {
+        return json_patch::patch(target, &operations.0).map_err(|error| Failure::Refused(error.to_string()));
+    }
+    // Copies can double the object each time; look after every one.
+    let mut work = target.clone();
+    for operation in operations.0 {
+        let copies = matches!(operation, json_patch::PatchOperation::Copy(_));
+        json_patch::patch(&mut work, &[operation]).map_err(|error| Failure::Refused(error.to_string()))?;
+        if copies && work.to_string().len() > MAX_COPIED_BYTES {
+            let message = format!(
+                "unable to complete the copy operations: the object exceeds {MAX_COPIED_BYTES} bytes"
+            );
+            return Err(Failure::Refused(message));
+        }
+    }
+    *target = work;
+    Ok(())
 }
 
 #[cfg(test)]
@@ -49,5 +70,8 @@ mod tests {
             apply(&mut target, &json!({"op": "add"})),
             Err(Failure::Malformed(_))
         ));
+        let copy = json!({"op": "copy", "from": "/a", "path": "/a/x"});
+        let bomb = Value::Array(vec![copy; 100]);
+        assert!(matches!(apply(&mut target, &bomb), Err(Failure::Refused(_))));
     }
 }

@@ -2,6 +2,7 @@
 //! process, kept in two forms: parsed for the write path, and as compact JSON text for the OpenAPI documents.
 
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::OnceLock;
 
 use k8s_openapi::api::{
@@ -24,6 +25,7 @@ mod lists;
 struct Builtins {
     parsed: BTreeMap<Box<str>, Schema>,
     text: BTreeMap<Box<str>, Box<str>>,
+    fingerprint: u64,
 }
 
 /// The parsed definition of that name, or the schema that accepts everything.
@@ -34,6 +36,11 @@ pub(crate) fn get(name: &str) -> &'static Schema {
 /// A definition as JSON text; references read `#/$defs/NAME`.
 pub(crate) fn text(name: &str) -> Option<&'static str> {
     builtins().text.get(name).map(|text| &**text)
+}
+
+/// Changes when any definition does; clients cache the OpenAPI documents by it.
+pub(crate) fn fingerprint() -> u64 {
+    builtins().fingerprint
 }
 
 fn builtins() -> &'static Builtins {
@@ -48,9 +55,13 @@ fn builtins() -> &'static Builtins {
         let text = definitions
             .into_iter()
             .map(|(name, raw)| (name.into(), raw.to_string().into()));
+        let text: BTreeMap<Box<str>, Box<str>> = text.collect();
+        let mut hasher = std::hash::DefaultHasher::new();
+        text.hash(&mut hasher);
         Builtins {
             parsed,
-            text: text.collect(),
+            text,
+            fingerprint: hasher.finish(),
         }
     })
 }

@@ -5,8 +5,20 @@ use serde_json::{Map, Value};
 
 use super::{Schema, SchemaRef, Type};
 
-/// How deep an object may nest; the JSON reader has a bound of its own.
-const MAX_DEPTH: usize = 120;
+/// How deep an object may nest, below what the JSON reader takes (128): whatever is stored can be read again.
+pub(crate) const MAX_DEPTH: usize = 100;
+
+/// Whether a value nests deeper than allowed. Patches can stack what each body may only hold in part.
+pub(crate) fn too_deep(value: &Value) -> bool {
+    fn exceeds(value: &Value, left: usize) -> bool {
+        match value {
+            Value::Object(map) => left == 0 || map.values().any(|inner| exceeds(inner, left - 1)),
+            Value::Array(items) => left == 0 || items.iter().any(|inner| exceeds(inner, left - 1)),
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => false,
+        }
+    }
+    exceeds(value, MAX_DEPTH)
+}
 
 /// What was found while conforming.
 #[derive(Debug, Default)]

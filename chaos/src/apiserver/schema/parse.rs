@@ -167,5 +167,5 @@ fn parse_limits(map: &Map<String, Value>) -> Option<Limits> {
 
 /// A pattern within a bounded program size, so that no definition can make validation explode.
 pub(super) fn compile(pattern: &str) -> Option<regex::Regex> {
-    regex::RegexBuilder::new(pattern).size_limit(1 << 20).build().ok()
+    regex::RegexBuilder::new(pattern).size_limit(1 << 18).build().ok()
 }

@@ -18,6 +18,10 @@ use crate::apiserver::{clock, convert, meta, strategy};
 
 /// The largest object that is stored, as etcd's default request limit has it.
 const MAX_OBJECT_BYTES: usize = 1_572_864;
+/// What all objects together may hold before writes are refused; deletes go on.
+const MAX_STORE_BYTES: usize = 256 << 20;
+/// Events are a log, not a state: beyond this many the oldest go.
+const MAX_EVENTS: usize = 2_000;
 
 impl Store {
     pub(crate) fn create_with(
@@ -73,6 +77,7 @@ impl Store {
             crd::establish(&mut object);
         }
         check_size(kind, &name, &object)?;
+        check_space(state)?;
         options.created = true;
         if options.dry_run {
             return Ok(object);
@@ -156,6 +161,7 @@ impl Store {
             managed::record_update(Some(before), &mut object, kind, &options.manager, subresource);
         }
         check_size(kind, &name, &object)?;
+        check_space(state)?;
         if object == *before {
             return Ok(object);
         }
@@ -203,9 +209,26 @@ impl Store {
         if kind.is_crd() {
             crd::register(&mut state.registry, &stored.value());
         }
+        if &*kind.storage == "events" {
+            forget_oldest_event(state, kind);
+        }
         if !stored.owners.is_empty() && !stored.owners.iter().any(|uid| state.uids.contains_key(uid)) {
             Sweep::new(state, self.inner.kubelet.load(Ordering::Relaxed)).collect_orphan(kind, &stored.key());
         }
+    }
+}
+
+fn forget_oldest_event(state: &mut State, kind: &Kind) {
+    let Some(table) = state
+        .tables
+        .get(&kind.storage)
+        .filter(|table| table.objects.len() > MAX_EVENTS)
+    else {
+        return;
+    };
+    let oldest = table.objects.values().min_by_key(|stored| stored.rv).cloned();
+    if let Some(oldest) = oldest {
+        state.take(kind, &oldest.key(), oldest.value());
     }
 }
 
@@ -280,6 +303,12 @@ pub(super) fn set_namespace(object: &mut Value, namespace: &str) {
 /// Unknown and duplicate fields by the wish of the client; wrong types; structural defaults.
 pub(super) fn decode(kind: &Kind, object: &mut Value, options: &mut WriteOptions) -> Result<(), ApiError> {
     let schema = kind.schema.get();
+    if conform::too_deep(object) {
+        return Err(ApiError::bad_request(format!(
+            "the object is nested too deep: at most {} levels are stored",
+            conform::MAX_DEPTH
+        )));
+    }
     let report = conform::conform(object, schema, !kind.is_custom(), &kind.kind);
     let refuse = |why: &str| {
         ApiError::bad_request(format!(
@@ -393,6 +422,18 @@ fn check_size(kind: &Kind, name: &str, object: &Value) -> Result<(), ApiError> {
             "{} \"{name}\" is too large: {bytes} bytes; at most {MAX_OBJECT_BYTES} are stored",
             kind.group_resource()
         )));
+    }
+    Ok(())
+}
+
+/// The whole store is bounded too, as etcd's is.
+fn check_space(state: &State) -> Result<(), ApiError> {
+    if state.live_bytes > MAX_STORE_BYTES {
+        return Err(ApiError::new(
+            500,
+            "InternalError",
+            "etcdserver: mvcc: database space exceeded",
+        ));
     }
     Ok(())
 }

@@ -1,5 +1,8 @@
 //! `/openapi/v3`: an index, and one document a group version.
 
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
 use hyper::Response;
 use serde_json::{Map, Value, json};
 
@@ -7,11 +10,9 @@ use super::super::discovery;
 use super::super::respond::{self, Body};
 use super::{definitions, paths, relocate};
 use crate::apiserver::error::ApiError;
+use crate::apiserver::kinds::{Kind, Source};
+use crate::apiserver::schema::builtin;
 use crate::apiserver::store::Store;
-
-/// Stands for the built-in definitions, which only change with the program. kubectl caches by it, so it must
-/// change when they do.
-const BUILTIN_HASH: u64 = 0x0036_0003_0000_0001;
 
 /// The `hash` lets clients cache a document: that of a custom group follows its schemas.
 pub(crate) fn index(store: &Store) -> Value {
@@ -24,7 +25,11 @@ pub(crate) fn index(store: &Store) -> Value {
                 format!("apis/{group}/{version}")
             };
             let custom = kinds.iter().any(|kind| kind.is_custom());
-            let hash = if custom { custom_hash(&kinds) } else { BUILTIN_HASH };
+            let hash = if custom {
+                custom_hash(&kinds)
+            } else {
+                builtin::fingerprint()
+            };
             let url = format!("/openapi/v3/{path}?hash={hash:016X}");
             paths.insert(path, json!({"serverRelativeURL": url}));
         }
@@ -32,12 +37,11 @@ pub(crate) fn index(store: &Store) -> Value {
     json!({"paths": paths})
 }
 
-fn custom_hash(kinds: &[std::sync::Arc<crate::apiserver::kinds::Kind>]) -> u64 {
-    use std::hash::{Hash, Hasher};
+fn custom_hash(kinds: &[Arc<Kind>]) -> u64 {
     let mut hasher = std::hash::DefaultHasher::new();
     for kind in kinds {
-        kind.kind.hash(&mut hasher);
-        if let crate::apiserver::kinds::Source::Custom { raw_schema, .. } = &kind.source {
+        (&kind.kind, kind.namespaced, kind.status, kind.scale.is_some()).hash(&mut hasher);
+        if let Source::Custom { raw_schema, .. } = &kind.source {
             raw_schema.hash(&mut hasher);
         }
     }

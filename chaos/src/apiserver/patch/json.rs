@@ -1,9 +1,14 @@
 //! JSON patch (RFC 6902).
 
+use json_patch::PatchOperation;
 use serde_json::Value;
+
+use crate::apiserver::schema::conform::{MAX_DEPTH, too_deep};
 
 /// Bound on the operations of one patch, as the real server has it.
 const MAX_OPERATIONS: usize = 10_000;
+/// Each is checked, which takes time in proportion to the object.
+const MAX_RELOCATIONS: usize = 100;
 const MAX_COPIED_BYTES: usize = 3 << 20;
 
 #[derive(Debug, PartialEq)]
@@ -28,21 +33,39 @@ pub(crate) fn apply(target: &mut Value, patch: &Value) -> Result<(), Failure> {
         );
         return Err(Failure::Refused(message));
     }
-    if !operations
+    let relocates =
+        |operation: &PatchOperation| matches!(operation, PatchOperation::Copy(_) | PatchOperation::Move(_));
+    let count = operations
         .0
         .iter()
-        .any(|operation| matches!(operation, json_patch::PatchOperation::Copy(_)))
+        .filter(|operation| relocates(operation))
+        .count();
+    if count > MAX_RELOCATIONS {
+        let message = format!(
+            "at most {MAX_RELOCATIONS} copy and move operations are done in a JSON patch, got {count}"
+        );
+        return Err(Failure::Refused(message));
+    }
+    if operations
+        .0
+        .iter()
+        .any(|operation| operation.path().count() > MAX_DEPTH)
     {
+        return Err(Failure::Refused(format!(
+            "a path leads deeper than {MAX_DEPTH} levels"
+        )));
+    }
+    if count == 0 {
         return json_patch::patch(target, &operations.0).map_err(|error| Failure::Refused(error.to_string()));
     }
-    // Copies can double the object each time; look after every one.
+    // A copy can double the object, a copy or move can nest it in itself; look after every one.
     let mut work = target.clone();
     for operation in operations.0 {
-        let copies = matches!(operation, json_patch::PatchOperation::Copy(_));
+        let look = relocates(&operation);
         json_patch::patch(&mut work, &[operation]).map_err(|error| Failure::Refused(error.to_string()))?;
-        if copies && work.to_string().len() > MAX_COPIED_BYTES {
+        if look && (too_deep(&work) || work.to_string().len() > MAX_COPIED_BYTES) {
             let message = format!(
-                "unable to complete the copy operations: the object exceeds {MAX_COPIED_BYTES} bytes"
+                "the object would exceed {MAX_COPIED_BYTES} bytes or {MAX_DEPTH} levels while it is patched"
             );
             return Err(Failure::Refused(message));
         }
@@ -70,8 +93,14 @@ mod tests {
             apply(&mut target, &json!({"op": "add"})),
             Err(Failure::Malformed(_))
         ));
-        let copy = json!({"op": "copy", "from": "/a", "path": "/a/x"});
-        let bomb = Value::Array(vec![copy; 100]);
-        assert!(matches!(apply(&mut target, &bomb), Err(Failure::Refused(_))));
+        for (from, path) in [("/a/b", "/a/b/-"), ("/a", "/a/x")] {
+            let bomb = Value::Array(vec![json!({"op": "copy", "from": from, "path": path}); 100]);
+            assert!(
+                matches!(apply(&mut target, &bomb), Err(Failure::Refused(_))),
+                "{from}"
+            );
+        }
+        let deep = json!([{"op": "add", "path": "/x".repeat(200), "value": 1}]);
+        assert!(matches!(apply(&mut target, &deep), Err(Failure::Refused(_))));
     }
 }

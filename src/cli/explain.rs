@@ -30,11 +30,15 @@ impl Explain {
             kind,
             server,
         } = self;
-        let path = match subject.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
-            ["cluster", name] => format!("/api/explain/cluster/{}", encode(name)),
+        let words: Vec<&str> = subject.iter().map(String::as_str).collect();
+        let (path, print): (String, fn(&Value)) = match words.as_slice() {
+            ["cluster", name] => (format!("/api/explain/cluster/{}", encode(name)), cluster),
             ["name", name] | [name] => {
                 let name = encode(name.trim_end_matches('.'));
-                format!("/api/explain/name/{name}?client={client}&kind={}", encode(&kind))
+                (
+                    format!("/api/explain/name/{name}?client={client}&kind={}", encode(&kind)),
+                    self::name,
+                )
             }
             [other, _] => anyhow::bail!("cannot explain a {other:?}; allowed: name, cluster"),
             _ => anyhow::bail!("name what to explain"),
@@ -42,64 +46,108 @@ impl Explain {
         let explanation = server.client()?.get(&path).await?;
         match server.output {
             Format::Json => output::json(&explanation),
-            Format::Table => print(&explanation, 0),
+            Format::Table => print(&explanation),
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
-/// Prints any JSON as an indented outline; short lists of scalars stay on one line.
-pub(super) fn print(value: &Value, depth: usize) {
-    let indent = "  ".repeat(depth);
-    match value {
-        Value::Object(fields) => {
-            for (name, field) in fields {
-                match scalar(field) {
-                    Some(text) => output::line(format!("{indent}{name}: {text}")),
-                    None => {
-                        output::line(format!("{indent}{name}:"));
-                        print(field, depth + 1);
-                    }
-                }
+/// Each server's answer, and what every filter left of the candidates.
+fn name(explanation: &Value) {
+    output::line(format!(
+        "{} {} for {}",
+        text(&explanation["name"]),
+        text(&explanation["type"]),
+        text(&explanation["client"])
+    ));
+    for server in list(&explanation["servers"]) {
+        let told = &server["explanation"];
+        let panic = if told["panic"] == Value::Bool(true) {
+            " (PANIC)"
+        } else {
+            ""
+        };
+        output::line(format!(
+            "\n{} at {}: {}{panic}",
+            text(&server["server"]),
+            text(&server["address"]),
+            text(&told["answer"])
+        ));
+        for step in list(&told["steps"]) {
+            output::line(format!("  {}: {}", text(&step["filter"]), text(&step["detail"])));
+            for candidate in list(&step["candidates"]) {
+                let addresses: Vec<String> = list(&candidate["addresses"]).map(text).collect();
+                output::line(format!(
+                    "    {:<16} {:<24} weight {:<6} gate {:<6} share {:>5.1} %  {}",
+                    text(&candidate["cluster"]),
+                    addresses.join(","),
+                    text(&candidate["weight"]),
+                    text(&candidate["gate"]),
+                    candidate["share"].as_f64().unwrap_or(0.0) * 100.0,
+                    text(&candidate["note"]),
+                ));
             }
-        }
-        Value::Array(items) => {
-            for item in items {
-                match (scalar(item), item.as_object().and_then(one_line)) {
-                    (Some(text), _) | (None, Some(text)) => output::line(format!("{indent}- {text}")),
-                    (None, None) => {
-                        output::line(format!("{indent}-"));
-                        print(item, depth + 1);
-                    }
-                }
-            }
-        }
-        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {
-            output::line(format!("{indent}{}", scalar(value).unwrap_or_default()));
         }
     }
 }
 
-fn one_line(fields: &serde_json::Map<String, Value>) -> Option<String> {
-    let cells: Option<Vec<String>> = fields
-        .iter()
-        .map(|(name, value)| Some(format!("{name} {}", scalar(value)?)))
-        .collect();
-    cells.map(|cells| cells.join(", "))
+/// Both verdicts, and the decisions that led to them with who saw what.
+fn cluster(explanation: &Value) {
+    let cluster = &explanation["cluster"];
+    output::line(format!(
+        "{} ({}, {})",
+        text(&cluster["name"]),
+        text(&cluster["provider"]),
+        text(&cluster["region"])
+    ));
+    for path in ["traffic", "control"] {
+        let state = &cluster[path];
+        let votes = &state["votes"];
+        output::line(format!(
+            "{path:<8} {} for {:.1} s; votes: {} clear, {} suspect, {} dead, {} abstain",
+            text(&state["verdict"]),
+            state["sinceMs"].as_f64().unwrap_or(0.0) / 1000.0,
+            text(&votes["clear"]),
+            text(&votes["suspect"]),
+            text(&votes["dead"]),
+            text(&votes["abstain"]),
+        ));
+    }
+    for entry in list(&explanation["history"]) {
+        let at = entry["atMs"].as_f64().unwrap_or(0.0) / 1000.0;
+        output::line(format!(
+            "\n{at:9.3} s  {}: {}",
+            text(&entry["type"]),
+            text(&entry["detail"])
+        ));
+        for seen in list(&entry["evidence"]) {
+            let hard: Vec<String> = list(&seen["hard"]).map(text).collect();
+            let hard = if hard.is_empty() {
+                String::new()
+            } else {
+                format!(", hard evidence: {}", hard.join(", "))
+            };
+            output::line(format!(
+                "             {} voted {}: {} misses, {} successes in a row, row {} ms old{hard}",
+                text(&seen["observer"]),
+                text(&seen["vote"]),
+                text(&seen["missStreak"]),
+                text(&seen["successStreak"]),
+                text(&seen["ageMs"]),
+            ));
+        }
+    }
 }
 
-fn scalar(value: &Value) -> Option<String> {
+pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
+    value.as_array().into_iter().flatten()
+}
+
+/// A scalar as a person writes it.
+pub(super) fn text(value: &Value) -> String {
     match value {
-        Value::Null => Some("-".to_owned()),
-        Value::String(text) => Some(text.clone()),
-        Value::Bool(_) | Value::Number(_) => Some(value.to_string()),
-        Value::Array(items) => {
-            let cells: Option<Vec<String>> = items
-                .iter()
-                .map(|item| if item.is_array() { None } else { scalar(item) })
-                .collect();
-            cells.map(|cells| cells.join(", "))
-        }
-        Value::Object(fields) => fields.is_empty().then(|| "none".to_owned()),
+        Value::Null => "-".to_owned(),
+        Value::String(text) => text.clone(),
+        Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => value.to_string(),
     }
 }

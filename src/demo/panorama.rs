@@ -135,12 +135,18 @@ async fn tell_faults(faults: Faults, timeline: Timeline, stop: CancellationToken
             FaultEventKind::Injected => "fault.injected",
             FaultEventKind::Cleared | FaultEventKind::Expired => "fault.cleared",
         };
-        let clusters = event.fault.clusters.join(", ");
-        timeline.push(
-            kind,
-            event.fault.clusters.first().map(String::as_str),
-            format!("{}: {clusters}", event.fault.kind),
-        );
+        let how = match event.what {
+            FaultEventKind::Injected => "injected",
+            FaultEventKind::Cleared => "cleared",
+            FaultEventKind::Expired => "its time is over",
+        };
+        let detail = format!("fault {}, {}: {how}", event.fault.id, event.fault.kind);
+        if event.fault.clusters.is_empty() {
+            timeline.push(kind, None, detail.clone());
+        }
+        for cluster in &event.fault.clusters {
+            timeline.push(kind, Some(cluster), detail.clone());
+        }
     }
 }
 

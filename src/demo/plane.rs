@@ -187,10 +187,11 @@ impl Plane {
         }
         // Each of these joins a thread.
         let stopping = tokio::task::spawn_blocking(move || {
-            controller.set_running(false);
+            // Observers first: they would call for consumers that are gone.
             for observer in observers {
                 observer.stop();
             }
+            controller.set_running(false);
             for DnsRole {
                 name: _,
                 address: _,

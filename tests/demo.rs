@@ -1,0 +1,171 @@
+//! The demo as a user runs it: the binary, real sockets on free ports, its report and its messages.
+
+use std::{
+    net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
+    path::Path,
+    process::{Command, Output, Stdio},
+};
+
+use serde_json::Value;
+
+const LIFEBOAT: &str = env!("CARGO_BIN_EXE_lifeboat");
+
+/// Ports for one demo; the sockets that found them are closed again when this returns.
+struct Ports {
+    dns: SocketAddr,
+    console: SocketAddr,
+    api: SocketAddr,
+    member_api: u16,
+    vip: u16,
+}
+
+impl Ports {
+    fn free() -> Self {
+        let dns = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let tcp = |_| TcpListener::bind("127.0.0.1:0").unwrap();
+        let (console, api) = (tcp(()), tcp(()));
+        Self {
+            dns: dns.local_addr().unwrap(),
+            console: console.local_addr().unwrap(),
+            api: api.local_addr().unwrap(),
+            member_api: common_port(),
+            vip: common_port(),
+        }
+    }
+
+    fn arguments(&self) -> Vec<String> {
+        let Self {
+            dns,
+            console,
+            api,
+            member_api,
+            vip,
+        } = self;
+        [
+            ("--dns", dns.to_string()),
+            ("--console", console.to_string()),
+            ("--api", api.to_string()),
+            ("--member-api-port", member_api.to_string()),
+            ("--vip-port", vip.to_string()),
+        ]
+        .into_iter()
+        .flat_map(|(flag, value)| [flag.to_owned(), value])
+        .collect()
+    }
+}
+
+/// A port that is free at the addresses of all five members.
+fn common_port() -> u16 {
+    let at = |member: u8, port: u16| TcpListener::bind((Ipv4Addr::new(127, 0, member, 1), port));
+    loop {
+        let first = at(1, 0).unwrap();
+        let port = first.local_addr().unwrap().port();
+        if (2..=5).all(|member| at(member, port).is_ok()) {
+            return port;
+        }
+    }
+}
+
+fn run(arguments: &[&str]) -> Output {
+    Command::new(LIFEBOAT)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .unwrap()
+}
+
+fn complaint(arguments: &[&str], code: i32, words: &[&str]) {
+    let output = run(arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(code), "{arguments:?}: {said}");
+    for word in words {
+        assert!(said.contains(word), "{arguments:?} does not say {word:?}: {said}");
+    }
+}
+
+#[test]
+fn a_power_off_is_survived_and_reported() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let ports = Ports::free().arguments();
+    let mut arguments: Vec<&str> = "demo --headless --seed 7 --hold 1s --pod-start 500ms --duration 14s \
+                                    --fault power-off:eu-central-1@2s"
+        .split_whitespace()
+        .collect();
+    arguments.extend(ports.iter().map(String::as_str));
+    arguments.extend([
+        "--report",
+        report.to_str().unwrap(),
+        "--state",
+        folder.path().to_str().unwrap(),
+    ]);
+    let output = run(&arguments);
+    let said = format!(
+        "{}{}",
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).expect(&said)).unwrap();
+    let number = |pointer: &str| report.pointer(pointer).and_then(Value::as_u64);
+    assert_eq!(report["kind"], "DrillReport");
+    assert_eq!(report["seed"], 7);
+    assert!(number("/timings_ms/all_dns_changed").is_some(), "{report:#}");
+    assert!(number("/timings_ms/evictions_done").is_some(), "{report:#}");
+    for field in [
+        "empty_answers",
+        "servfail",
+        "down_cluster_answers_after_all_changed",
+    ] {
+        assert_eq!(number(&format!("/dns/{field}")), Some(0), "{field}: {report:#}");
+    }
+    assert_eq!(
+        number("/workloads/ready_end"),
+        number("/workloads/desired"),
+        "{report:#}"
+    );
+    let first = said
+        .split("--kubeconfig ")
+        .nth(1)
+        .and_then(|rest| rest.split_whitespace().next())
+        .unwrap();
+    assert!(
+        Path::new(first).exists(),
+        "the first kubeconfig printed is the control plane's: {first}"
+    );
+}
+
+#[test]
+fn a_port_in_use_is_named() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    complaint(
+        &["demo", "--headless", "--api", &address],
+        1,
+        &["--api", &address, "in use"],
+    );
+}
+
+#[test]
+fn bad_words_are_answered_with_what_is_allowed() {
+    complaint(
+        &["demo", "--fault", "meteor:eu-central-1@10s"],
+        2,
+        &["meteor", "power-off", "black-hole"],
+    );
+    complaint(&["demo", "--fault", "power-off:eu-central-1"], 2, &["@DURATION"]);
+    complaint(&["demo", "--hold", "soon"], 2, &["--hold", "soon", "10s"]);
+    complaint(&["demo", "--report", "r.json"], 2, &["--duration"]);
+    complaint(&["demo", "--frobnicate"], 2, &["--frobnicate"]);
+    complaint(
+        &["get", "clusters", "--server", "ftp://x"],
+        2,
+        &["--server", "http://"],
+    );
+    complaint(&["get", "planets"], 2, &["planets", "clusters"]);
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    complaint(
+        &["get", "clusters", "--server", &format!("http://{nobody}")],
+        3,
+        &["cannot reach", "LIFEBOAT_SERVER"],
+    );
+}

@@ -209,7 +209,10 @@ fn differing(old: &Value, new: &Value, schema: &Schema, out: &mut FieldSet) {
         return;
     }
     match (old, new) {
-        (Value::Object(a), Value::Object(b)) if granular_map(schema) && !a.is_empty() && !b.is_empty() => {
+        // From or to nothing: the paths that came and went say it all.
+        (Value::Object(a), Value::Object(b)) if granular_map(schema) && (a.is_empty() || b.is_empty()) => {}
+        (Value::Array(a), Value::Array(b)) if granular_list(schema) && (a.is_empty() || b.is_empty()) => {}
+        (Value::Object(a), Value::Object(b)) if granular_map(schema) => {
             for (key, entry) in b {
                 let Some(before) = a.get(key).filter(|before| *before != entry) else {
                     continue;
@@ -220,7 +223,7 @@ fn differing(old: &Value, new: &Value, schema: &Schema, out: &mut FieldSet) {
                 merge_child(out, format!("f:{key}").into(), inner);
             }
         }
-        (Value::Array(a), Value::Array(b)) if granular_list(schema) && !a.is_empty() && !b.is_empty() => {
+        (Value::Array(a), Value::Array(b)) if granular_list(schema) => {
             for item in b {
                 let name = element(item, schema);
                 let Some(before) = a.iter().find(|other| element(other, schema) == name) else {
@@ -238,5 +241,68 @@ fn differing(old: &Value, new: &Value, schema: &Schema, out: &mut FieldSet) {
 fn merge_child(out: &mut FieldSet, element: Box<str>, inner: FieldSet) {
     if !inner.is_empty() {
         out.children.entry(element).or_default().union(&inner);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[track_caller]
+    fn check(old: Value, new: Value, changed: &[&str], removed: &[&str]) {
+        let schema = crate::apiserver::schema::builtin::get("io.k8s.api.core.v1.PodSpec");
+        let found = compare(&old, &new, schema);
+        assert_eq!(
+            (found.0.paths(), found.1.paths()),
+            (
+                changed.iter().map(|p| (*p).to_owned()).collect(),
+                removed.iter().map(|p| (*p).to_owned()).collect()
+            )
+        );
+        let set = FieldSet::of(&new, schema);
+        assert_eq!(
+            FieldSet::from_json(&set.to_json()),
+            FieldSet { member: false, ..set }
+        );
+    }
+
+    #[test]
+    fn changes_are_paths_by_the_keys_of_lists() {
+        check(json!({}), json!({"hostname": "a"}), &[".hostname"], &[""]);
+        check(
+            json!({"hostname": "a"}),
+            json!({"hostname": "b"}),
+            &[".hostname"],
+            &[],
+        );
+        check(
+            json!({"hostname": "a"}),
+            json!({"subdomain": "b"}),
+            &[".subdomain"],
+            &[".hostname"],
+        );
+        check(
+            json!({"containers": [{"name": "x", "image": "1"}, {"name": "y"}]}),
+            json!({"containers": [{"name": "x", "image": "2"}, {"name": "z"}]}),
+            &[
+                ".containers[name=\"x\"].image",
+                ".containers[name=\"z\"]",
+                ".containers[name=\"z\"].name",
+            ],
+            &[".containers[name=\"y\"]", ".containers[name=\"y\"].name"],
+        );
+        check(
+            json!({"nodeSelector": {"a": "1"}}),
+            json!({"nodeSelector": {"a": "2"}}),
+            &[".nodeSelector"],
+            &[],
+        );
+        check(
+            json!({"tolerations": [{"key": "a"}]}),
+            json!({"tolerations": []}),
+            &[".tolerations"],
+            &[],
+        );
     }
 }

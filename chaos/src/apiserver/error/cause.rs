@@ -17,6 +17,7 @@ pub enum CauseKind {
     TooMany,
     TypeInvalid,
     ManagerConflict,
+    ResourceVersionTooLarge,
 }
 
 /// A field path, what is wrong with it and what is allowed.
@@ -120,6 +121,7 @@ impl Cause {
             CauseKind::TooMany => "FieldValueTooMany",
             CauseKind::TypeInvalid => "FieldValueTypeInvalid",
             CauseKind::ManagerConflict => "FieldManagerConflict",
+            CauseKind::ResourceVersionTooLarge => "ResourceVersionTooLarge",
         }
     }
 

@@ -79,7 +79,7 @@ pub(crate) fn too_new(asked: u64, newest: u64) -> ApiError {
     use crate::apiserver::error::{Cause, CauseKind};
     let message = format!("Too large resource version: {asked}, current: {newest}");
     let cause = Cause {
-        kind: CauseKind::Invalid,
+        kind: CauseKind::ResourceVersionTooLarge,
         field: String::new(),
         message: "Too large resource version".into(),
     };

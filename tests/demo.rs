@@ -1,5 +1,7 @@
 //! The demo as a user runs it: the binary, real sockets on free ports, its report and its messages.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::Path,

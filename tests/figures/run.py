@@ -124,7 +124,7 @@ def workloads_whole(figures, scenario, report):
 
 
 def power_off(figures, binary, kind="power-off"):
-    demo = Demo(binary, "--duration", "60s", "--fault", f"{kind}:eu-central-1@10s", "--clear", "@30s")
+    demo = Demo(binary, "--duration", "45s", "--fault", f"{kind}:eu-central-1@5s", "--clear", "@20s")
     figures.commands[kind] = demo.command
     report = demo.report(150)
     timings = report["timings_ms"]
@@ -142,7 +142,7 @@ def black_hole(figures, binary):
 
 
 def unchanged_bindings(figures, binary, scenario, fault, duration_s, clear_s, check):
-    demo = Demo(binary, "--duration", f"{duration_s}s", "--fault", f"{fault}@10s", "--clear", f"@{clear_s}s")
+    demo = Demo(binary, "--duration", f"{duration_s}s", "--fault", f"{fault}@5s", "--clear", f"@{clear_s}s")
     figures.commands[scenario] = demo.command
     demo.wait_for(r"users are served", 60)
     before = placements()
@@ -165,7 +165,7 @@ def vip_down(figures, binary):
         dns_is_sound(figures, "vip-down", report)
         workloads_whole(figures, "vip-down", report)
 
-    unchanged_bindings(figures, binary, "vip-down", "vip-down:eu-central-1", 40, 25, check)
+    unchanged_bindings(figures, binary, "vip-down", "vip-down:eu-central-1", 25, 15, check)
 
 
 def api_down(figures, binary):
@@ -176,7 +176,7 @@ def api_down(figures, binary):
         for field in ["no_answer", "empty_answers", "servfail"]:
             figures.equal("api-down", f"dns.{field}", dns[field], 0)
 
-    unchanged_bindings(figures, binary, "api-down", "api-down:eu-central-1", 40, 25, check)
+    unchanged_bindings(figures, binary, "api-down", "api-down:eu-central-1", 25, 15, check)
 
 
 def all_five(figures, binary):
@@ -189,13 +189,13 @@ def all_five(figures, binary):
         figures.equal(scenario, "first_dns_change", report["timings_ms"]["first_dns_change"], None)
         workloads_whole(figures, scenario, report)
 
-    unchanged_bindings(figures, binary, scenario, f"power-off:{ALL}", 150, 30, check)
+    unchanged_bindings(figures, binary, scenario, f"power-off:{ALL}", 80, 25, check)
 
 
 def controller_down(figures, binary):
     scenario = "controller down"
-    demo = Demo(binary, "--duration", "60s", "--fault", "controller-down@8s", "--fault",
-                "power-off:eu-central-1@12s", "--clear", "@28s")
+    demo = Demo(binary, "--duration", "50s", "--fault", "controller-down@5s", "--fault",
+                "power-off:eu-central-1@8s", "--clear", "@25s")
     figures.commands[scenario] = demo.command
     report = demo.report(150)
     figures.at_most(scenario, "all_dns_changed", report["timings_ms"]["all_dns_changed"], 1000)
@@ -205,7 +205,7 @@ def controller_down(figures, binary):
 
 def idle(figures, binary):
     scenario = "idle"
-    demo = Demo(binary, "--duration", "60s")
+    demo = Demo(binary, "--duration", "50s")
     figures.commands[scenario] = demo.command
     demo.wait_for(r"users are served", 60)
     time.sleep(5)

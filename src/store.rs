@@ -7,12 +7,14 @@
 //! ```
 //! Objects are raw JSON here. Typed structs are views made from them, so that a field unknown to us
 //! survives every change we make.
+mod discover;
 mod index;
 mod kinds;
 mod objects;
 mod watch;
 mod write;
 
+pub use discover::discover;
 pub use index::{Index, Key};
 pub use kinds::Kind;
 pub use objects::{annotation, generation, label, name, namespace, pointer_i64, resource_version, uid};

@@ -51,6 +51,9 @@ pub(super) struct Demo {
     /// Port of the members' ingress VIPs, on 127.0.1.1 to 127.0.5.1.
     #[arg(long, default_value_t = 8000, value_name = "PORT")]
     vip_port: u16,
+    /// Token the console asks for; needed where it listens beyond loopback.
+    #[arg(long, env = "LIFEBOAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    token: Option<String>,
     /// Start without the sample applications.
     #[arg(long)]
     bare: bool,
@@ -73,6 +76,7 @@ impl Demo {
             api,
             member_api_port,
             vip_port,
+            token,
             bare,
         } = *self;
         anyhow::ensure!(!dns.is_empty(), "--dns: at least one address is needed");
@@ -101,6 +105,7 @@ impl Demo {
             api,
             member_api_port,
             vip_port,
+            token,
             samples: !bare,
         };
         demo::run(options)

@@ -3,13 +3,12 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use kube::{Client, core::GroupVersionKind, discovery::pinned_kind};
 
 use super::{Context, complaints::Complaints};
 use crate::{
     propagate::{policy::selected_kinds, reconcile},
     schedule,
-    store::{Index, Kind, Watches},
+    store::{Index, Kind, Watches, discover},
 };
 
 /// Everything is looked at anew at least this often, events or not.
@@ -18,7 +17,6 @@ const RESYNC: Duration = Duration::from_secs(10);
 const GATHER: Duration = Duration::from_millis(20);
 /// A kind that was not there is asked for again after this time.
 const ASK_AGAIN: Duration = Duration::from_secs(5);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Runs until dropped.
 pub(super) async fn run(context: &Arc<Context>) {
@@ -80,7 +78,7 @@ impl TemplateKinds {
                 .get(&wanted)
                 .is_some_and(|at| at.elapsed() < ASK_AGAIN);
             if !self.found.contains_key(&wanted) && !asked {
-                match discover(&context.client, &wanted).await {
+                match discover(&context.client, &wanted.0, &wanted.1).await {
                     Some(kind) => {
                         self.missing.remove(&wanted);
                         self.found.insert(wanted.clone(), kind);
@@ -94,14 +92,4 @@ impl TemplateKinds {
         }
         kinds
     }
-}
-
-async fn discover(client: &Client, (api_version, kind): &(String, String)) -> Option<Kind> {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let gvk = GroupVersionKind::gvk(group, version, kind);
-    let found = tokio::time::timeout(REQUEST_TIMEOUT, pinned_kind(client, &gvk))
-        .await
-        .ok()?
-        .ok()?;
-    Some(Kind::discovered(&found.0, &found.1.scope))
 }

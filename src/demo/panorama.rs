@@ -51,7 +51,7 @@ impl Console {
         let listener = TcpListener::bind(options.console)
             .await
             .with_context(|| format!("--console {}: listening", options.console))?;
-        let guard = Guard::new(listener.local_addr()?, &[], None).context("--console")?;
+        let guard = Guard::new(listener.local_addr()?, &[], options.token.clone()).context("--console")?;
         let index = Index::default();
         let kinds = Kinds::default();
         let watches = Watches::new(store::connect(fleet.kube()?)?, index.clone());

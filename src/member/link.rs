@@ -10,11 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::{
-    Client,
-    core::GroupVersionKind,
-    discovery::{Discovery, pinned_kind},
-};
+use kube::{Client, discovery::Discovery};
 use serde_json::{Value, json};
 
 use super::{
@@ -24,7 +20,7 @@ use super::{
 };
 use crate::{
     propagate::names::execution_namespace,
-    store::{Index, Key, Kind, Op, Outcome, Watches, Write, Writer},
+    store::{Index, Key, Kind, Op, Outcome, Watches, Write, Writer, discover},
 };
 
 /// Everything is looked at anew at least this often, events or not.
@@ -162,7 +158,7 @@ impl Link {
             let text = |field: &str| manifest[field].as_str().unwrap_or_default().to_owned();
             let key = (text("apiVersion"), text("kind"));
             if !self.kinds.contains_key(&key) {
-                let found = discover(&self.client, &key).await;
+                let found = discover(&self.client, &key.0, &key.1).await;
                 self.kinds.insert(key.clone(), found);
             }
             match self.kinds.get(&key) {
@@ -356,16 +352,6 @@ fn nodes() -> Kind {
 
 fn pods() -> Kind {
     Kind::new("v1", "Pod", "pods", true)
-}
-
-async fn discover(client: &Client, (api_version, kind): &GroupVersionKindKey) -> Option<Kind> {
-    let (group, version) = api_version.split_once('/').unwrap_or(("", api_version));
-    let gvk = GroupVersionKind::gvk(group, version, kind);
-    let found = tokio::time::timeout(REQUEST_TIMEOUT, pinned_kind(client, &gvk))
-        .await
-        .ok()?
-        .ok()?;
-    Some(Kind::discovered(&found.0, &found.1.scope))
 }
 
 /// `kubernetesVersion` and `apiEnablements` of `Cluster.status`.

@@ -105,7 +105,7 @@ pub fn main() -> ExitCode {
     match result {
         Ok(code) => code,
         Err(error) => {
-            output::error(&format!("{error:#}"));
+            output::error(&whole(&error));
             ExitCode::from(
                 error
                     .downcast_ref::<ClientError>()
@@ -113,6 +113,18 @@ pub fn main() -> ExitCode {
             )
         }
     }
+}
+
+/// The error with its causes; a cause that the text before it tells already is not told again.
+fn whole(error: &anyhow::Error) -> String {
+    error
+        .chain()
+        .map(ToString::to_string)
+        .fold(String::new(), |told, cause| match told.as_str() {
+            "" => cause,
+            before if before.contains(&cause) => told,
+            _ => format!("{told}: {cause}"),
+        })
 }
 
 fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 const LIFEBOAT: &str = env!("CARGO_BIN_EXE_lifeboat");
 
-/// Ports for one demo; the sockets that found them are closed again when this returns.
+/// Ports for one demo.
 struct Ports {
     dns: SocketAddr,
     console: SocketAddr,
@@ -23,15 +23,22 @@ struct Ports {
 
 impl Ports {
     fn free() -> Self {
-        let dns = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let tcp = |_| TcpListener::bind("127.0.0.1:0").unwrap();
-        let (console, api) = (tcp(()), tcp(()));
+        let mut next = candidates();
+        let mut port = |members: std::ops::RangeInclusive<u8>| {
+            next.find(|port| {
+                members
+                    .clone()
+                    .all(|member| is_free(Ipv4Addr::new(127, 0, member, 1), *port))
+            })
+            .unwrap()
+        };
+        let local = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
         Self {
-            dns: dns.local_addr().unwrap(),
-            console: console.local_addr().unwrap(),
-            api: api.local_addr().unwrap(),
-            member_api: common_port(),
-            vip: common_port(),
+            dns: local(port(0..=0)),
+            console: local(port(0..=0)),
+            api: local(port(0..=0)),
+            member_api: port(1..=5),
+            vip: port(1..=5),
         }
     }
 
@@ -56,16 +63,15 @@ impl Ports {
     }
 }
 
-/// A port that is free at the addresses of all five members.
-fn common_port() -> u16 {
-    let at = |member: u8, port: u16| TcpListener::bind((Ipv4Addr::new(127, 0, member, 1), port));
-    loop {
-        let first = at(1, 0).unwrap();
-        let port = first.local_addr().unwrap().port();
-        if (2..=5).all(|member| at(member, port).is_ok()) {
-            return port;
-        }
-    }
+/// Ports below those the kernel gives to outgoing connections, which could take a port between its choice and its
+/// use; other processes begin elsewhere.
+fn candidates() -> impl Iterator<Item = u16> {
+    let first = u16::try_from(std::process::id() % 1000).unwrap() * 17;
+    (0..10_000).map(move |step| 12_000 + (first + step) % 18_000)
+}
+
+fn is_free(address: Ipv4Addr, port: u16) -> bool {
+    TcpListener::bind((address, port)).is_ok() && UdpSocket::bind((address, port)).is_ok()
 }
 
 fn run(arguments: &[&str]) -> Output {

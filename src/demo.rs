@@ -120,11 +120,12 @@ async fn start_and_run(
     let mut metrics = Registry::with_prefix("lifeboat");
     let fleet = DemoFleet::start(options, folder).await?;
     printer.kubeconfigs(&fleet);
-    fleet.install().await?;
+    fleet.join().await?;
     let plane = Arc::new(Plane::start(options, folder, &fleet, &mut metrics).await?);
     let faults = Faults::new(fleet.members().fault_targets(), Some(plane.controller_switch()));
     let live = LiveStats::new(&options.dns);
     let console = Console::start(options, &fleet, &plane, &faults, &live, metrics).await?;
+    fleet.deploy_samples().await?;
     printer.where_to_look(options, &fleet);
     let stage = Stage {
         options,

@@ -12,7 +12,7 @@ use lifeboat_chaos::{
     apiserver::{ApiServer, ApiServerConfig},
     drill::WorkloadRef,
     fault::Gate,
-    member::{Fleet, FleetOptions, MemberCluster},
+    member::{Fleet, FleetOptions, MemberCluster, SHOWCASE},
 };
 use lifeboat_health::{Family, Path as ProbePath, Target};
 use serde_json::{Value, json};
@@ -22,7 +22,7 @@ use crate::{
     api,
     controller::Kinds,
     steer::compile::input::INGRESS_ADDRESSES,
-    store::{self, Index, Key, Kind, Op, Write, Writer},
+    store::{self, Index, Key, Kind, Op, Watches, Write, Writer},
 };
 
 /// Changes the control plane's API server keeps for watches to resume from.
@@ -30,6 +30,8 @@ const HISTORY: usize = 8192;
 /// How often, and how long apart, an object is tried whose kind is not served yet.
 const TRIES: u32 = 50;
 const RETRY: Duration = Duration::from_millis(100);
+/// Longest wait for the clusters to join.
+const JOIN_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// The YAML users already have.
 const ZONE: &str = include_str!("../../deploy/samples/zone.yaml");
@@ -158,8 +160,8 @@ impl DemoFleet {
         self.members.members().iter().flat_map(member).collect()
     }
 
-    /// Puts the custom resources, the clusters, the zone and the samples into the control plane.
-    pub(super) async fn install(&self) -> anyhow::Result<()> {
+    /// Puts the custom resources, the clusters and the zone into the control plane.
+    pub(super) async fn join(&self) -> anyhow::Result<()> {
         let client = store::connect(self.kube()?)?;
         let writer = Writer::new(client, Index::default());
         let kinds = Kinds::default();
@@ -178,6 +180,34 @@ impl DemoFleet {
         for object in documents("zone.yaml", ZONE)? {
             apply(&writer, &kinds.zone, object).await?;
         }
+        Ok(())
+    }
+
+    /// Applies the samples once every cluster is ready and known for what it serves: a workload is placed among
+    /// the clusters that could take it at that moment.
+    pub(super) async fn deploy_samples(&self) -> anyhow::Result<()> {
+        let index = Index::default();
+        let client = store::connect(self.kube()?)?;
+        let kinds = Kinds::default();
+        let watches = Watches::new(client.clone(), index.clone());
+        watches.start(&kinds.cluster);
+        let mut changes = index.subscribe();
+        let all_ready = async {
+            while index
+                .list(&kinds.cluster)
+                .iter()
+                .filter(|cluster| ready(cluster))
+                .count()
+                < SHOWCASE.len()
+            {
+                // The sender lives in the index, so this cannot fail.
+                let _changed = changes.changed().await;
+            }
+        };
+        tokio::time::timeout(JOIN_TIMEOUT, all_ready)
+            .await
+            .with_context(|| format!("the clusters were not ready within {} s", JOIN_TIMEOUT.as_secs()))?;
+        let writer = Writer::new(client, Index::default());
         for object in &self.samples {
             let kind = kind_of(&kinds, object)
                 .with_context(|| format!("deploy/samples: {} is not expected there", object["kind"]))?;
@@ -190,6 +220,17 @@ impl DemoFleet {
         self.members.stop().await;
         self.control_plane.stop().await;
     }
+}
+
+/// The cluster's API answers and it has told what it serves and what it holds.
+fn ready(cluster: &Value) -> bool {
+    let conditions = cluster.pointer("/status/conditions").and_then(Value::as_array);
+    let ready = conditions
+        .into_iter()
+        .flatten()
+        .any(|c| c["type"] == "Ready" && c["status"] == "True");
+    let told = |part: &str| cluster.pointer(part).is_some_and(|told| !told.is_null());
+    ready && told("/status/apiEnablements") && told("/status/resourceSummary/allocatable")
 }
 
 /// Applies an object, waiting for a kind that was declared a moment ago to be served.

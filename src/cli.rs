@@ -57,16 +57,23 @@ struct ServerArgs {
     /// The server to ask.
     #[arg(
         long,
+        global = true,
         env = "LIFEBOAT_SERVER",
         default_value = "http://127.0.0.1:8080",
         value_name = "URL"
     )]
     server: http::Uri,
     /// Token for a server beyond loopback.
-    #[arg(long, env = "LIFEBOAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
+    #[arg(
+        long,
+        global = true,
+        env = "LIFEBOAT_TOKEN",
+        hide_env_values = true,
+        value_name = "TOKEN"
+    )]
     token: Option<String>,
     /// How to print.
-    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    #[arg(short, long, global = true, value_enum, default_value_t = Format::Table)]
     output: Format,
 }
 
@@ -114,6 +121,11 @@ pub fn main() -> ExitCode {
         }
     }
 }
+
+/// Arguments that do not fit together, or name what does not exist.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Usage(String);
 
 /// The error with its causes; a cause that the text before it tells already is not told again.
 fn whole(error: &anyhow::Error) -> String {

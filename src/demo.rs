@@ -117,7 +117,7 @@ async fn start_and_run(
     stop: &CancellationToken,
 ) -> anyhow::Result<ExitCode> {
     let printer = Printer::new(options.headless);
-    let mut metrics = Registry::with_prefix("lifeboat");
+    let mut metrics = Registry::default();
     let fleet = DemoFleet::start(options, folder).await?;
     printer.kubeconfigs(&fleet);
     fleet.join().await?;

@@ -2,9 +2,14 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
+use anyhow::Context;
 use clap::Args;
-use lifeboat_chaos::fault::{ScheduledFault, spec::parse_duration};
+use lifeboat_chaos::{
+    fault::{ScheduledFault, spec::parse_duration},
+    member::SHOWCASE,
+};
 
+use super::Usage;
 use crate::demo::{self, Options, Script};
 
 #[derive(Args)]
@@ -79,13 +84,10 @@ impl Demo {
             token,
             bare,
         } = *self;
-        anyhow::ensure!(!dns.is_empty(), "--dns: at least one address is needed");
-        let last = faults.iter().map(|fault| fault.at).chain(clear).max();
-        if let (Some(duration), Some(last)) = (duration, last) {
-            anyhow::ensure!(
-                last < duration,
-                "--duration {duration:?} ends before the script does, at {last:?}"
-            );
+        check(duration, &faults, clear)?;
+        if let Some(path) = &report {
+            // Found now rather than after the measuring.
+            std::fs::File::create(path).with_context(|| format!("--report {}", path.display()))?;
         }
         let script = Script {
             duration,
@@ -109,6 +111,35 @@ impl Demo {
             samples: !bare,
         };
         demo::run(options)
+    }
+}
+
+/// What can be told before anything starts.
+fn check(
+    duration: Option<Duration>,
+    faults: &[ScheduledFault],
+    clear: Option<Duration>,
+) -> Result<(), Usage> {
+    let known: Vec<&str> = SHOWCASE.iter().map(|cluster| cluster.name).collect();
+    for fault in faults {
+        let unknown = fault
+            .spec
+            .clusters
+            .iter()
+            .find(|cluster| !known.contains(&cluster.as_str()));
+        if let Some(unknown) = unknown {
+            let known = known.join(", ");
+            return Err(Usage(format!(
+                "--fault {}: no cluster is named {unknown:?}; known: {known}",
+                fault.spec
+            )));
+        }
+    }
+    match (duration, faults.iter().map(|fault| fault.at).chain(clear).max()) {
+        (Some(duration), Some(last)) if last >= duration => Err(Usage(format!(
+            "--duration {duration:?}: must be longer than the script, whose last step is at {last:?}"
+        ))),
+        _ => Ok(()),
     }
 }
 

@@ -5,11 +5,11 @@ use std::{net::IpAddr, process::ExitCode};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Format, ServerArgs, client::encode, output};
+use super::{Format, ServerArgs, Usage, client::encode, output};
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// A global name; or `name`, `cluster` and then what to explain.
+    /// A global name (a dotted word) or a cluster; or `name`, `cluster` and then which.
     #[arg(required = true, num_args = 1..=2, value_name = "NAME | KIND NAME")]
     subject: Vec<String>,
     /// The client's address, for a name.
@@ -33,6 +33,8 @@ impl Explain {
         let words: Vec<&str> = subject.iter().map(String::as_str).collect();
         let (path, print): (String, fn(&Value)) = match words.as_slice() {
             ["cluster", name] => (format!("/api/explain/cluster/{}", encode(name)), cluster),
+            // Only a dotted word is a name; the design's other subjects say their kind.
+            [name] if !name.contains('.') => (format!("/api/explain/cluster/{}", encode(name)), cluster),
             ["name", name] | [name] => {
                 let name = encode(name.trim_end_matches('.'));
                 (
@@ -40,8 +42,10 @@ impl Explain {
                     self::name,
                 )
             }
-            [other, _] => anyhow::bail!("cannot explain a {other:?}; allowed: name, cluster"),
-            _ => anyhow::bail!("name what to explain"),
+            [other, _] => {
+                return Err(Usage(format!("cannot explain a {other:?}; allowed: name, cluster")).into());
+            }
+            _ => return Err(Usage("name what to explain".to_owned()).into()),
         };
         let explanation = server.client()?.get(&path).await?;
         match server.output {

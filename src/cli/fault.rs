@@ -99,7 +99,15 @@ impl Fault {
                     |id| format!("/api/demo/faults/{id}"),
                 );
                 let cleared = client.send(Method::DELETE, &path, None).await?;
-                print(&cleared, server.output);
+                if server.output == Format::Table {
+                    let ended = cleared
+                        .get("cleared")
+                        .and_then(Value::as_array)
+                        .map_or(1, Vec::len);
+                    output::line(format!("cleared: {ended}"));
+                } else {
+                    output::json(&cleared);
+                }
                 return Ok(ExitCode::SUCCESS);
             }
         };

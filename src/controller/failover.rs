@@ -11,7 +11,8 @@ use super::{
     status::{Inputs, Status},
 };
 use crate::{
-    failover::{self, FailoverPlan, Settings, Standing, State, executor},
+    api::TargetCluster,
+    failover::{self, BindingId, BindingView, FailoverPlan, Settings, Standing, State, executor},
     member::Links,
     schedule,
 };
@@ -49,7 +50,7 @@ pub(super) async fn run(
         let reports = conditions::writes(&context.index, kinds, &inputs.health, links.refused(), &stamp);
         context.writer.all(reports).await;
         let plan = failover::plan(&mut state, &inputs.world());
-        told.tell(context, &plan);
+        told.tell(context, &plan, &inputs.bindings);
         if !plan.changes_nothing()
             && let Err(error) = carry_out(context, &mut leadership, &plan).await
         {
@@ -171,10 +172,12 @@ struct Told {
     freeze: bool,
     no_target: BTreeSet<String>,
     holds: BTreeSet<String>,
+    /// Evicted bindings whose replicas are not all ready elsewhere yet.
+    moving: BTreeSet<BindingId>,
 }
 
 impl Told {
-    fn tell(&mut self, context: &Context, plan: &FailoverPlan) {
+    fn tell(&mut self, context: &Context, plan: &FailoverPlan, bindings: &[BindingView]) {
         let timeline = &context.timeline;
         if plan.freeze != self.freeze {
             self.freeze = plan.freeze;
@@ -190,6 +193,31 @@ impl Told {
                 )
             };
             timeline.push(kind, None, detail);
+        }
+        self.moving
+            .extend(plan.evictions.iter().map(|eviction| eviction.binding.clone()));
+        for binding in bindings {
+            if !self.moving.contains(&binding.id) {
+                continue;
+            }
+            let away = binding
+                .tasks
+                .iter()
+                .all(|task| !binding.clusters.iter().any(|at| at.name == task.cluster));
+            let ready = |at: &TargetCluster| {
+                binding
+                    .ready
+                    .get(&at.name)
+                    .is_some_and(|ready| *ready >= at.replicas)
+            };
+            if !binding.tasks.is_empty() && away && binding.clusters.iter().all(ready) {
+                self.moving.remove(&binding.id);
+                timeline.push(
+                    "failover.evict.done",
+                    None,
+                    format!("{}: all replicas are ready elsewhere", binding.id),
+                );
+            }
         }
         let no_target: BTreeSet<String> = plan
             .no_target

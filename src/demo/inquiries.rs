@@ -28,6 +28,12 @@ impl Inquiries for FromPlane {
                 .server
                 .explain(name, kind, client)
                 .map_err(|error| error.to_string())?;
+            if explanation.zone.is_none() {
+                let zones = role.server.status().zones.join(", ");
+                return Err(format!(
+                    "name {name:?} is in no zone that is served; zones: {zones}"
+                ));
+            }
             servers.push(json!({ "server": role.name, "address": role.address, "explanation": explanation }));
         }
         Ok(json!({ "name": name, "type": kind, "client": client, "servers": servers }))

@@ -72,6 +72,7 @@ impl Console {
             faults: faults.clone(),
             live: live.clone(),
             answered: BTreeMap::new(),
+            panic: false,
         };
         let state = Arc::new(ArcSwap::from_pointee(maker.first()));
         let (document, documents) = watch::channel(Arc::from("{}"));
@@ -158,6 +159,8 @@ struct Maker {
     live: LiveStats,
     /// Queries each server had answered when it was last looked at.
     answered: BTreeMap<String, (Instant, u64)>,
+    /// Whether the DNS tier's brake was on when last looked at.
+    panic: bool,
 }
 
 impl Maker {
@@ -178,6 +181,18 @@ impl Maker {
                 .map(|role| self.with_rate(server(role, 0.0)))
                 .collect();
             let state = self.document(servers);
+            if state.fleet.panic != self.panic {
+                self.panic = state.fleet.panic;
+                let (kind, detail) = if self.panic {
+                    (
+                        "controlplane.panic",
+                        "PANIC: for some name no survivor is positively healthy: its last good set is served",
+                    )
+                } else {
+                    ("controlplane.calm", "the last PANIC is over")
+                };
+                self.plane.timeline.push(kind, None, detail);
+            }
             if document.receiver_count() > 0
                 && let Ok(text) = serde_json::to_string(&state)
             {

@@ -38,10 +38,11 @@ const RAMP: Ramp = Ramp {
 };
 
 pub(super) struct Plane {
+    /// First, so that they end first: they would call for consumers that are gone.
+    observers: Vec<Observer>,
     pub(super) timeline: Timeline,
     pub(super) dns: Vec<DnsRole>,
     controller: Arc<ControllerRole>,
-    observers: Vec<Observer>,
     anchors: Vec<JoinHandle<()>>,
 }
 

@@ -326,18 +326,19 @@ impl Link {
             return;
         };
         let held = cluster.get("status").unwrap_or(&Value::Null);
-        let same = status
-            .as_object()
-            .into_iter()
-            .flatten()
-            .all(|(field, value)| held.get(field) == Some(value));
-        if !same {
-            self.write(
-                self.control.clusters.clone(),
-                key,
-                Op::MergeStatus(json!({ "status": status })),
-            )
-            .await;
+        let own = Value::Object(
+            held.as_object()
+                .into_iter()
+                .flatten()
+                .filter(|(field, _)| status.get(field.as_str()).is_some())
+                .map(|(field, value)| (field.clone(), value.clone()))
+                .collect(),
+        );
+        if own != status {
+            // A merge patch keeps what it does not name: a resource that nobody wants any more is taken away.
+            let patch = json!({ "status": summary::replacing(&own, &status) });
+            self.write(self.control.clusters.clone(), key, Op::MergeStatus(patch))
+                .await;
         }
     }
 

@@ -92,12 +92,35 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
                 &kinds.cluster_policy
             };
             let key = Key::new(policy.namespace.as_deref().unwrap_or(""), &policy.name);
-            let message =
-                "spec.resourceSelectors select no object that exists and is not claimed by another policy";
-            round.complaints.push((kind.clone(), key, message.to_owned()));
+            let message = no_effect(policy, template_kinds, &templates);
+            round.complaints.push((kind.clone(), key, message));
         }
     }
     round
+}
+
+/// Why a policy has no object.
+fn no_effect(policy: &PolicyView, kinds: &[Kind], templates: &BTreeMap<(Kind, Key), Arc<Value>>) -> String {
+    for (at, selector) in policy.spec.resource_selectors.iter().enumerate() {
+        let served = |kind: &Kind| kind.kind == selector.kind && kind.api_version() == selector.api_version;
+        if !kinds.iter().any(served) {
+            return format!(
+                "spec.resourceSelectors[{at}]: no kind {:?} of apiVersion {:?} is served here; allowed are those that \
+                 `kubectl api-resources` lists",
+                selector.kind, selector.api_version
+            );
+        }
+    }
+    match templates
+        .values()
+        .find(|template| policy.selects(template).is_some())
+    {
+        Some(template) => format!(
+            "spec.resourceSelectors: every object they select, such as {}, is claimed by another policy",
+            api::object::describe(template)
+        ),
+        None => "spec.resourceSelectors: no object they select exists in this namespace".to_owned(),
+    }
 }
 
 /// Each cluster's works live in a namespace of its own.
@@ -216,7 +239,9 @@ fn carry_out(
         .iter()
         .filter_map(|work| Some((works::cluster(work)?.to_owned(), *work)))
         .collect();
-    if let Some(patch) = status::binding_patch(held, &by_cluster) {
+    if let Some(mut patch) = status::binding_patch(held, &by_cluster) {
+        // The list of conditions is shared with the scheduler.
+        patch["metadata"] = json!({ "resourceVersion": held["metadata"]["resourceVersion"] });
         round.writes.push(Write {
             kind: kind.clone(),
             key: Key::of(held),

@@ -16,6 +16,9 @@ use crate::{
 /// The placement the clusters in `spec.clusters` were chosen for; as in Karmada.
 const APPLIED_PLACEMENT: &str = "policy.karmada.io/applied-placement";
 
+/// Status, reason and message of the Scheduled condition of a placed binding; as in Karmada.
+const SCHEDULED: (&str, &str, &str) = ("True", "Success", "Binding has been scheduled successfully.");
+
 /// One round over all bindings. `wall` stamps conditions and is what tolerations with a time limit are
 /// measured against.
 pub fn reconcile(index: &Index, kinds: &Kinds, wall: jiff::Timestamp) -> Vec<Write> {
@@ -68,12 +71,14 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
     // for; what it has displaced is the planner's until it is at home again, unless somebody asks for something else.
     let moving = annotation(binding, MOVEMENT).is_some();
     let displaced = annotation(binding, HOME).is_some() && !replicas_changed(&spec);
-    if (moving || displaced) && !placement_changed && !fresh {
-        return Vec::new();
-    }
     let divided = placement.divides_replicas() && spec.replicas > 0;
-    if divided && !spec.clusters.is_empty() && !placement_changed && !fresh && !replicas_changed(&spec) {
-        return Vec::new();
+    let settled = divided && !spec.clusters.is_empty() && !replicas_changed(&spec);
+    let stamp = wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    if (moving || displaced || settled) && !placement_changed && !fresh {
+        // Nothing to decide; what was decided is said again where the status has lost it.
+        return report(kind, binding, json!({}), SCHEDULED, &stamp)
+            .into_iter()
+            .collect();
     }
     let requirements = Resources::of_replica(spec.replica_requirements.as_ref());
     let evicting: Vec<String> = spec
@@ -98,7 +103,6 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
         clusters,
         now: wall,
     };
-    let stamp = wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     match schedule(&request) {
         Ok(decision) => placed(kind, binding, &spec, &decision, &placement_text, &stamp),
         Err(error) => unplaced(kind, binding, &error, &stamp),
@@ -173,13 +177,7 @@ fn placed(
     {
         status["schedulerObservingAffinityName"] = json!(decision.affinity);
     }
-    writes.extend(report(
-        kind,
-        binding,
-        status,
-        ("True", "Success", "Binding has been scheduled successfully."),
-        stamp,
-    ));
+    writes.extend(report(kind, binding, status, SCHEDULED, stamp));
     writes
 }
 
@@ -235,6 +233,9 @@ fn report(
     changes.then(|| Write {
         kind: kind.clone(),
         key: Key::of(binding),
-        op: Op::MergeStatus(json!({ "status": status })),
+        // The list of conditions is shared with whoever reports what was applied.
+        op: Op::MergeStatus(json!({
+            "metadata": { "resourceVersion": binding["metadata"]["resourceVersion"] }, "status": status,
+        })),
     })
 }

@@ -38,6 +38,8 @@ impl Guard {
             hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{}", listen.port())));
         }
         hosts.extend(extra.iter().map(|host| host.to_ascii_lowercase()));
+        hosts.sort();
+        hosts.dedup();
         Ok(Self {
             hosts: Arc::new(hosts),
             token: token.map(Arc::from),

@@ -8,14 +8,14 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     Json, Router,
-    extract::{Path, Query, State as Extract},
-    http::{HeaderMap, StatusCode, Uri, header},
+    extract::{FromRequestParts, Path, Query, State as Extract},
+    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus_client::registry::Registry;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
@@ -85,6 +85,27 @@ fn part(sources: &Sources, pick: impl FnOnce(&State) -> Response) -> Response {
     pick(&sources.state.load())
 }
 
+/// A query string; one that cannot be read is answered as every error is.
+struct Asked<T>(T);
+
+impl<T, S> FromRequestParts<S> for Asked<T>
+where
+    T: DeserializeOwned,
+    S: Send + Sync,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        match Query::<T>::from_request_parts(parts, state).await {
+            Ok(Query(asked)) => Ok(Self(asked)),
+            Err(error) => Err(refuse(
+                StatusCode::BAD_REQUEST,
+                format!("{}: {}", parts.uri.path(), error.body_text()),
+            )),
+        }
+    }
+}
+
 fn json<T: Serialize>(value: &T) -> Response {
     Json(value).into_response()
 }
@@ -99,7 +120,7 @@ struct After {
     after: u64,
 }
 
-async fn timeline(Extract(sources): Extract<Sources>, Query(After { after }): Query<After>) -> Response {
+async fn timeline(Extract(sources): Extract<Sources>, Asked(After { after }): Asked<After>) -> Response {
     json(&sources.timeline.since(after).0)
 }
 
@@ -120,7 +141,7 @@ fn type_a() -> String {
 async fn explain_name(
     Extract(sources): Extract<Sources>,
     Path(name): Path<String>,
-    Query(Asker { client, kind }): Query<Asker>,
+    Asked(Asker { client, kind }): Asked<Asker>,
 ) -> Response {
     let client = client.unwrap_or(LOCALHOST);
     match sources.inquiries.explain_name(&name, &kind, client) {
@@ -155,7 +176,7 @@ struct IfLost {
     if_lost: String,
 }
 
-async fn plan(Extract(sources): Extract<Sources>, Query(IfLost { if_lost }): Query<IfLost>) -> Response {
+async fn plan(Extract(sources): Extract<Sources>, Asked(IfLost { if_lost }): Asked<IfLost>) -> Response {
     let clusters: Vec<String> = if_lost.split(',').map(str::to_owned).collect();
     match sources.inquiries.plan_if_lost(&clusters) {
         Ok(plan) => json(&plan),

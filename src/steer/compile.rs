@@ -44,6 +44,8 @@ pub struct ObjectCondition {
 pub enum Reason {
     /// All is in the plan as it was asked for.
     Published,
+    /// A field says something that is not allowed; what was served before stays.
+    Invalid,
     InvalidName,
     InvalidTtl,
     ZoneNotFound,
@@ -67,6 +69,7 @@ impl Reason {
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Published => "Published",
+            Self::Invalid => "Invalid",
             Self::InvalidName => "InvalidName",
             Self::InvalidTtl => "InvalidTtl",
             Self::ZoneNotFound => "ZoneNotFound",
@@ -103,9 +106,14 @@ impl Problems {
                 (*reason, format!("{object}: {}", all.join("; ")))
             }
         };
+        // A remark about a cluster that plays no part leaves the rest served as it was asked for.
+        let status = self
+            .0
+            .iter()
+            .all(|(reason, _)| matches!(reason, Reason::UnknownCluster | Reason::NoAddress));
         ObjectCondition {
             object,
-            status: reason == Reason::Published,
+            status,
             reason,
             message,
         }

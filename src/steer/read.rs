@@ -10,7 +10,7 @@ use super::compile::{
     ClusterEdge, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView, input::INGRESS_ADDRESSES,
 };
 use crate::{
-    api::{self, SteerStep, ViewError, view},
+    api::{self, SteerStep, ViewError, validate::Validate, view},
     controller::{Kinds, reader},
     store::{Index, annotation, name, namespace},
 };
@@ -36,8 +36,14 @@ pub fn picture(index: &Index, kinds: &Kinds, fresh: &BTreeSet<String>) -> Pictur
     }
     for object in index.list(&kinds.traffic_policy) {
         match view::<api::TrafficPolicy>(&object) {
-            Ok(policy) => picture.policies.push(self::policy(&object, &policy)),
-            Err(error) => picture.refuse(&object, &error),
+            Ok(policy) => {
+                let errors: Vec<String> = policy.spec.validate().iter().map(ToString::to_string).collect();
+                let mut view = self::policy(&object, &policy);
+                view.invalid = (!errors.is_empty()).then(|| errors.join("; "));
+                picture.policies.push(view);
+            }
+            // Its name stays declared, so that what was served under it goes on being served.
+            Err(error) => picture.policies.push(unreadable(&object, &error)),
         }
     }
     for object in index.list(&kinds.cluster) {
@@ -156,6 +162,35 @@ pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView 
         steer: steer(&spec.steer),
         weights: spec.weights.clone(),
         workload,
+        invalid: None,
+    }
+}
+
+/// A policy of which only the name can be told.
+fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
+    let text = |pointer: &str| {
+        object
+            .pointer(pointer)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned()
+    };
+    let namespace = namespace(object).to_owned();
+    PolicyView {
+        object: object_key(object),
+        created: created(object),
+        name: text("/spec/name"),
+        zone: text("/spec/zone"),
+        ttl: api::lifeboat::TrafficPolicySpec::DEFAULT_TTL_SECONDS,
+        steer: Steer::Weighted,
+        weights: BTreeMap::new(),
+        workload: WorkloadKey {
+            api_version: String::new(),
+            kind: String::new(),
+            namespace,
+            name: String::new(),
+        },
+        invalid: Some(error.to_string()),
     }
 }
 

@@ -9,7 +9,7 @@ pub const TTL_DEFAULT: Duration = Duration::from_secs(600);
 /// No fault lasts longer, whatever was asked for and whoever forgot it.
 pub const TTL_MAX: Duration = Duration::from_secs(3600);
 /// The delay of `slow` when nobody says.
-pub const DELAY_DEFAULT: Duration = Duration::from_millis(500);
+pub const DELAY_DEFAULT: Duration = Duration::from_millis(200);
 /// The largest delay of `slow`.
 pub const DELAY_MAX: Duration = Duration::from_secs(30);
 /// Clusters one fault may name.

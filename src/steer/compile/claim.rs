@@ -102,6 +102,9 @@ pub(crate) fn names<'a>(input: &Input<'a>, zones: &BTreeMap<String, ZoneInput>) 
         } else {
             owners.insert(name.clone(), policy);
             check(policy, &name, &zone, zones, &declared, &mut claim.problems);
+            if let Some(invalid) = &policy.invalid {
+                claim.problems.push(Reason::Invalid, invalid.clone());
+            }
             claim.usable = claim.problems.is_empty();
             claim.name = Some(name);
         }

@@ -74,6 +74,8 @@ pub struct PolicyView {
     /// Weight of one ready replica by cluster; 1 where a cluster is not listed.
     pub weights: BTreeMap<String, u32>,
     pub workload: WorkloadKey,
+    /// Why the policy as it stands means nothing: what it served before stays.
+    pub invalid: Option<String>,
 }
 
 /// Ready replicas as last reported from one cluster.

@@ -90,6 +90,7 @@ fn policy(name: &str) -> PolicyView {
         steer: Steer::Weighted,
         weights: BTreeMap::new(),
         workload: key(name),
+        invalid: None,
     }
 }
 

@@ -7,7 +7,7 @@
 //! | anything else, was in the plan | what it last reported: not to see it is no reason to lower it |
 //! | anything else, was not in the plan | 0, until a fresh report |
 
-use lifeboat_dns::{EndpointInput, NameInput};
+use lifeboat_dns::{EndpointInput, NameInput, Steer};
 use lifeboat_health::Verdict;
 
 use super::{
@@ -28,6 +28,21 @@ pub(crate) fn name(
     live: Option<&NameInput>,
     problems: &mut Problems,
 ) -> Option<NameInput> {
+    let order: &[String] = match &policy.steer {
+        Steer::Failover { order } => order,
+        Steer::Weighted | Steer::All { .. } => &[],
+    };
+    for cluster in order
+        .iter()
+        .filter(|cluster| !input.clusters.contains_key(*cluster))
+    {
+        let known: Vec<&str> = input.clusters.keys().map(String::as_str).collect();
+        let message = format!(
+            "spec.steer failover.order names {cluster:?}: there is no such Cluster; registered clusters: {}",
+            known.join(", ")
+        );
+        problems.push(Reason::UnknownCluster, message);
+    }
     for cluster in policy
         .weights
         .keys()

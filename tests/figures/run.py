@@ -236,24 +236,39 @@ SCENARIOS = {
 }
 
 
+def scenario(text):
+    """NAME or NAME=RUNS."""
+    name, _, runs = text.partition("=")
+    if name not in SCENARIOS:
+        raise argparse.ArgumentTypeError(f"{name!r} is none of {', '.join(SCENARIOS)}")
+    return name, int(runs) if runs else None
+
+
+def write(path, figures):
+    """Replaces what stands below the marker by the figures so far."""
+    marker = "<!-- measured -->"
+    with open(path) as file:
+        head = file.read().split(marker)[0]
+    with open(path, "w") as file:
+        file.write(f"{head}{marker}\n{figures.markdown()}\n")
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--binary", default="target/release/lifeboat", help="the release binary")
     parser.add_argument("--runs", type=int, default=5, help="runs of each scenario")
-    parser.add_argument("--only", choices=SCENARIOS, action="append", help="run this scenario only; repeatable")
+    parser.add_argument("--only", type=scenario, action="append", metavar="NAME[=RUNS]",
+                        help=f"run this scenario only; repeatable; one of {', '.join(SCENARIOS)}")
     parser.add_argument("--markdown", help="replace what stands below the marker line in this file by the results")
     arguments = parser.parse_args()
     figures = Figures()
-    for name in arguments.only or SCENARIOS:
-        for run in range(1, arguments.runs + 1):
-            print(f"{name}, run {run} of {arguments.runs}", flush=True)
+    for name, runs in arguments.only or [(name, None) for name in SCENARIOS]:
+        runs = runs or arguments.runs
+        for run in range(1, runs + 1):
+            print(f"{name}, run {run} of {runs}", flush=True)
             SCENARIOS[name](figures, arguments.binary)
-    if arguments.markdown:
-        marker = "<!-- measured -->"
-        with open(arguments.markdown) as file:
-            head = file.read().split(marker)[0]
-        with open(arguments.markdown, "w") as file:
-            file.write(f"{head}{marker}\n{figures.markdown()}\n")
+        if arguments.markdown:
+            write(arguments.markdown, figures)
     for missed in figures.missed():
         print("missed:", *missed)
     sys.exit(1 if figures.missed() else 0)

@@ -32,25 +32,13 @@ pub(crate) fn name(
         Steer::Failover { order } => order,
         Steer::Weighted | Steer::All { .. } => &[],
     };
-    for cluster in order
-        .iter()
-        .filter(|cluster| !input.clusters.contains_key(*cluster))
-    {
+    let ordered = order.iter().map(|cluster| ("spec.steer failover.order", cluster));
+    let weighted = policy.weights.keys().map(|cluster| ("spec.weights", cluster));
+    let named = ordered.chain(weighted);
+    for (field, cluster) in named.filter(|(_, cluster)| !input.clusters.contains_key(*cluster)) {
         let known: Vec<&str> = input.clusters.keys().map(String::as_str).collect();
         let message = format!(
-            "spec.steer failover.order names {cluster:?}: there is no such Cluster; registered clusters: {}",
-            known.join(", ")
-        );
-        problems.push(Reason::UnknownCluster, message);
-    }
-    for cluster in policy
-        .weights
-        .keys()
-        .filter(|cluster| !input.clusters.contains_key(*cluster))
-    {
-        let known: Vec<&str> = input.clusters.keys().map(String::as_str).collect();
-        let message = format!(
-            "spec.weights names {cluster:?}: there is no such Cluster; registered clusters: {}",
+            "{field} names {cluster:?}: there is no such Cluster; registered clusters: {}",
             known.join(", ")
         );
         problems.push(Reason::UnknownCluster, message);

@@ -13,5 +13,4 @@ mod link;
 mod links;
 mod summary;
 
-pub(crate) use collect::condition;
 pub use links::Links;

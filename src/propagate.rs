@@ -10,7 +10,6 @@
 
 pub mod binding;
 pub mod eviction;
-mod merge;
 pub mod names;
 pub mod policy;
 pub mod reconcile;

@@ -7,14 +7,16 @@
 //! ```
 //! Objects are raw JSON here. Typed structs are views made from them, so that a field unknown to us
 //! survives every change we make.
+pub mod conditions;
 mod discover;
 mod index;
 mod kinds;
+pub mod merge;
 mod objects;
 mod watch;
 mod write;
 
-pub use discover::discover;
+pub use discover::{Discovery, Served};
 pub use index::{Index, Key};
 pub use kinds::Kind;
 pub use objects::{annotation, generation, label, name, namespace, pointer_i64, resource_version, uid};

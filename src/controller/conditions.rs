@@ -8,8 +8,11 @@ use serde_json::{Value, json};
 use super::Kinds;
 use crate::{
     failover::ClusterHealth,
-    member::condition,
-    store::{Index, Key, Op, Write, name},
+    store::{
+        Index, Key, Op, Write,
+        conditions::{self, condition},
+        name,
+    },
 };
 
 /// Karmada's taint of a cluster whose API does not answer.
@@ -61,7 +64,7 @@ fn status(cluster: &Value, health: ClusterHealth, refused: Option<&str>, stamp: 
         (None, Verdict::Unknown) => ("Unknown", "NoVerdict", "too few fresh observers for a verdict"),
     };
     let wanted = [
-        condition(cluster, "Ready", ready.0, ready.1, ready.2, stamp),
+        condition(cluster, "Ready", ready, stamp),
         path(
             cluster,
             "TrafficPath",
@@ -71,19 +74,7 @@ fn status(cluster: &Value, health: ClusterHealth, refused: Option<&str>, stamp: 
         ),
         path(cluster, "ControlPath", control, "API server", stamp),
     ];
-    let held = cluster
-        .pointer("/status/conditions")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    let mut conditions: Vec<Value> = held
-        .iter()
-        .filter(|held| !wanted.iter().any(|wanted| wanted["type"] == held["type"]))
-        .cloned()
-        .collect();
-    conditions.extend(wanted);
-    let same = conditions.len() == held.len() && conditions.iter().all(|condition| held.contains(condition));
-    (!same).then(|| json!({ "status": { "conditions": conditions } }))
+    conditions::with(cluster, wanted).map(|conditions| json!({ "status": { "conditions": conditions } }))
 }
 
 fn path(cluster: &Value, kind: &str, verdict: Verdict, what: &str, stamp: &str) -> Value {
@@ -92,14 +83,8 @@ fn path(cluster: &Value, kind: &str, verdict: Verdict, what: &str, stamp: &str) 
         Verdict::Down => "False",
         Verdict::Unknown => "Unknown",
     };
-    condition(
-        cluster,
-        kind,
-        status,
-        &verdict.to_string(),
-        &format!("{what}: {verdict}"),
-        stamp,
-    )
+    let message = format!("{what}: {verdict}");
+    condition(cluster, kind, (status, &verdict.to_string(), &message), stamp)
 }
 
 /// NoSchedule while the API server is down, so that the scheduler sends nothing new there; workloads that

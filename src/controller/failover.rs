@@ -14,7 +14,7 @@ use crate::{
     api::TargetCluster,
     failover::{self, BindingId, BindingView, FailoverPlan, Settings, Standing, State, executor},
     member::Links,
-    schedule,
+    schedule::{self, ClusterView},
 };
 
 /// How often a plan is made.
@@ -37,6 +37,7 @@ pub(super) async fn run(
         kinds.cluster.clone(),
         kinds.secret.clone(),
     );
+    let mut pictures = Pictures::default();
     let mut state = State::default();
     let mut told = Told::default();
     let mut standing: (Option<tokio::time::Instant>, Arc<Vec<(String, Standing)>>) = (None, Arc::default());
@@ -44,7 +45,23 @@ pub(super) async fn run(
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        let inputs = Arc::new(read(context, &mut leadership, defaults, pod_start));
+        let now = context.clock.now();
+        let Picture {
+            clusters,
+            bindings,
+            settings,
+        } = pictures.current(context, defaults);
+        let inputs = Arc::new(Inputs {
+            now,
+            wall: wall(),
+            health: reader::health(&context.verdicts()),
+            clusters,
+            bindings,
+            settings,
+            budget: leadership.tokens(now),
+            epoch: leadership.epoch,
+            pod_start,
+        });
         follow_members(context, &mut links, &inputs);
         let stamp = inputs.wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
         let reports = conditions::writes(&context.index, kinds, &inputs.health, links.refused(), &stamp);
@@ -84,22 +101,38 @@ pub(super) async fn run(
     }
 }
 
-fn read(context: &Context, leadership: &mut Leadership, defaults: &Settings, pod_start: Duration) -> Inputs {
-    let now = context.clock.now();
-    Inputs {
-        now,
-        wall: wall(),
-        health: reader::health(&context.verdicts()),
-        clusters: Arc::new(schedule::reconcile::cluster_views(&context.index, &context.kinds)),
-        bindings: Arc::new(reader::bindings(
-            &context.index,
-            &context.kinds,
-            &context.fresh.load(),
-        )),
-        settings: Arc::new(reader::settings(&context.index, &context.kinds, defaults)),
-        budget: leadership.tokens(now),
-        epoch: leadership.epoch,
-        pod_start,
+/// What the planner reads of the index. It looks ten times a second; the index rarely changes as often.
+#[derive(Default)]
+struct Pictures {
+    last: Option<(u64, Arc<BTreeSet<String>>, Picture)>,
+}
+
+#[derive(Clone)]
+struct Picture {
+    clusters: Arc<Vec<ClusterView>>,
+    bindings: Arc<Vec<BindingView>>,
+    settings: Arc<Settings>,
+}
+
+impl Pictures {
+    fn current(&mut self, context: &Context, defaults: &Settings) -> Picture {
+        // The version is read first: what changes meanwhile is read again in the next tick.
+        let version = context.index.version();
+        let fresh = context.fresh.load_full();
+        if let Some((at, members, picture)) = &self.last
+            && *at == version
+            && *members == fresh
+        {
+            return picture.clone();
+        }
+        let (index, kinds) = (&context.index, &context.kinds);
+        let picture = Picture {
+            clusters: Arc::new(schedule::reconcile::cluster_views(index, kinds)),
+            bindings: Arc::new(reader::bindings(index, kinds, &fresh)),
+            settings: Arc::new(reader::settings(index, kinds, defaults)),
+        };
+        self.last = Some((version, fresh, picture.clone()));
+        picture
     }
 }
 

@@ -1,6 +1,6 @@
 //! The loop from templates and policies to works, and from collected statuses back to templates.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
@@ -8,24 +8,22 @@ use super::{Context, complaints::Complaints};
 use crate::{
     propagate::{policy::selected_kinds, reconcile},
     schedule,
-    store::{Index, Kind, Watches, discover},
+    store::{Discovery, Index, Kind, Served, Watches},
 };
 
 /// Everything is looked at anew at least this often, events or not.
 const RESYNC: Duration = Duration::from_secs(10);
 /// Events within this time are handled together.
 const GATHER: Duration = Duration::from_millis(20);
-/// A kind that was not there is asked for again after this time.
-const ASK_AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs until dropped.
 pub(super) async fn run(context: &Arc<Context>) {
     let templates = Watches::new(context.client.clone(), context.index.clone());
-    let mut known = TemplateKinds::default();
+    let mut discovery = Discovery::new(context.client.clone());
     let mut complaints = Complaints::default();
     let mut changes = context.index.subscribe();
     loop {
-        let kinds = known.selected(context).await;
+        let kinds = template_kinds(context, &mut discovery).await;
         let watched = context.kinds.watched();
         let own: Vec<Kind> = kinds
             .iter()
@@ -60,36 +58,15 @@ pub(super) fn wall() -> Timestamp {
     Timestamp::now()
 }
 
-/// Kinds that policies select, with what discovery said of them.
-#[derive(Default)]
-struct TemplateKinds {
-    found: BTreeMap<(String, String), Kind>,
-    missing: BTreeMap<(String, String), tokio::time::Instant>,
-}
-
-impl TemplateKinds {
-    async fn selected(&mut self, context: &Context) -> Vec<Kind> {
-        let mut unreadable = reconcile::Round::default();
-        let policies = reconcile::policies(&context.index, &context.kinds, &mut unreadable);
-        let mut kinds = Vec::new();
-        for wanted in selected_kinds(&policies) {
-            let asked = self
-                .missing
-                .get(&wanted)
-                .is_some_and(|at| at.elapsed() < ASK_AGAIN);
-            if !self.found.contains_key(&wanted) && !asked {
-                match discover(&context.client, &wanted.0, &wanted.1).await {
-                    Some(kind) => {
-                        self.missing.remove(&wanted);
-                        self.found.insert(wanted.clone(), kind);
-                    }
-                    None => {
-                        self.missing.insert(wanted.clone(), tokio::time::Instant::now());
-                    }
-                }
-            }
-            kinds.extend(self.found.get(&wanted).cloned());
+/// Kinds that policies select, as the API server serves them.
+async fn template_kinds(context: &Context, discovery: &mut Discovery) -> Vec<Kind> {
+    let mut unreadable = reconcile::Round::default();
+    let policies = reconcile::policies(&context.index, &context.kinds, &mut unreadable);
+    let mut kinds = Vec::new();
+    for (api_version, kind) in selected_kinds(&policies) {
+        if let Served::Yes(kind) = discovery.ask(&api_version, &kind).await {
+            kinds.push(kind);
         }
-        kinds
     }
+    kinds
 }

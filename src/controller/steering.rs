@@ -3,17 +3,16 @@
 use std::{sync::Arc, time::Duration};
 
 use lifeboat_dns::SnapshotInput;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::{Context, propagation::wall, reader};
 use crate::{
-    member::condition,
     steer::{
         assembler,
         compile::{self, Input, ObjectCondition, ObjectKey},
         publisher, read,
     },
-    store::{Key, Kind, Op, Outcome, Write},
+    store::{Key, Kind, Op, Outcome, Write, conditions},
 };
 
 /// Everything is looked at anew at least this often, events or not.
@@ -138,7 +137,7 @@ async fn publish(context: &Context, plan: &SnapshotInput) -> bool {
 fn report(
     context: &Context,
     object: &ObjectKey,
-    (status, reason, message): (&str, &str, &str),
+    ready: (&str, &str, &str),
     plan: Option<&SnapshotInput>,
 ) -> Option<Write> {
     let kind: &Kind = match object.kind.as_str() {
@@ -151,21 +150,19 @@ fn report(
     let held = context.index.get(kind, &key)?;
     let (field, served) = served(&held, &object.name, *kind == context.kinds.zone, plan);
     let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let wanted = condition(&held, "Ready", status, reason, message, &stamp);
-    let conditions = held
-        .pointer("/status/conditions")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    if conditions.contains(&wanted) && held.pointer(&format!("/status/{field}")) == Some(&served) {
+    let wanted = conditions::condition(&held, "Ready", ready, &stamp);
+    let conditions = conditions::with(&held, [conditions::observed(&held, wanted)]);
+    let mut status = Map::new();
+    if let Some(conditions) = conditions {
+        status.insert("conditions".to_owned(), json!(conditions));
+    }
+    if held.pointer(&format!("/status/{field}")) != Some(&served) {
+        status.insert(field.to_owned(), served);
+    }
+    if status.is_empty() {
         return None;
     }
-    let mut conditions: Vec<Value> = conditions
-        .into_iter()
-        .filter(|held| held["type"] != "Ready")
-        .collect();
-    conditions.push(wanted);
-    let patch = json!({ "status": { "conditions": conditions, field: served } });
+    let patch = json!({ "status": status });
     Some(Write {
         kind: kind.clone(),
         key,

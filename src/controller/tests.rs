@@ -66,7 +66,17 @@ impl Api {
                     object["metadata"]["generation"] =
                         json!(held["metadata"]["generation"].as_i64().unwrap_or(0) + 1);
                 }
-                self.index.apply(&kind, object);
+                let deleted = !object["metadata"]["deletionTimestamp"].is_null();
+                if deleted && finalizers(&object) == 0 {
+                    self.index.delete(&kind, &key);
+                } else {
+                    self.index.apply(&kind, object);
+                }
+            }
+            (Op::Delete { .. }, Some(held)) if finalizers(&held) > 0 => {
+                let stamp = json!({ "metadata": { "deletionTimestamp": "2026-01-01T00:00:00Z" } });
+                let op = Op::Merge(stamp);
+                self.write(Write { kind, key, op });
             }
             (Op::Delete { .. }, Some(_)) => self.index.delete(&kind, &key),
             (op, held) => panic!("{op:?} of {} {key}, held: {}", kind.kind, held.is_some()),
@@ -208,6 +218,11 @@ impl Api {
     }
 }
 
+fn finalizers(object: &Value) -> usize {
+    let held = object.pointer("/metadata/finalizers").and_then(Value::as_array);
+    held.map_or(0, Vec::len)
+}
+
 fn at(placed: &[(&str, i64)]) -> Vec<(String, i64)> {
     placed
         .iter()
@@ -231,6 +246,23 @@ fn a_policy_becomes_bindings_works_and_statuses_and_comes_to_rest() {
         .get(&api.templates[0], &Key::new("default", "shop"))
         .unwrap();
     assert_eq!(template.pointer("/status/readyReplicas"), Some(&json!(8)));
+}
+
+#[test]
+fn a_cluster_that_is_no_longer_registered_keeps_nothing() {
+    let mut api = Api::new();
+    api.shop();
+    api.settle(&[]);
+    api.index.delete(&api.kinds.cluster, &Key::new("", "a"));
+    api.settle(&["a"]);
+    assert_eq!(api.placement("shop-deployment"), at(&[("b", 4), ("c", 4)]));
+    assert!(
+        api.index
+            .list_namespace(&api.kinds.work, "karmada-es-a")
+            .is_empty()
+    );
+    let namespace = |name: &str| api.index.get(&api.kinds.namespace, &Key::new("", name));
+    assert!(namespace("karmada-es-a").is_none() && namespace("karmada-es-b").is_some());
 }
 
 #[test]

@@ -2,11 +2,11 @@
 
 use std::sync::Arc;
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use crate::{
     interpret,
-    store::{Kind, generation, name, namespace},
+    store::{Kind, conditions, name, namespace},
 };
 
 /// One manifest of a work and what the member holds of it.
@@ -18,10 +18,18 @@ pub(super) struct Manifest<'a> {
     pub(super) failure: Option<String>,
 }
 
-/// The merge patch for the work's status; none if it says this already. `now` stamps a condition that
-/// changed.
-pub(super) fn status_patch(work: &Value, manifests: &[Manifest<'_>], now: &str) -> Option<Value> {
-    let failure = manifests.iter().find_map(|manifest| manifest.failure.as_deref());
+/// The merge patch for the work's status; none if it says this already. `unserved` tells of a manifest whose
+/// kind the member does not serve; `now` stamps a condition that changed.
+pub(super) fn status_patch(
+    work: &Value,
+    manifests: &[Manifest<'_>],
+    unserved: Option<&str>,
+    now: &str,
+) -> Option<Value> {
+    let mut failures = manifests
+        .iter()
+        .filter_map(|manifest| manifest.failure.as_deref());
+    let failure = failures.next().or(unserved);
     let (status, reason, message) = match failure {
         Some(failure) => ("False", "AppliedFailed", failure.to_owned()),
         None if manifests.iter().any(|manifest| manifest.observed.is_none()) => return None,
@@ -31,13 +39,17 @@ pub(super) fn status_patch(work: &Value, manifests: &[Manifest<'_>], now: &str) 
             "Manifest has been successfully applied".to_owned(),
         ),
     };
-    let condition = condition(work, "Applied", status, reason, &message, now);
+    let condition = conditions::condition(work, "Applied", (status, reason, &message), now);
     let statuses: Vec<Value> = manifests.iter().filter_map(manifest_status).collect();
-    let patch = json!({ "conditions": [condition], "manifestStatuses": statuses });
-    let current = work.get("status").unwrap_or(&Value::Null);
-    let same = current.get("conditions") == patch.get("conditions")
-        && current.get("manifestStatuses").unwrap_or(&json!([])) == &patch["manifestStatuses"];
-    (!same).then(|| json!({ "status": patch }))
+    let mut status = Map::new();
+    if let Some(conditions) = conditions::with(work, [condition]) {
+        status.insert("conditions".to_owned(), Value::Array(conditions));
+    }
+    let held = work.pointer("/status/manifestStatuses").and_then(Value::as_array);
+    if held.map_or(!statuses.is_empty(), |held| *held != statuses) {
+        status.insert("manifestStatuses".to_owned(), Value::Array(statuses));
+    }
+    (!status.is_empty()).then(|| json!({ "status": status }))
 }
 
 fn manifest_status(manifest: &Manifest<'_>) -> Option<Value> {
@@ -64,49 +76,39 @@ fn manifest_status(manifest: &Manifest<'_>) -> Option<Value> {
     Some(status)
 }
 
-/// A condition that keeps the time of its last change.
-pub(crate) fn condition(
-    object: &Value,
-    kind: &str,
-    status: &str,
-    reason: &str,
-    message: &str,
-    now: &str,
-) -> Value {
-    let conditions = object.pointer("/status/conditions").and_then(Value::as_array);
-    let current = conditions
-        .into_iter()
-        .flatten()
-        .find(|condition| condition["type"] == kind);
-    let since = current
-        .filter(|current| current["status"] == status)
-        .and_then(|current| current["lastTransitionTime"].as_str())
-        .unwrap_or(now);
-    let mut condition = json!({
-        "type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": since,
-    });
-    if generation(object) > 0 {
-        condition["observedGeneration"] = json!(generation(object));
-    }
-    condition
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn a_condition_keeps_the_time_of_its_last_change() {
-        let held = condition(&json!({}), "Ready", "True", "A", "a", "then");
-        let object = json!({"status": {"conditions": [held]}});
-        let same = condition(&object, "Ready", "True", "B", "b", "now");
+    fn a_work_is_applied_when_all_of_it_is_there() {
+        let kind = Kind::new("v1", "ConfigMap", "configmaps", true);
+        let observed = Arc::new(json!({"kind": "ConfigMap", "metadata": {"name": "a", "namespace": "n"}}));
+        let manifest = |observed| Manifest {
+            ordinal: 1,
+            kind: &kind,
+            observed,
+            failure: None,
+        };
+        let mut work = json!({});
+        assert_eq!(status_patch(&work, &[manifest(None)], None, "t"), None);
+        let patch = status_patch(&work, &[manifest(Some(observed.clone()))], None, "t").unwrap();
+        json_patch::merge(&mut work, &patch);
+        assert_eq!(work["status"]["conditions"][0]["status"], "True");
+        assert_eq!(work["status"]["manifestStatuses"][0]["identifier"]["ordinal"], 1);
         assert_eq!(
-            (same["lastTransitionTime"].as_str(), same["reason"].as_str()),
-            (Some("then"), Some("B"))
+            status_patch(&work, &[manifest(Some(observed))], None, "later"),
+            None
         );
+    }
+
+    #[test]
+    fn a_kind_that_is_not_served_is_a_failure() {
+        let patch = status_patch(&json!({}), &[], Some("v1 Foo is not served by a"), "t").unwrap();
+        let condition = &patch["status"]["conditions"][0];
         assert_eq!(
-            condition(&object, "Ready", "False", "B", "b", "now")["lastTransitionTime"],
-            "now"
+            (&condition["status"], &condition["message"]),
+            (&json!("False"), &json!("v1 Foo is not served by a"))
         );
     }
 }

@@ -10,7 +10,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use kube::{Client, discovery::Discovery};
+use kube::{Client, discovery};
 use serde_json::{Value, json};
 
 use super::{
@@ -20,7 +20,7 @@ use super::{
 };
 use crate::{
     propagate::names::execution_namespace,
-    store::{Index, Key, Kind, Op, Outcome, Watches, Write, Writer, discover},
+    store::{Discovery, Index, Key, Kind, Op, Outcome, Served, Watches, Write, Writer, merge},
 };
 
 /// Everything is looked at anew at least this often, events or not.
@@ -52,7 +52,7 @@ pub(super) struct Link {
     managed: Watches,
     /// On nodes and pods; held so that it goes on.
     _capacity: Watches,
-    kinds: BTreeMap<GroupVersionKindKey, Option<Kind>>,
+    discovery: Discovery,
     applied: Applied,
     failures: BTreeMap<(Kind, Key), String>,
     discovered: Option<(tokio::time::Instant, Value)>,
@@ -60,13 +60,21 @@ pub(super) struct Link {
     fresh: Arc<AtomicBool>,
 }
 
-type GroupVersionKindKey = (String, String);
-
-/// A manifest whose kind the member serves.
+/// A work, and those of its manifests whose kind the member serves.
 struct Wanted {
     work: Arc<Value>,
-    manifests: Vec<(Kind, Value)>,
-    unknown: Option<String>,
+    manifests: Vec<WantedManifest>,
+    /// A manifest whose kind the member does not serve, or does not say so.
+    unserved: Option<String>,
+    /// Of some manifest it is not known whether the member holds it.
+    unanswered: bool,
+}
+
+struct WantedManifest {
+    /// Its place in the work.
+    ordinal: usize,
+    kind: Kind,
+    manifest: Value,
 }
 
 impl Link {
@@ -85,11 +93,11 @@ impl Link {
             writer: Writer::new(client.clone(), held.clone()),
             cluster,
             control,
+            discovery: Discovery::new(client.clone()),
             client,
             held,
             managed,
             _capacity: capacity,
-            kinds: BTreeMap::new(),
             applied: Applied::new(),
             failures: BTreeMap::new(),
             discovered: None,
@@ -125,7 +133,7 @@ impl Link {
         }
         let kinds: BTreeSet<Kind> = wanted
             .iter()
-            .flat_map(|w| w.manifests.iter().map(|(kind, _)| kind.clone()))
+            .flat_map(|w| w.manifests.iter().map(|manifest| manifest.kind.clone()))
             .collect();
         for kind in &kinds {
             // Pods and nodes are watched whole already.
@@ -146,40 +154,45 @@ impl Link {
         }
     }
 
-    /// Finds the kind of each manifest, asking the member once for a kind not met before.
+    /// Finds the kind of each manifest.
     async fn resolve(&mut self, work: Arc<Value>) -> Wanted {
-        let mut manifests = Vec::new();
-        let mut unknown = None;
         let list = work
             .pointer("/spec/workload/manifests")
             .and_then(Value::as_array)
             .cloned();
-        for manifest in list.unwrap_or_default() {
-            let text = |field: &str| manifest[field].as_str().unwrap_or_default().to_owned();
-            let key = (text("apiVersion"), text("kind"));
-            if !self.kinds.contains_key(&key) {
-                let found = discover(&self.client, &key.0, &key.1).await;
-                self.kinds.insert(key.clone(), found);
-            }
-            match self.kinds.get(&key) {
-                Some(Some(kind)) => manifests.push((kind.clone(), manifest)),
-                Some(None) | None => {
-                    // Asked again in the next round: the kind may be installed meanwhile.
-                    self.kinds.remove(&key);
-                    unknown = Some(format!("{} {} is not served by {}", key.0, key.1, self.cluster));
+        let mut wanted = Wanted {
+            work,
+            manifests: Vec::new(),
+            unserved: None,
+            unanswered: false,
+        };
+        for (ordinal, manifest) in list.unwrap_or_default().into_iter().enumerate() {
+            let text = |field: &str| manifest[field].as_str().unwrap_or_default();
+            let (version, kind) = (text("apiVersion"), text("kind"));
+            match self.discovery.ask(version, kind).await {
+                Served::Yes(kind) => wanted.manifests.push(WantedManifest {
+                    ordinal,
+                    kind,
+                    manifest,
+                }),
+                Served::No => {
+                    let unserved = format!("{version} {kind} is not served by {}", self.cluster);
+                    wanted.unserved.get_or_insert(unserved);
+                }
+                Served::Unanswered => {
+                    let unserved =
+                        format!("{} does not say whether it serves {version} {kind}", self.cluster);
+                    wanted.unserved.get_or_insert(unserved);
+                    wanted.unanswered = true;
                 }
             }
         }
-        Wanted {
-            work,
-            manifests,
-            unknown,
-        }
+        wanted
     }
 
     async fn apply(&mut self, wanted: &Wanted) {
         let suspended = wanted.work.pointer("/spec/suspendDispatching") == Some(&Value::Bool(true));
-        for (kind, manifest) in &wanted.manifests {
+        for WantedManifest { kind, manifest, .. } in &wanted.manifests {
             if suspended || !self.held.synced([kind]) {
                 continue;
             }
@@ -200,7 +213,7 @@ impl Link {
                 }
                 Ok(Outcome::Moot | Outcome::Conflict) => {}
                 Err(error) => {
-                    tracing::warn!(cluster = self.cluster, error = %error, "applying a manifest failed");
+                    tracing::warn!(error = %error, "applying a manifest failed");
                     self.failures.insert((kind.clone(), key), error.to_string());
                 }
             }
@@ -231,31 +244,26 @@ impl Link {
             })
             .await
         {
-            tracing::warn!(cluster = self.cluster, error = %error, "creating a namespace failed");
+            tracing::warn!(error = %error, "creating a namespace failed");
         }
     }
 
     async fn report_work(&self, wanted: &Wanted) {
-        let mut manifests: Vec<Manifest<'_>> = wanted
+        let manifests: Vec<Manifest<'_>> = wanted
             .manifests
             .iter()
-            .enumerate()
-            .map(|(ordinal, (kind, manifest))| {
-                let key = Key::of(manifest);
-                let observed = self.held.get(kind, &key);
-                let failure = self.failures.get(&(kind.clone(), key)).cloned();
+            .map(|manifest| {
+                let key = Key::of(&manifest.manifest);
                 Manifest {
-                    ordinal,
-                    kind,
-                    observed,
-                    failure,
+                    ordinal: manifest.ordinal,
+                    kind: &manifest.kind,
+                    observed: self.held.get(&manifest.kind, &key),
+                    failure: self.failures.get(&(manifest.kind.clone(), key)).cloned(),
                 }
             })
             .collect();
-        if let (Some(unknown), Some(first)) = (&wanted.unknown, manifests.first_mut()) {
-            first.failure.get_or_insert_with(|| unknown.clone());
-        }
-        if let Some(patch) = collect::status_patch(&wanted.work, &manifests, &stamp()) {
+        let unserved = wanted.unserved.as_deref();
+        if let Some(patch) = collect::status_patch(&wanted.work, &manifests, unserved, &stamp()) {
             self.write(
                 self.control.works.clone(),
                 Key::of(&wanted.work),
@@ -275,8 +283,8 @@ impl Link {
             return;
         };
         let preserved = wanted.work.pointer("/spec/preserveResourcesOnDeletion") == Some(&Value::Bool(true));
-        let mut remaining = 0;
-        for (kind, manifest) in wanted.manifests.iter().filter(|_| !preserved) {
+        let mut remaining = usize::from(wanted.unanswered && !preserved);
+        for WantedManifest { kind, manifest, .. } in wanted.manifests.iter().filter(|_| !preserved) {
             if !self.held.synced([kind]) {
                 remaining += 1;
                 continue;
@@ -286,7 +294,7 @@ impl Link {
             if let Some(write) = apply::removal(kind, self.held.get(kind, &key).as_deref()) {
                 remaining += 1;
                 if let Err(error) = self.writer.one(&write).await {
-                    tracing::warn!(cluster = self.cluster, error = %error, "removing an object failed");
+                    tracing::warn!(error = %error, "removing an object failed");
                 }
             }
         }
@@ -334,9 +342,9 @@ impl Link {
                 .map(|(field, value)| (field.clone(), value.clone()))
                 .collect(),
         );
-        if own != status {
-            // A merge patch keeps what it does not name: a resource that nobody wants any more is taken away.
-            let patch = json!({ "status": summary::replacing(&own, &status) });
+        // A merge patch keeps what it does not name: a resource that nobody wants any more is taken away.
+        if let Some(patch) = merge::diff(&own, &status) {
+            let patch = json!({ "status": patch });
             self.write(self.control.clusters.clone(), key, Op::MergeStatus(patch))
                 .await;
         }
@@ -359,7 +367,7 @@ fn pods() -> Kind {
 async fn served(client: &Client) -> Option<Value> {
     let asked = async {
         let version = client.apiserver_version().await.ok()?;
-        let discovery = Discovery::new(client.clone()).run().await.ok()?;
+        let discovery = discovery::Discovery::new(client.clone()).run().await.ok()?;
         let mut enablements: BTreeMap<String, Vec<Value>> = BTreeMap::new();
         for group in discovery.groups() {
             for version in group.versions() {

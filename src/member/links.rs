@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::{
     endpoint,
@@ -100,8 +101,11 @@ impl Links {
             Ok(client) => {
                 self.refused.remove(name);
                 let fresh = Arc::new(AtomicBool::new(false));
-                let link = Link::new(name.to_owned(), self.control.clone(), client, fresh.clone());
-                let task = AbortOnDropHandle::new(tokio::spawn(link.run()));
+                // Whatever is logged on its behalf, by libraries too, names the cluster.
+                let span = tracing::info_span!("member", cluster = name);
+                let link =
+                    span.in_scope(|| Link::new(name.to_owned(), self.control.clone(), client, fresh.clone()));
+                let task = AbortOnDropHandle::new(tokio::spawn(link.run().instrument(span)));
                 self.running.insert(
                     name.to_owned(),
                     Member {

@@ -47,22 +47,6 @@ pub(super) fn summary(nodes: &[Arc<Value>], pods: &[Arc<Value>]) -> Value {
     })
 }
 
-/// The merge patch (RFC 7396) that makes `held` equal to `wanted`, fields that vanish included.
-pub(super) fn replacing(held: &Value, wanted: &Value) -> Value {
-    let (Value::Object(held), Value::Object(wanted)) = (held, wanted) else {
-        return wanted.clone();
-    };
-    let gone = held
-        .keys()
-        .filter(|field| !wanted.contains_key(*field))
-        .map(|field| (field.clone(), Value::Null));
-    let kept = wanted.iter().map(|(field, value)| {
-        let before = held.get(field).unwrap_or(&Value::Null);
-        (field.clone(), replacing(before, value))
-    });
-    Value::Object(gone.chain(kept).collect())
-}
-
 fn node_ready(node: &Value) -> bool {
     let conditions = node.pointer("/status/conditions").and_then(Value::as_array);
     let ready = conditions
@@ -98,15 +82,6 @@ fn texts(amounts: &Amounts) -> BTreeMap<&str, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn what_vanishes_is_taken_away() {
-        let mut held = json!({"allocating": {"cpu": "41", "pods": "164"}, "list": [1, 2], "same": 1});
-        let wanted = json!({"allocating": {}, "list": [3], "same": 1, "new": {"a": 1}});
-        let patch = replacing(&held, &wanted);
-        json_patch::merge(&mut held, &patch);
-        assert_eq!(held, wanted);
-    }
 
     #[test]
     fn sums_ready_nodes_and_live_pods() {

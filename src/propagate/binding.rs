@@ -4,14 +4,17 @@
 use serde_json::{Map, Value, json};
 
 use super::{
-    merge::{additions, diff, diff_fields},
     names::{self, keys},
     policy::{CLAIM_ANNOTATIONS, CLAIM_LABELS, PolicyView, claim, id_of},
 };
 use crate::{
     api::work::ObjectReference,
     interpret,
-    store::{label, name, namespace, resource_version, uid},
+    store::{
+        label,
+        merge::{additions, diff, diff_fields},
+        name, namespace, resource_version, uid,
+    },
 };
 
 /// Keeps a binding until its works are gone.

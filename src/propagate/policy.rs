@@ -9,17 +9,18 @@ use std::{cmp::Reverse, collections::BTreeSet};
 use jiff::Timestamp;
 use serde_json::{Map, Value, json};
 
-use super::{
-    merge::{diff, diff_fields},
-    names::{self, keys},
-};
+use super::names::{self, keys};
 use crate::{
     api::{
         ClusterPropagationPolicy, PropagationPolicy, PropagationSpec, ViewError,
         policy::{Preemption, ResourceSelector},
         view,
     },
-    store::{annotation, label, name, namespace, uid},
+    store::{
+        annotation, label,
+        merge::{diff, diff_fields},
+        name, namespace, uid,
+    },
 };
 pub use selector::{Closeness, closeness};
 

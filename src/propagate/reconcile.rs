@@ -1,7 +1,10 @@
 //! From what is there to the writes that propagation asks for: bindings, works and collected statuses.
 //! Pure: the same index gives the same writes, however it came to be.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Value, json};
 
@@ -53,9 +56,14 @@ pub fn policies(index: &Index, kinds: &Kinds, round: &mut Round) -> Vec<PolicyVi
 /// One round over all templates of `template_kinds`.
 pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round {
     let mut round = Round::default();
-    round.writes.extend(execution_namespaces(index, kinds));
+    let clusters: BTreeSet<String> = index
+        .list(&kinds.cluster)
+        .iter()
+        .map(|cluster| name(cluster).to_owned())
+        .collect();
+    round.writes.extend(execution_namespaces(index, kinds, &clusters));
     let policies = policies(index, kinds, &mut round);
-    let works = works_by_binding(index, kinds);
+    let works = works_by_binding(index, kinds, &clusters);
     let mut templates: BTreeMap<(Kind, Key), Arc<Value>> = BTreeMap::new();
     let mut selected = vec![false; policies.len()];
     for kind in template_kinds {
@@ -81,7 +89,7 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
                     .get(&(kind.clone(), key))
                     .map(|template| (kind, template))
             });
-            carry_out(&mut round, kinds, kind, &held, template, &works);
+            carry_out(&mut round, kinds, kind, &held, template, &works, &clusters);
         }
     }
     for (policy, selected) in policies.iter().zip(selected) {
@@ -123,28 +131,61 @@ fn no_effect(policy: &PolicyView, kinds: &[Kind], templates: &BTreeMap<(Kind, Ke
     }
 }
 
-/// Each cluster's works live in a namespace of its own.
-fn execution_namespaces(index: &Index, kinds: &Kinds) -> Vec<Write> {
+/// Each cluster's works live in a namespace of its own. One whose cluster is no longer registered goes, and its
+/// works before it; what they put into the member stays there, for nobody can be asked to take it away.
+fn execution_namespaces(index: &Index, kinds: &Kinds, clusters: &BTreeSet<String>) -> Vec<Write> {
     let kind = &kinds.namespace;
-    let missing = |cluster: Arc<Value>| {
-        let key = Key::new("", &names::execution_namespace(name(&cluster)));
-        let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": key.name } });
-        index.get(kind, &key).is_none().then(|| Write {
-            kind: kind.clone(),
-            key,
-            op: Op::Create(object),
-        })
-    };
-    index
-        .list(&kinds.cluster)
-        .into_iter()
-        .filter_map(missing)
-        .collect()
+    let mut writes = Vec::new();
+    for cluster in clusters {
+        let key = Key::new("", &names::execution_namespace(cluster));
+        if index.get(kind, &key).is_none() {
+            let object = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": key.name } });
+            let op = Op::Create(object);
+            writes.push(Write {
+                kind: kind.clone(),
+                key,
+                op,
+            });
+        }
+    }
+    for held in index.list(kind) {
+        let removed = names::cluster_of(name(&held)).is_some_and(|cluster| !clusters.contains(cluster));
+        if !removed {
+            continue;
+        }
+        let left = index.list_namespace(&kinds.work, name(&held));
+        writes.extend(left.iter().flat_map(|work| release(kinds, work)));
+        if left.is_empty() && held.pointer("/metadata/deletionTimestamp").is_none() {
+            writes.push(delete(kind, &held));
+        }
+    }
+    writes
 }
 
-/// Karmada never propagates from these (`--skipped-propagating-namespaces kube-.*`).
+/// Deletes a work and does not wait for its member.
+fn release(kinds: &Kinds, work: &Value) -> Option<Write> {
+    if work.pointer("/metadata/deletionTimestamp").is_none() {
+        return Some(delete(&kinds.work, work));
+    }
+    without_finalizer(work, works::FINALIZER).map(|op| Write {
+        kind: kinds.work.clone(),
+        key: Key::of(work),
+        op,
+    })
+}
+
+/// The patch that takes our finalizer off an object; `None` where it has none.
+fn without_finalizer(object: &Value, finalizer: &str) -> Option<Op> {
+    let held = object.pointer("/metadata/finalizers")?.as_array()?;
+    let kept: Vec<&Value> = held.iter().filter(|f| *f != finalizer).collect();
+    let version = &object["metadata"]["resourceVersion"];
+    (kept.len() < held.len())
+        .then(|| Op::Merge(json!({ "metadata": { "finalizers": kept, "resourceVersion": version } })))
+}
+
+/// Karmada never propagates from these; the first are its default for `--skipped-propagating-namespaces`.
 fn reserved(namespace: &str) -> bool {
-    namespace.starts_with("kube-") || namespace.starts_with("karmada-")
+    namespace.starts_with("kube-") || names::is_reserved(namespace)
 }
 
 fn claim(round: &mut Round, kind: &Kind, template: &Value, policy: &PolicyView) {
@@ -199,6 +240,7 @@ fn carry_out(
     held: &Value,
     template: Option<(Kind, &Arc<Value>)>,
     works: &BTreeMap<(String, String), Vec<Arc<Value>>>,
+    clusters: &BTreeSet<String>,
 ) {
     let existing = works
         .get(&(namespace(held).to_owned(), name(held).to_owned()))
@@ -212,7 +254,8 @@ fn carry_out(
         }
         return;
     };
-    let desired = works::desired(held, template);
+    let mut desired = works::desired(held, template);
+    desired.retain(|work| works::cluster(work).is_some_and(|cluster| clusters.contains(cluster)));
     for work in &desired {
         let current = existing
             .iter()
@@ -263,25 +306,20 @@ fn owns(template: &Value, held: &Value) -> bool {
         .is_none_or(|of| of.is_empty() || of == uid(template))
 }
 
-/// A binding that is being deleted: first its works, and when they are gone its finalizers.
+/// A binding that is being deleted: first its works, and when they are gone its finalizer.
 fn remove_all(round: &mut Round, kinds: &Kinds, kind: &Kind, held: &Value, existing: &[Arc<Value>]) {
     for work in existing {
         if work.pointer("/metadata/deletionTimestamp").is_none() {
             round.writes.push(delete(&kinds.work, work));
         }
     }
-    let finalizers = held.pointer("/metadata/finalizers").and_then(Value::as_array);
-    if existing.is_empty() && finalizers.is_some_and(|finalizers| !finalizers.is_empty()) {
-        let kept: Vec<&Value> = finalizers
-            .into_iter()
-            .flatten()
-            .filter(|f| *f != binding::FINALIZER)
-            .collect();
-        let patch = json!({ "metadata": { "finalizers": kept } });
+    if existing.is_empty()
+        && let Some(op) = without_finalizer(held, binding::FINALIZER)
+    {
         round.writes.push(Write {
             kind: kind.clone(),
             key: Key::of(held),
-            op: Op::Merge(patch),
+            op,
         });
     }
 }
@@ -296,10 +334,15 @@ fn delete(kind: &Kind, object: &Value) -> Write {
     }
 }
 
-/// Works by the (namespace, name) of their binding.
-fn works_by_binding(index: &Index, kinds: &Kinds) -> BTreeMap<(String, String), Vec<Arc<Value>>> {
+/// Works of registered clusters by the (namespace, name) of their binding.
+fn works_by_binding(
+    index: &Index,
+    kinds: &Kinds,
+    clusters: &BTreeSet<String>,
+) -> BTreeMap<(String, String), Vec<Arc<Value>>> {
     let mut by_binding: BTreeMap<(String, String), Vec<Arc<Value>>> = BTreeMap::new();
-    for work in index.list(&kinds.work) {
+    let registered = |work: &Arc<Value>| works::cluster(work).is_some_and(|at| clusters.contains(at));
+    for work in index.list(&kinds.work).into_iter().filter(registered) {
         if let Some(binding) = works::binding(&work) {
             by_binding.entry(binding).or_default().push(work);
         }

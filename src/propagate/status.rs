@@ -4,8 +4,14 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::{merge::diff, works::holding_clusters};
-use crate::interpret::{self, Health, Item};
+use super::works::holding_clusters;
+use crate::{
+    interpret::{self, Health, Item},
+    store::{
+        conditions::{self, find},
+        merge::diff,
+    },
+};
 
 /// `status.aggregatedStatus` of the binding, sorted by cluster. A work that is being deleted does not count.
 pub fn collected<C: AsRef<str>>(binding: &Value, works: &[(C, &Value)]) -> Vec<Value> {
@@ -27,7 +33,7 @@ pub fn collected<C: AsRef<str>>(binding: &Value, works: &[(C, &Value)]) -> Vec<V
 
 fn item(cluster: &str, resource: &Value, work: &Value) -> Value {
     let mut item = json!({ "clusterName": cluster, "health": Health::Unknown.as_str() });
-    let applied = condition(work, "Applied");
+    let applied = find(work, "Applied");
     if applied.is_none_or(|applied| applied["status"] != "True") {
         if let Some(message) = applied
             .and_then(|applied| applied["message"].as_str())
@@ -67,14 +73,6 @@ fn manifest_status<'a>(work: &'a Value, resource: &Value) -> Option<&'a Value> {
         .find(same)
 }
 
-fn condition<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
-    object
-        .pointer("/status/conditions")?
-        .as_array()?
-        .iter()
-        .find(|condition| condition["type"] == kind)
-}
-
 /// Every cluster that holds the object has applied it. False without any cluster.
 fn fully_applied(clusters: &BTreeSet<String>, items: &[Value]) -> bool {
     let applied = |item: &Value| {
@@ -98,27 +96,14 @@ pub fn binding_patch<C: AsRef<str>>(binding: &Value, works: &[(C, &Value)]) -> O
     if held.map_or(!items.is_empty(), |held| *held != items) {
         status.insert("aggregatedStatus".to_owned(), Value::Array(items));
     }
-    let mut conditions = binding
-        .pointer("/status/conditions")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    match conditions.iter_mut().find(|held| held["type"] == "FullyApplied") {
-        Some(held) if *held == condition => {}
-        Some(held) => {
-            *held = condition;
-            status.insert("conditions".to_owned(), Value::Array(conditions));
-        }
-        None => {
-            conditions.push(condition);
-            status.insert("conditions".to_owned(), Value::Array(conditions));
-        }
+    if let Some(conditions) = conditions::with(binding, [condition]) {
+        status.insert("conditions".to_owned(), Value::Array(conditions));
     }
     (!status.is_empty()).then(|| json!({ "status": status }))
 }
 
 fn fully_applied_condition<C>(binding: &Value, works: &[(C, &Value)], items: &[Value]) -> Value {
-    let (status, reason, message) = if fully_applied(&holding_clusters(binding), items) {
+    let wanted = if fully_applied(&holding_clusters(binding), items) {
         (
             "True",
             "FullyAppliedSuccess",
@@ -131,21 +116,15 @@ fn fully_applied_condition<C>(binding: &Value, works: &[(C, &Value)], items: &[V
             "Failed to apply all works, see status.aggregatedStatus for details",
         )
     };
-    let held = condition(binding, "FullyApplied").filter(|held| held["status"] == status);
-    let since = held
-        .and_then(|held| held["lastTransitionTime"].as_str())
-        .or_else(|| last_change(binding, works));
-    json!({
-        "type": "FullyApplied", "status": status, "reason": reason, "message": message,
-        "lastTransitionTime": since.unwrap_or("1970-01-01T00:00:00Z"),
-    })
+    let now = last_change(binding, works).unwrap_or("1970-01-01T00:00:00Z");
+    conditions::condition(binding, "FullyApplied", wanted, now)
 }
 
 /// When the last work changed its mind: there is no clock here, and this is when ours changed, too.
 fn last_change<'a, C>(binding: &'a Value, works: &[(C, &'a Value)]) -> Option<&'a str> {
     let times = works
         .iter()
-        .filter_map(|(_, work)| condition(work, "Applied")?["lastTransitionTime"].as_str());
+        .filter_map(|(_, work)| find(work, "Applied")?["lastTransitionTime"].as_str());
     let made = binding
         .pointer("/metadata/creationTimestamp")
         .and_then(Value::as_str);

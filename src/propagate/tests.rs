@@ -3,11 +3,11 @@
 use serde_json::{Value, json};
 
 use super::{
-    binding, merge,
+    binding,
     policy::{self, PolicyView},
     status, works,
 };
-use crate::interpret;
+use crate::{interpret, store::merge};
 
 /// The control plane's objects about one workload, and what its members hold.
 struct Plane {

@@ -14,12 +14,15 @@ use serde_json::{Map, Value, json};
 
 use super::{
     binding::{is_divided, is_workload, with_finalizer},
-    merge::{additions, diff_fields},
     names::{self, keys},
 };
 use crate::{
     schedule::dispense,
-    store::{annotation, label, name, namespace, uid},
+    store::{
+        annotation, label,
+        merge::{additions, diff_fields},
+        name, namespace, uid,
+    },
 };
 
 /// Keeps a work until its objects are gone from the member.

@@ -9,8 +9,7 @@ use crate::{
     api::{Cluster, ResourceBindingSpec, view},
     controller::Kinds,
     failover::executor::{HOME, MOVEMENT},
-    member::condition,
-    store::{Index, Key, Kind, Op, Write, annotation, generation},
+    store::{Index, Key, Kind, Op, Write, annotation, conditions, generation},
 };
 
 /// The placement the clusters in `spec.clusters` were chosen for; as in Karmada.
@@ -69,12 +68,17 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
     let fresh = fresh(binding, &spec);
     // What the failover planner is moving is the planner's, although a move raises more replicas than are asked
     // for; what it has displaced is the planner's until it is at home again, unless somebody asks for something else.
+    // Clusters that are no longer registered are nobody's to keep.
+    let removed = spec
+        .clusters
+        .iter()
+        .any(|at| !clusters.iter().any(|cluster| cluster.name == at.name));
     let moving = annotation(binding, MOVEMENT).is_some();
     let displaced = annotation(binding, HOME).is_some() && !replicas_changed(&spec);
     let divided = placement.divides_replicas() && spec.replicas > 0;
     let settled = divided && !spec.clusters.is_empty() && !replicas_changed(&spec);
     let stamp = wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    if (moving || displaced || settled) && !placement_changed && !fresh {
+    if (moving || displaced || settled) && !placement_changed && !fresh && !removed {
         // Nothing to decide; what was decided is said again where the status has lost it.
         return report(kind, binding, json!({}), SCHEDULED, &stamp)
             .into_iter()
@@ -198,28 +202,12 @@ fn report(
     kind: &Kind,
     binding: &Value,
     mut status: Value,
-    (state, reason, message): (&str, &str, &str),
+    scheduled: (&str, &str, &str),
     stamp: &str,
 ) -> Option<Write> {
-    let mut condition = condition(binding, "Scheduled", state, reason, message, stamp);
-    if let Some(fields) = condition.as_object_mut() {
-        fields.remove("observedGeneration");
-    }
-    let mut conditions: Vec<Value> = binding
-        .pointer("/status/conditions")
-        .and_then(Value::as_array)
-        .cloned()
-        .unwrap_or_default();
-    match conditions.iter_mut().find(|held| held["type"] == "Scheduled") {
-        Some(held) if *held == condition => {}
-        Some(held) => {
-            *held = condition;
-            status["conditions"] = json!(conditions);
-        }
-        None => {
-            conditions.push(condition);
-            status["conditions"] = json!(conditions);
-        }
+    let condition = conditions::condition(binding, "Scheduled", scheduled, stamp);
+    if let Some(conditions) = conditions::with(binding, [condition]) {
+        status["conditions"] = json!(conditions);
     }
     let generation = generation(binding);
     if binding

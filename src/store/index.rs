@@ -150,6 +150,11 @@ impl Index {
         self.changes.subscribe()
     }
 
+    /// Grows with every change: what was computed from the index stands while this does.
+    pub fn version(&self) -> u64 {
+        *self.changes.borrow()
+    }
+
     fn changed(&self) {
         self.changes.send_modify(|count| *count = count.wrapping_add(1));
     }

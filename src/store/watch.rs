@@ -11,6 +11,7 @@ use kube::{
 use parking_lot::Mutex;
 use serde_json::Value;
 use tokio_util::task::AbortOnDropHandle;
+use tracing::Instrument;
 
 use super::{Index, Key, Kind};
 
@@ -63,7 +64,7 @@ impl Watches {
             kind.clone(),
             self.label_selector.clone(),
         );
-        running.insert(kind.clone(), AbortOnDropHandle::new(tokio::spawn(task)));
+        running.insert(kind.clone(), AbortOnDropHandle::new(tokio::spawn(task.in_current_span())));
     }
 
     /// Watches exactly `kinds` from now on.
@@ -102,7 +103,7 @@ async fn watch(client: Client, index: Index, kind: Kind, labels: Option<String>)
             }
             Err(error) => {
                 if !failing {
-                    tracing::debug!(kind = %kind.kind, error = %error, "watch failed, listing again");
+                    tracing::warn!(kind = %kind.kind, error = %error, "watch failed, tried again until it works");
                 }
                 failing = true;
                 tokio::time::sleep(RETRY).await;

@@ -1,5 +1,5 @@
 use super::*;
-use crate::propagate::merge::apply;
+use crate::store::merge::apply;
 
 fn deployment() -> Value {
     json!({

@@ -11,12 +11,27 @@
     reason = "a test that shows its counts"
 )]
 
-#[path = "karmada_vectors/division.rs"]
-mod division;
+// api
+#[path = "karmada_vectors/validation.rs"]
+mod validation;
+
+// interpret
+#[path = "karmada_vectors/native.rs"]
+mod native;
+
+// propagate
+#[path = "karmada_vectors/binding.rs"]
+mod binding;
+#[path = "karmada_vectors/eviction.rs"]
+mod eviction;
+#[path = "karmada_vectors/names.rs"]
+mod names;
 #[path = "karmada_vectors/policies.rs"]
 mod policies;
-#[path = "karmada_vectors/propagation.rs"]
-mod propagation;
+
+// schedule
+#[path = "karmada_vectors/division.rs"]
+mod division;
 #[path = "karmada_vectors/round.rs"]
 mod round;
 #[path = "karmada_vectors/selection.rs"]
@@ -83,8 +98,8 @@ pub(crate) fn replicas(value: &Value) -> i32 {
     i32::try_from(number(value)).unwrap()
 }
 
-pub(crate) fn text(value: &Value) -> String {
-    value.as_str().unwrap_or_default().to_owned()
+pub(crate) fn text(value: &Value) -> &str {
+    value.as_str().unwrap_or_default()
 }
 
 /// Set of (type, field) of validation errors, as expected.
@@ -92,7 +107,7 @@ pub(crate) fn expected_errors(expect: &Value) -> Value {
     errors(
         list(&expect["errors"])
             .iter()
-            .map(|error| (text(&error["type"]), text(&error["field"]))),
+            .map(|error| (text(&error["type"]).to_owned(), text(&error["field"]).to_owned())),
     )
 }
 

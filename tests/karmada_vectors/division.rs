@@ -31,11 +31,11 @@ fn dispenser() {
     compare("random/dispense.json", |input, expect| {
         let weights: Vec<(String, i64)> = list(&input["weights"])
             .iter()
-            .map(|entry| (text(&entry["cluster"]), number(&entry["weight"])))
+            .map(|entry| (text(&entry["cluster"]).to_owned(), number(&entry["weight"])))
             .collect();
         let initial: Vec<TargetCluster> = read(&input["initialAssignment"]);
         let uid = text(&input["bindingUID"]);
-        let (clusters, remaining) = dispense(replicas(&input["newReplicas"]), &weights, &initial, &uid);
+        let (clusters, remaining) = dispense(replicas(&input["newReplicas"]), &weights, &initial, uid);
         let theirs = json!([
             expected_targets(&expect["clusters"], true),
             number(&expect["remaining"])
@@ -48,8 +48,8 @@ pub(crate) fn candidates(value: &Value) -> Vec<Candidate> {
     list(value)
         .iter()
         .map(|entry| Candidate {
-            name: text(&entry["name"]),
-            region: text(&entry["region"]),
+            name: text(&entry["name"]).to_owned(),
+            region: text(&entry["region"]).to_owned(),
             score: number(&entry["score"]),
             allocatable: i32::try_from(number(&entry["allocatable"])).unwrap(),
             available: number(&entry["available"]),
@@ -82,7 +82,7 @@ fn dynamic(file: &str) {
             &previous,
             strategy(input["strategy"].as_str().unwrap()),
             mode,
-            &text(&input["bindingUID"]),
+            text(&input["bindingUID"]),
         );
         if expect["goSortDependent"] == true {
             let stable = expected_targets(&expect["stableClusters"], false);
@@ -125,7 +125,7 @@ fn static_weight() {
         let views: Vec<ClusterView> = list(&input["candidates"])
             .iter()
             .map(|entry| ClusterView {
-                name: text(&entry["name"]),
+                name: text(&entry["name"]).to_owned(),
                 labels: read(&entry["labels"]),
                 ..ClusterView::default()
             })
@@ -134,7 +134,7 @@ fn static_weight() {
         let rules: Option<Vec<StaticClusterWeight>> = given.map(read);
         let views: Vec<&ClusterView> = views.iter().collect();
         let uid = text(&input["bindingUID"]);
-        let ours = divide_static(replicas(&input["replicas"]), &views, rules.as_deref(), &uid);
+        let ours = divide_static(replicas(&input["replicas"]), &views, rules.as_deref(), uid);
         Some((expected_targets(&expect["clusters"], true), targets(&ours, true)))
     });
 }
@@ -146,7 +146,7 @@ fn assignment() {
         let uid = text(&input["bindingUID"]);
         let candidates = candidates(&input["candidates"]);
         let assignment = Assignment {
-            uid: &uid,
+            uid,
             replicas: replicas(&input["replicas"]),
             workload: number(&input["replicas"]) > 0,
             strategy: strategy(input["strategy"].as_str().unwrap()),

@@ -1,151 +1,96 @@
-//! Defaults and validation of propagation policies.
+//! Which policy an object follows.
 
-use lifeboat::api::Cluster;
-use lifeboat::api::policy::{ClusterAffinityTerm, Failover, Placement, PropagationSpec, ResourceSelector};
-use lifeboat::api::validate::{FieldError, Validate, propagation};
+use lifeboat::{
+    api::policy::ResourceSelector,
+    propagate::policy::{PolicyView, closeness, winner},
+};
 use serde_json::{Value, json};
 
-use super::{compare, errors, expected_errors, read};
+use super::compare;
 
-fn pairs(found: &[FieldError]) -> Value {
-    errors(
-        found
-            .iter()
-            .map(|error| (error.kind.reason().to_owned(), error.field.clone())),
-    )
+fn policy(kind: &str, metadata: Value, spec: &Value) -> PolicyView {
+    let mut spec = spec.clone();
+    if spec["resourceSelectors"].is_null() {
+        spec["resourceSelectors"] = json!([]);
+    }
+    PolicyView::read(&json!({ "kind": kind, "metadata": metadata, "spec": spec })).unwrap()
 }
 
 #[test]
-fn defaults_and_validation() {
-    compare("random/policy-default-and-validate.json", |input, expect| {
-        let mut spec: PropagationSpec = read(&input["spec"]);
-        let namespace = input["namespace"].as_str();
-        spec.fill_defaults(namespace);
-        let found = propagation(&spec, namespace);
-        let defaulted: PropagationSpec = read(&expect["defaulted"]);
+fn the_winner_in_a_namespace() {
+    compare("random/policy-priority.json", |input, expect| {
+        let object = &input["object"];
+        let policies: Vec<PolicyView> = input["policies"]
+            .as_array()?
+            .iter()
+            .map(|said| {
+                let metadata = json!({ "namespace": object["metadata"]["namespace"], "name": said["name"] });
+                policy("PropagationPolicy", metadata, said)
+            })
+            .collect();
+        let ours = winner(object, &policies).map(|policy| policy.name.clone());
+        Some((json!([expect["winner"]]), json!([ours])))
+    });
+}
+
+#[test]
+fn the_winner_of_upstreams_tables() {
+    for (function, kind) in [
+        ("getHighestPriorityPropagationPolicy", "PropagationPolicy"),
+        (
+            "getHighestPriorityClusterPropagationPolicy",
+            "ClusterPropagationPolicy",
+        ),
+    ] {
+        compare(
+            &format!("go-tables/policy-priority.{function}.json"),
+            |input, expect| {
+                let object = &input["object"];
+                let policies: Vec<PolicyView> = input["policies"]
+                    .as_array()?
+                    .iter()
+                    .map(|held| {
+                        let mut metadata = held["metadata"].clone();
+                        if kind == "PropagationPolicy" {
+                            metadata["namespace"] = object["metadata"]["namespace"].clone();
+                        }
+                        policy(kind, metadata, &held["spec"])
+                    })
+                    .collect();
+                let ours = winner(object, &policies).map(|policy| policy.name.clone());
+                Some((json!([expect["winner"]["name"]]), json!([ours])))
+            },
+        );
+    }
+}
+
+fn implicit_priority(object: &Value, selectors: &Value) -> i64 {
+    let selectors: Vec<ResourceSelector> = lifeboat::api::view(selectors).unwrap();
+    selectors
+        .iter()
+        .filter_map(|selector| closeness(object, selector))
+        .max()
+        .map_or(0, |closeness| closeness as i64)
+}
+
+#[test]
+fn how_closely_an_object_is_selected() {
+    compare("random/resource-selector-priority.json", |input, expect| {
+        let ours = implicit_priority(&input["object"], &input["selectors"]);
         Some((
-            json!([defaulted, expected_errors(expect)]),
-            json!([spec, pairs(&found)]),
+            json!([expect["priority"], expect["matches"]]),
+            json!([ours, ours > 0]),
         ))
     });
-}
-
-#[test]
-fn propagation_specs() {
-    compare(
-        "go-tables/validation.ValidatePropagationSpec.json",
-        |input, expect| {
-            let mut spec = input["spec"].clone();
-            if spec["resourceSelectors"].is_null() {
-                spec["resourceSelectors"] = json!([]);
-            }
-            let spec: PropagationSpec = read(&spec);
-            let namespace = input["namespace"]
-                .as_str()
-                .filter(|namespace| !namespace.is_empty());
-            Some((expected_errors(expect), pairs(&propagation(&spec, namespace))))
-        },
-    );
-}
-
-fn checked(spec: &PropagationSpec) -> Value {
-    pairs(&propagation(spec, None))
-}
-
-#[test]
-fn placements() {
-    compare("go-tables/validation.ValidatePlacement.json", |input, expect| {
-        let spec = PropagationSpec {
-            placement: Some(read(&input["placement"])),
-            ..PropagationSpec::default()
-        };
-        Some((expected_errors(expect), checked(&spec)))
+    compare("go-tables/selector.ResourceMatches.json", |input, expect| {
+        let ours = implicit_priority(&input["resource"], &json!([input["selector"]]));
+        Some((json!([expect["matches"]]), json!([ours > 0])))
     });
     compare(
-        "go-tables/validation.validateClusterTolerations.json",
+        "go-tables/selector.ResourceSelectorPriority.json",
         |input, expect| {
-            let placement = Placement {
-                cluster_tolerations: read(&input["tolerations"]),
-                ..Placement::default()
-            };
-            let spec = PropagationSpec {
-                placement: Some(placement),
-                ..PropagationSpec::default()
-            };
-            Some((expected_errors(expect), checked(&spec)))
+            let ours = implicit_priority(&input["resource"], &json!([input["selector"]]));
+            Some((json!([expect["priority"]]), json!([ours])))
         },
     );
-    compare(
-        "go-tables/validation.ValidateWorkloadAffinity.json",
-        |input, expect| {
-            let placement = Placement {
-                workload_affinity: read(&input["workloadAffinity"]),
-                ..Placement::default()
-            };
-            let spec = PropagationSpec {
-                placement: Some(placement),
-                ..PropagationSpec::default()
-            };
-            Some((expected_errors(expect), checked(&spec)))
-        },
-    );
-    compare(
-        "go-tables/validation.ValidateOverflowAffinities.json",
-        |input, expect| {
-            let term: ClusterAffinityTerm = read(&input["affinityTerm"]);
-            let mut placement: Placement = read(&json!({
-                "replicaScheduling": { "replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated" },
-            }));
-            placement.cluster_affinities = vec![term];
-            let spec = PropagationSpec {
-                placement: Some(placement),
-                ..PropagationSpec::default()
-            };
-            Some((expected_errors(expect), checked(&spec)))
-        },
-    );
-}
-
-#[test]
-fn failover() {
-    let with = |failover: Failover| {
-        let selector = ResourceSelector::default();
-        PropagationSpec {
-            resource_selectors: vec![selector],
-            failover: Some(failover),
-            propagate_deps: true,
-            ..PropagationSpec::default()
-        }
-    };
-    compare(
-        "go-tables/validation.ValidateApplicationFailover.json",
-        |input, expect| {
-            let failover = Failover {
-                application: read(&input["applicationFailover"]),
-                ..Failover::default()
-            };
-            Some((expected_errors(expect), checked(&with(failover))))
-        },
-    );
-    compare(
-        "go-tables/validation.validateClusterFailover.json",
-        |input, expect| {
-            let failover = Failover {
-                cluster: read(&input["clusterFailover"]),
-                ..Failover::default()
-            };
-            Some((expected_errors(expect), checked(&with(failover))))
-        },
-    );
-}
-
-#[test]
-fn clusters() {
-    compare("go-tables/cluster.ValidateCluster.json", |input, expect| {
-        let mut cluster = input["cluster"].clone();
-        cluster["apiVersion"] = json!("cluster.karmada.io/v1alpha1");
-        cluster["kind"] = json!("Cluster");
-        let cluster: Cluster = lifeboat::api::view(&cluster).unwrap();
-        Some((expected_errors(expect), pairs(&cluster.validate())))
-    });
 }

@@ -41,7 +41,7 @@ fn whole_rounds() {
             previous: &spec.clusters,
             evicting: &evicting,
             fresh,
-            observed_affinity: Some(&observed),
+            observed_affinity: Some(observed),
             clusters: &clusters,
             now: jiff::Timestamp::UNIX_EPOCH,
         };

@@ -44,7 +44,7 @@ fn groups() {
         let groups: Vec<Group> = list(&input["groups"])
             .iter()
             .map(|group| Group {
-                name: text(&group["name"]),
+                name: text(&group["name"]).to_owned(),
                 value: number(&group["value"]),
                 weight: number(&group["weight"]),
             })

@@ -113,7 +113,7 @@ fn locality() {
         let name = text(&input["cluster"]["metadata"]["name"]);
         Some((
             expect["score"].clone(),
-            json!(score(&name, &binding(&input["spec"]).clusters)),
+            json!(score(name, &binding(&input["spec"]).clusters)),
         ))
     });
 }
@@ -122,8 +122,8 @@ fn candidates(value: &Value) -> Vec<Candidate> {
     list(value)
         .iter()
         .map(|entry| Candidate {
-            name: text(&entry["name"]),
-            region: text(&entry["cluster"]["spec"]["region"]),
+            name: text(&entry["name"]).to_owned(),
+            region: text(&entry["cluster"]["spec"]["region"]).to_owned(),
             score: number(&entry["score"]),
             allocatable: replicas(&entry["allocatableReplicas"]),
             available: number(&entry["availableReplicas"]),
@@ -204,7 +204,7 @@ fn spreading() {
         let groups: Vec<Group> = list(&input["groups"])
             .iter()
             .map(|group| Group {
-                name: text(&group["name"]),
+                name: text(&group["name"]).to_owned(),
                 value: number(&group["value"]),
                 weight: number(&group["weight"]),
             })
@@ -315,11 +315,11 @@ fn seats() {
     compare("go-tables/dispenser.AllocateByWeight.json", |input, expect| {
         let weights: Vec<(String, i64)> = list(&input["weights"])
             .iter()
-            .map(|entry| (text(&entry["cluster"]), number(&entry["weight"])))
+            .map(|entry| (text(&entry["cluster"]).to_owned(), number(&entry["weight"])))
             .collect();
         let initial: Vec<TargetCluster> = read(&input["initialAssignment"]);
         let uid = text(&input["bindingUID"]);
-        let (ours, _) = dispense(replicas(&input["newReplicas"]), &weights, &initial, &uid);
+        let (ours, _) = dispense(replicas(&input["newReplicas"]), &weights, &initial, uid);
         Some((
             expected_targets(&expect["clusters"], false),
             targets(&ours, false),

@@ -3,7 +3,7 @@
 use lifeboat::interpret::{self, Health, Item};
 use serde_json::{Value, json};
 
-use super::{compare, text, without_nulls};
+use super::{compare, text};
 
 /// The object as an API server gives it: some of the vectors carry neither version nor kind.
 fn named(input: &Value, field: &str) -> Value {
@@ -126,6 +126,21 @@ fn items(input: &Value) -> Vec<Item> {
         .flatten()
         .map(item)
         .collect()
+}
+
+/// `null` and an absent field mean the same.
+fn without_nulls(mut value: Value) -> Value {
+    match &mut value {
+        Value::Object(map) => {
+            let fields = std::mem::take(map)
+                .into_iter()
+                .filter(|(_, field)| !field.is_null());
+            *map = fields.map(|(name, field)| (name, without_nulls(field))).collect();
+        }
+        Value::Array(items) => *items = std::mem::take(items).into_iter().map(without_nulls).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
+    }
+    value
 }
 
 /// Times of conditions are Karmada's clock, and not compared.

@@ -3,23 +3,14 @@
 use jiff::{SignedDuration, Timestamp};
 use lifeboat::{
     api::{
-        TargetCluster, view,
+        TargetCluster,
         work::{AggregatedStatusItem, GracefulEvictionTask},
     },
     propagate::eviction::{self, Assessed, Assessment},
 };
-use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
-use super::{compare, text};
-
-fn read<T: DeserializeOwned + Default>(value: &Value) -> T {
-    if value.is_null() {
-        T::default()
-    } else {
-        view(value).unwrap()
-    }
-}
+use super::{compare, read, text};
 
 fn now(input: &Value) -> Timestamp {
     text(&input["now"]).parse().unwrap()

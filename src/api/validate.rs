@@ -4,6 +4,7 @@ mod cluster;
 mod models;
 mod placement;
 mod policy;
+mod selector;
 mod traffic;
 mod zone;
 

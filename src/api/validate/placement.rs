@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::selector::label_selector;
 use super::{FieldError, FieldErrorKind, LABEL_KEY};
 use crate::api::Toleration;
 use crate::api::policy::{
@@ -22,13 +23,17 @@ pub(super) fn placement(placement: &Placement, errors: &mut Vec<FieldError>) {
     }
     affinity_terms(placement, errors);
     tolerations(&placement.cluster_tolerations, errors);
+    static_weights(placement, errors);
     spread_constraints(&placement.spread_constraints, errors);
     if let Some(affinity) = &placement.workload_affinity {
         workload_affinity(affinity, errors);
     }
 }
 
-fn cluster_affinity(field: &str, affinity: &ClusterAffinity, errors: &mut Vec<FieldError>) {
+pub(super) fn cluster_affinity(field: &str, affinity: &ClusterAffinity, errors: &mut Vec<FieldError>) {
+    if let Some(selector) = &affinity.label_selector {
+        label_selector(&format!("{field}.labelSelector"), selector, errors);
+    }
     for requirement in affinity
         .field_selector
         .iter()
@@ -119,6 +124,25 @@ fn tolerations(tolerations: &[Toleration], errors: &mut Vec<FieldError>) {
                 detail: "supported are Exists and Equal, which is the default".into(),
             });
         }
+    }
+}
+
+fn static_weights(placement: &Placement, errors: &mut Vec<FieldError>) {
+    let list = "spec.placement.replicaScheduling.weightPreference.staticWeightList";
+    let preference = placement
+        .replica_scheduling
+        .as_ref()
+        .and_then(|scheduling| scheduling.weight_preference.as_ref());
+    for (index, weight) in preference
+        .iter()
+        .flat_map(|preference| &preference.static_weight_list)
+        .enumerate()
+    {
+        cluster_affinity(
+            &format!("{list}[{index}].targetCluster"),
+            &weight.target_cluster,
+            errors,
+        );
     }
 }
 

@@ -1,6 +1,7 @@
 //! Karmada's rules for propagation policies (`pkg/util/validation`), applied after the defaults.
 
 use super::placement::placement;
+use super::selector::label_selector;
 use super::{FieldError, Validate};
 use crate::api::policy::{
     ApplicationFailover, Preemption, PropagationSpec, PurgeMode, StatePreservation, Suspension,
@@ -63,6 +64,9 @@ fn selectors(spec: &PropagationSpec, namespace: Option<&str>, errors: &mut Vec<F
                 &selector.namespace,
                 format!("must be the namespace of the policy, {namespace}"),
             ));
+        }
+        if let Some(labels) = &selector.label_selector {
+            label_selector(&format!("{field}.labelSelector"), labels, errors);
         }
         if spec.preemption == Some(Preemption::Always) && selector.name.is_empty() {
             errors.push(FieldError::invalid(

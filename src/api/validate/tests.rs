@@ -2,13 +2,16 @@
 
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{FieldError, Validate};
 use crate::api::{
     Cluster, ClusterPropagationPolicy, FailoverPolicy, PropagationPolicy, TrafficPolicy, ViewError, Work,
     Zone, view,
 };
+use crate::controller::Kinds;
+use crate::propagate::reconcile::{Round, policies};
+use crate::store::{Index, Key};
 
 /// Defaults and checks one object as the controller does; kinds of others pass.
 fn check(object: &Value) -> Result<Vec<FieldError>, ViewError> {
@@ -84,7 +87,7 @@ fn karmadas_samples_are_valid() {
 
 #[test]
 fn what_is_wrong_is_told_by_object_and_field() {
-    let object = serde_json::json!({
+    let object = json!({
         "apiVersion": "lifeboat.dev/v1alpha1", "kind": "TrafficPolicy",
         "metadata": { "namespace": "default", "name": "shop" },
         "spec": {
@@ -98,4 +101,84 @@ fn what_is_wrong_is_told_by_object_and_field() {
         ("TrafficPolicy default/shop", "spec.weights.eu-central-1")
     );
     assert!(error.reason.contains("-1"), "{error}");
+}
+
+/// Wherever a policy selects by labels, a broken operator is told by its field.
+#[test]
+fn operators_of_label_selectors_are_checked_everywhere() {
+    let selector = json!({ "matchExpressions": [{ "key": "tier", "operator": "Foo", "values": ["a"] }] });
+    let affinity = json!({ "labelSelector": selector });
+    let named = |name: &str| json!({ "affinityName": name, "labelSelector": selector });
+    let mut term = named("first");
+    term["overflowAffinities"] = json!([named("second")]);
+    let policy = |placement: Value| {
+        json!({
+            "apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy",
+            "metadata": { "namespace": "default", "name": "web" },
+            "spec": {
+                "resourceSelectors": [{ "apiVersion": "apps/v1", "kind": "Deployment", "labelSelector": selector }],
+                "placement": placement,
+            },
+        })
+    };
+    let dynamic = json!({ "replicaDivisionPreference": "Aggregated", "replicaSchedulingType": "Divided" });
+    let fixed = json!({
+        "replicaDivisionPreference": "Weighted", "replicaSchedulingType": "Divided",
+        "weightPreference": { "staticWeightList": [{ "targetCluster": affinity, "weight": 1 }] },
+    });
+    let in_selector = "spec.resourceSelectors[0].labelSelector";
+    for (placement, expected) in [
+        (
+            json!({ "clusterAffinity": affinity, "replicaScheduling": fixed }),
+            vec![
+                "spec.placement.clusterAffinity.labelSelector",
+                "spec.placement.replicaScheduling.weightPreference.staticWeightList[0].targetCluster.labelSelector",
+                in_selector,
+            ],
+        ),
+        (
+            json!({ "clusterAffinities": [term], "replicaScheduling": dynamic }),
+            vec![
+                "spec.placement.clusterAffinities[0].labelSelector",
+                "spec.placement.clusterAffinities[0].overflowAffinities[0].labelSelector",
+                in_selector,
+            ],
+        ),
+    ] {
+        let errors = check(&policy(placement)).unwrap();
+        let found: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let wrong = |path: &str| {
+            format!("{path}.matchExpressions[0].operator: \"Foo\": must be In, NotIn, Exists or DoesNotExist")
+        };
+        assert_eq!(found, expected.iter().map(|path| wrong(path)).collect::<Vec<_>>());
+    }
+}
+
+/// Karmada's policies have no status: what a check finds becomes an Event by way of the round's complaints.
+#[test]
+fn a_policy_with_a_broken_selector_is_complained_about() {
+    let kinds = Kinds::default();
+    let index = Index::default();
+    index.apply(
+        &kinds.policy,
+        json!({
+            "apiVersion": "policy.karmada.io/v1alpha1", "kind": "PropagationPolicy",
+            "metadata": { "namespace": "default", "name": "web" },
+            "spec": { "resourceSelectors": [{
+                "apiVersion": "apps/v1", "kind": "Deployment",
+                "labelSelector": { "matchExpressions": [{ "key": "tier", "operator": "Foo" }] },
+            }] },
+        }),
+    );
+    let mut round = Round::default();
+    assert_eq!(policies(&index, &kinds, &mut round), []);
+    let message = "spec.resourceSelectors[0].labelSelector.matchExpressions[0].operator: \"Foo\": must be In, NotIn, Exists or DoesNotExist";
+    assert_eq!(
+        round.complaints,
+        [(
+            kinds.policy.clone(),
+            Key::new("default", "web"),
+            message.to_owned()
+        )]
+    );
 }

@@ -1,5 +1,6 @@
 //! Checks of `TrafficPolicy` and `FailoverPolicy`.
 
+use super::placement::cluster_affinity;
 use super::zone::{check_ttl, dns_name, within};
 use super::{FieldError, FieldErrorKind, Validate};
 use crate::api::lifeboat::{FailoverPolicySpec, SteerStep, TrafficPolicySpec};
@@ -102,6 +103,9 @@ fn step_name(step: &SteerStep) -> &'static str {
 impl Validate for FailoverPolicySpec {
     fn validate(&self) -> Vec<FieldError> {
         let mut errors = Vec::new();
+        if let Some(clusters) = &self.clusters {
+            cluster_affinity("spec.clusters", clusters, &mut errors);
+        }
         for (field, value) in [
             ("spec.hold", self.hold),
             ("spec.failback.settle", self.failback.settle),

@@ -82,4 +82,6 @@ fn cluster_scoped<K: Resource<DynamicType = ()>>(
 }
 
 #[cfg(test)]
+mod messages;
+#[cfg(test)]
 mod tests;

@@ -1,6 +1,13 @@
 //! Schema fragments that the derive macro cannot express, named after the fields that use them.
 
 use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Value, json};
+
+use super::policy::ClusterAffinity;
+
+mod dns;
+
+pub(super) use dns::{addresses, dns_name, mailbox};
 
 /// Any JSON object, kept as it is.
 pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
@@ -113,9 +120,35 @@ pub(super) fn weights(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
+/// Karmada's `ClusterAffinity`, with the operators that its own schema leaves open.
+pub(super) fn failover_clusters(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<ClusterAffinity>();
+    schema.insert(
+        "description".into(),
+        "Clusters this policy is for; all when absent.".into(),
+    );
+    for (selector, operators) in [
+        ("labelSelector", &["In", "NotIn", "Exists", "DoesNotExist"][..]),
+        ("fieldSelector", &["In", "NotIn"]),
+    ] {
+        let operator =
+            format!("/properties/{selector}/properties/matchExpressions/items/properties/operator");
+        if let Some(Value::Object(operator)) = schema.pointer_mut(&operator) {
+            operator.insert("enum".into(), json!(operators));
+        }
+    }
+    schema
+}
+
 /// A Go duration that may not be negative.
 pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({ "type": "string", "maxLength": 32, "pattern": r"^([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$" })
+    json_schema!({
+        "type": "string", "maxLength": 32,
+        "x-kubernetes-validations": [{
+            "rule": "self.matches('^([0-9]+([.][0-9]+)?(ns|us|µs|ms|s|m|h))+$')",
+            "message": "must be a duration: numbers with the units h, m, s or ms, such as 30s, 500ms or 1h30m",
+        }],
+    })
 }
 
 /// The time a cluster must have been Down before replicas are moved.

@@ -36,8 +36,8 @@ pub struct FailoverPolicySpec {
     /// How many evictions there may be.
     #[serde(default)]
     pub budget: EvictionBudget,
-    /// Clusters this policy is for; all when absent.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::failover_clusters")]
     pub clusters: Option<ClusterAffinity>,
     /// How replicas come back to a cluster that has recovered.
     #[serde(default)]

@@ -43,7 +43,7 @@ use crate::api::schema;
 #[serde(rename_all = "camelCase")]
 pub struct TrafficPolicySpec {
     /// The whole name that users resolve, inside the zone.
-    #[schemars(schema_with = "dns_name")]
+    #[schemars(schema_with = "schema::dns_name")]
     pub name: String,
     /// The service that users reach under the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -60,7 +60,7 @@ pub struct TrafficPolicySpec {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub workload: Option<TrafficWorkload>,
     /// Name of the Zone object, which is the name of the DNS zone.
-    #[schemars(schema_with = "dns_name")]
+    #[schemars(schema_with = "schema::dns_name")]
     pub zone: String,
 }
 
@@ -185,7 +185,7 @@ pub struct Soa {
     #[schemars(range(min = 0, max = 86_400))]
     pub minimum: u32,
     /// Primary name server.
-    #[schemars(schema_with = "dns_name")]
+    #[schemars(schema_with = "schema::dns_name")]
     pub mname: String,
     /// Seconds between a secondary's looks for changes.
     #[serde(default = "Soa::default_refresh")]
@@ -196,7 +196,7 @@ pub struct Soa {
     #[schemars(range(min = 1, max = 2_147_483_647))]
     pub retry: u32,
     /// Mailbox of the person in charge, with a dot for the at sign.
-    #[schemars(schema_with = "dns_name")]
+    #[schemars(schema_with = "schema::mailbox")]
     pub rname: String,
 }
 
@@ -224,10 +224,10 @@ impl Soa {
 pub struct NameServer {
     /// Its addresses, needed when its name is inside the zone.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(schema_with = "addresses")]
+    #[schemars(schema_with = "schema::addresses")]
     pub addresses: Vec<IpAddr>,
     /// Its name.
-    #[schemars(schema_with = "dns_name")]
+    #[schemars(schema_with = "schema::dns_name")]
     pub name: String,
 }
 
@@ -270,22 +270,6 @@ pub(crate) const MAX_TTL_SECONDS: u32 = 86_400;
 
 fn record_type(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "description": "Record type.", "type": "string", "enum": RECORD_TYPES })
-}
-
-fn dns_name(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "description": "A DNS name of labels of letters, digits, hyphens and underscores.",
-        "type": "string", "minLength": 1, "maxLength": 254,
-        "pattern": r"^([A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.)*[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?\.?$",
-    })
-}
-
-fn addresses(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({
-        "description": "IPv4 and IPv6 addresses.",
-        "type": "array", "maxItems": 16,
-        "items": { "type": "string", "pattern": r"^[0-9A-Fa-f.:]{2,45}$" },
-    })
 }
 
 fn ttl(_: &mut schemars::SchemaGenerator) -> schemars::Schema {

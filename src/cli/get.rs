@@ -8,7 +8,15 @@ use serde_json::Value;
 use super::{Format, ServerArgs, output};
 use crate::serve::state::{Binding, Cluster, DnsServer, Name, Observer, PathState};
 
+/// What the mark behind a number of ready replicas means.
+const STALE: &str =
+    "?: as last known; the cluster cannot be read while its control path or the controller is down";
+
 #[derive(Args)]
+#[command(after_help = concat!(
+    "READY is READY/ASSIGNED replicas. A question mark, as in 3?/3, marks what was last known: the cluster ",
+    "cannot be read while its control path or the controller is down. A dash stands for an object without replicas."
+))]
 pub(super) struct Get {
     #[arg(value_enum)]
     what: What,
@@ -79,7 +87,7 @@ fn clusters(clusters: &[Cluster]) {
                 c.region.clone(),
                 votes(&c.traffic),
                 votes(&c.control),
-                format!("{}/{}", c.replicas.ready, c.replicas.assigned),
+                readiness(c.replicas.ready, c.replicas.assigned, c.replicas.stale),
                 c.vips.join(","),
                 c.faults.join(","),
             ]
@@ -91,6 +99,23 @@ fn clusters(clusters: &[Cluster]) {
         ],
         &rows,
     );
+    explain_mark(
+        clusters
+            .iter()
+            .any(|c| c.replicas.stale && c.replicas.assigned > 0),
+    );
+}
+
+/// Ready of assigned replicas, with a mark where that was last known; nothing can be stale of no replicas.
+pub(super) fn readiness(ready: i64, assigned: i64, stale: bool) -> String {
+    let mark = if stale && assigned > 0 { "?" } else { "" };
+    format!("{ready}{mark}/{assigned}")
+}
+
+pub(super) fn explain_mark(shown: bool) {
+    if shown {
+        output::line(format!("\n{STALE}"));
+    }
 }
 
 fn total(path: &PathState) -> u32 {
@@ -127,33 +152,36 @@ fn names(names: &[Name]) {
 }
 
 fn bindings(bindings: &[Binding]) {
-    let rows: Vec<Vec<String>> = bindings
-        .iter()
-        .map(|b| {
-            let clusters = b
-                .clusters
-                .iter()
-                .map(|c| format!("{} {}/{}", c.name, c.ready, c.replicas));
-            let evicting = b
-                .evicting
-                .iter()
-                .map(|e| e.cluster.clone())
-                .collect::<Vec<_>>()
-                .join(",");
-            vec![
-                b.namespace.clone(),
-                b.name.clone(),
-                format!("{}/{}", b.ready, b.replicas),
-                clusters.collect::<Vec<_>>().join("; "),
-                evicting,
-                b.message.clone(),
-            ]
-        })
-        .collect();
+    let rows: Vec<Vec<String>> = bindings.iter().map(row).collect();
     output::table(
         &["NAMESPACE", "NAME", "READY", "CLUSTERS", "EVICTING", "MESSAGE"],
         &rows,
     );
+    explain_mark(bindings.iter().any(|b| b.stale && b.replicas > 0));
+}
+
+fn row(binding: &Binding) -> Vec<String> {
+    let ready = if binding.workload {
+        readiness(binding.ready, binding.replicas, binding.stale)
+    } else {
+        "-".to_owned()
+    };
+    let clusters = binding.clusters.iter().map(|c| {
+        if binding.workload {
+            format!("{} {}", c.name, readiness(c.ready, c.replicas, c.stale))
+        } else {
+            c.name.clone()
+        }
+    });
+    let evicting = binding.evicting.iter().map(|task| task.cluster.as_str());
+    vec![
+        binding.namespace.clone(),
+        binding.name.clone(),
+        ready,
+        clusters.collect::<Vec<_>>().join("; "),
+        evicting.collect::<Vec<_>>().join(","),
+        binding.message.clone(),
+    ]
 }
 
 fn dns(servers: &[DnsServer]) {
@@ -217,4 +245,29 @@ fn events(events: &Value) {
         })
         .collect();
     output::table(&["AT", "TYPE", "CLUSTER", "DETAIL"], &rows);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_not_known_now_is_marked() {
+        assert_eq!(readiness(3, 3, false), "3/3");
+        assert_eq!(readiness(3, 3, true), "3?/3");
+        assert_eq!(readiness(0, 0, true), "0/0");
+    }
+
+    #[test]
+    fn an_object_without_replicas_has_no_readiness() {
+        let mut binding: Binding = serde_json::from_value(serde_json::json!({
+            "namespace": "default", "name": "shop-service", "kind": "Service", "template": "shop",
+            "workload": false, "replicas": 0, "ready": 0, "stale": false, "scheduled": true, "message": "",
+            "clusters": [{ "name": "a", "replicas": 0, "ready": 0, "stale": true }], "evicting": [],
+        }))
+        .unwrap();
+        assert_eq!(row(&binding)[2..4], ["-", "a"]);
+        binding.workload = true;
+        assert_eq!(row(&binding)[2..4], ["0/0", "a 0/0"]);
+    }
 }

@@ -95,6 +95,7 @@ pub(super) async fn run(
             hold: inputs.settings.hold,
             holds: plan.holds,
             no_target: plan.no_target,
+            fresh: context.fresh.load_full(),
             standing: standing.1.clone(),
             inputs: Some(inputs),
         }));

@@ -1,6 +1,10 @@
 //! What the controller tells the console and the command line.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+    time::Duration,
+};
 
 use lifeboat_health::MonoTime;
 
@@ -22,6 +26,8 @@ pub struct Status {
     pub hold: Duration,
     pub holds: Vec<HoldNotice>,
     pub no_target: Vec<NoFeasibleTarget>,
+    /// Members whose statuses were read since their control path came back; of all others an old report is held.
+    pub fresh: Arc<BTreeSet<String>>,
     /// The standing plan for the loss of each cluster.
     pub standing: Arc<Vec<(String, Standing)>>,
     /// What the last plan was made from.

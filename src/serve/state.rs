@@ -81,6 +81,8 @@ pub struct Votes {
 pub struct Replicas {
     pub assigned: i64,
     pub ready: i64,
+    /// `ready` is what was last known; the cluster cannot be read now.
+    pub stale: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -153,8 +155,12 @@ pub struct Binding {
     pub name: String,
     pub kind: String,
     pub template: String,
+    /// The object has replicas; a Service has none, and `replicas` and `ready` say nothing of it.
+    pub workload: bool,
     pub replicas: i64,
     pub ready: i64,
+    /// Some part of `ready` is what was last known.
+    pub stale: bool,
     pub clusters: Vec<BindingCluster>,
     pub evicting: Vec<Evicting>,
     pub scheduled: bool,
@@ -166,6 +172,8 @@ pub struct BindingCluster {
     pub name: String,
     pub replicas: i64,
     pub ready: i64,
+    /// `ready` is what was last known; the cluster cannot be read now.
+    pub stale: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -192,6 +200,7 @@ pub struct Standing {
     pub if_lost: String,
     pub moves: i64,
     pub short_replicas: i64,
+    /// A sum of settings, not a measurement: see [`crate::failover::Standing::estimated_seconds`].
     pub estimated_seconds: f64,
     pub feasible: bool,
 }

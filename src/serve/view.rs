@@ -1,5 +1,8 @@
 //! From what is known to the [`State`] document. Pure.
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 
 use lifeboat_health::{Cell, FleetView, Path};
@@ -44,10 +47,11 @@ pub fn state(known: Known<'_>) -> State {
         faults,
         demo,
     } = known;
+    let stale = |cluster: &str| !controller.fresh.contains(cluster);
     let bindings: Vec<Binding> = [&kinds.binding, &kinds.cluster_binding]
         .into_iter()
         .flat_map(|kind| index.list(kind))
-        .map(|object| binding(&object))
+        .map(|object| binding(&object, stale))
         .collect();
     let clusters = index
         .list(&kinds.cluster)
@@ -57,6 +61,7 @@ pub fn state(known: Known<'_>) -> State {
                 object,
                 verdicts,
                 &bindings,
+                stale,
                 faults.get(name(object)).cloned().unwrap_or_default(),
             )
         })
@@ -114,7 +119,13 @@ fn standing(controller: &Status) -> Vec<Standing> {
         .collect()
 }
 
-fn cluster(object: &Value, verdicts: &FleetView, bindings: &[Binding], faults: Vec<String>) -> Cluster {
+fn cluster(
+    object: &Value,
+    verdicts: &FleetView,
+    bindings: &[Binding],
+    stale: impl Fn(&str) -> bool,
+    faults: Vec<String>,
+) -> Cluster {
     let name = name(object);
     let text = |pointer: &str| {
         object
@@ -136,9 +147,14 @@ fn cluster(object: &Value, verdicts: &FleetView, bindings: &[Binding], faults: V
         .iter()
         .flat_map(|binding| &binding.clusters)
         .filter(|cluster| cluster.name == name);
-    let replicas = here.fold(Replicas::default(), |sum, cluster| Replicas {
+    let replicas = Replicas {
+        stale: stale(name),
+        ..Replicas::default()
+    };
+    let replicas = here.fold(replicas, |sum, cluster| Replicas {
         assigned: sum.assigned + cluster.replicas,
         ready: sum.ready + cluster.ready,
+        stale: sum.stale,
     });
     let conditions = object.pointer("/status/conditions").cloned().unwrap_or_default();
     let taints = object.pointer("/spec/taints").and_then(Value::as_array);
@@ -146,6 +162,7 @@ fn cluster(object: &Value, verdicts: &FleetView, bindings: &[Binding], faults: V
         let field = |field: &str| taint[field].as_str().unwrap_or_default().to_owned();
         format!("{}:{}", field("key"), field("effect"))
     };
+    let (traffic, control) = paths(verdicts, name);
     Cluster {
         name: name.to_owned(),
         provider: text("/spec/provider"),
@@ -157,14 +174,22 @@ fn cluster(object: &Value, verdicts: &FleetView, bindings: &[Binding], faults: V
             .filter(|vip| !vip.is_empty())
             .map(str::to_owned)
             .collect(),
-        traffic: path(verdicts, name, Path::Traffic),
-        control: path(verdicts, name, Path::Control),
+        traffic,
+        control,
         replicas,
         capacity: capacity(object),
         conditions: serde_json::from_value::<Vec<Condition>>(conditions).unwrap_or_default(),
         taints: taints.into_iter().flatten().map(taint).collect(),
         faults,
     }
+}
+
+/// Traffic, control.
+pub(super) fn paths(verdicts: &FleetView, cluster: &str) -> (PathState, PathState) {
+    (
+        path(verdicts, cluster, Path::Traffic),
+        path(verdicts, cluster, Path::Control),
+    )
 }
 
 fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
@@ -202,7 +227,7 @@ fn capacity(object: &Value) -> Capacity {
     }
 }
 
-fn binding(object: &Value) -> Binding {
+pub(super) fn binding(object: &Value, stale: impl Fn(&str) -> bool) -> Binding {
     let text = |pointer: &str| {
         object
             .pointer(pointer)
@@ -211,8 +236,12 @@ fn binding(object: &Value) -> Binding {
             .to_owned()
     };
     let number = |value: &Value| value.as_i64().unwrap_or(0);
-    let replicas = object.pointer("/spec/replicas").map_or(0, number);
-    let ready = reader::ready(object, replicas > 0);
+    let wanted = object.pointer("/spec/replicas").map_or(0, number);
+    let workload = wanted > 0
+        || object
+            .pointer("/spec/replicaRequirements")
+            .is_some_and(Value::is_object);
+    let ready = reader::ready(object, workload);
     let placed = object
         .pointer("/spec/clusters")
         .and_then(Value::as_array)
@@ -222,14 +251,14 @@ fn binding(object: &Value) -> Binding {
         .iter()
         .map(|cluster| {
             let name = cluster["name"].as_str().unwrap_or_default().to_owned();
-            let ready = if replicas > 0 {
-                ready.get(&name).copied().map_or(0, i64::from)
-            } else {
-                0
-            };
             BindingCluster {
                 replicas: number(&cluster["replicas"]),
-                ready,
+                ready: ready
+                    .get(&name)
+                    .copied()
+                    .filter(|_| workload)
+                    .map_or(0, i64::from),
+                stale: stale(&name),
                 name,
             }
         })
@@ -257,8 +286,12 @@ fn binding(object: &Value) -> Binding {
         name: name(object).to_owned(),
         kind: text("/spec/resource/kind"),
         template: text("/spec/resource/name"),
+        workload,
         replicas: clusters.iter().map(|cluster| cluster.replicas).sum::<i64>(),
         ready: clusters.iter().map(|cluster| cluster.ready).sum(),
+        stale: clusters
+            .iter()
+            .any(|cluster| cluster.stale && cluster.replicas > 0),
         clusters,
         evicting: tasks.unwrap_or_default().iter().map(task).collect(),
         scheduled: scheduled.is_some() && unscheduled.is_none(),

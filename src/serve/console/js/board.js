@@ -2,7 +2,7 @@
 
 import { byId, el, keyed, set, setSign, sign, style, text } from "./dom.js";
 import { clusterShares } from "./shares.js";
-import { coarse, duration, number, percent, plural, verdictSign } from "./words.js";
+import { coarse, duration, number, percent, plural, readiness, verdictSign } from "./words.js";
 
 const MAX_PIPS = 12;
 
@@ -113,8 +113,9 @@ function standing(moves, estimate, cell, plan) {
   }
   text(moves, plan.moves ? plural(plan.moves, "move") : "nothing moves");
   const short = plan.shortReplicas > 0 ? `${plan.shortReplicas} short` : "";
-  text(estimate, plan.feasible ? (plan.moves ? `about ${plan.estimatedSeconds} s` : "") : `not feasible${short ? `, ${short}` : ""}`);
+  text(estimate, plan.feasible ? (plan.moves ? `estimated ${plan.estimatedSeconds} s` : "") : `not feasible${short ? `, ${short}` : ""}`);
   set(cell, "data-bad", !plan.feasible);
+  set(cell, "title", "the estimate is a sum of settings: detection, hold, eviction budget, start of the pods");
 }
 
 function workload(binding, clusters) {
@@ -123,7 +124,7 @@ function workload(binding, clusters) {
   const name = binding.template || binding.name;
   const node = el("tr", {}, el("th", { scope: "row", title: `${binding.kind} ${binding.namespace}/${name}` }, name, total), ...cells.map((c) => c.node));
   return { node, update(b) {
-    text(total, b.scheduled ? `${b.ready} of ${b.replicas}` : "not placed");
+    text(total, !b.scheduled ? "not placed" : b.workload ? `${readiness(b.ready, b.stale)} of ${b.replicas}` : "");
     set(node, "data-bad", !b.scheduled || b.ready < b.replicas);
     set(total, "title", b.message || null);
     for (const cell of cells) cell.update(b);
@@ -137,7 +138,9 @@ function replicas(cluster) {
   return { node, update(b) {
     const here = b.clusters.find((c) => c.name === cluster) ?? { replicas: 0, ready: 0 };
     const evicting = b.evicting.find((e) => e.cluster === cluster);
-    text(figure, here.replicas === here.ready ? here.replicas || "·" : `${here.ready} of ${here.replicas}`);
+    const ready = readiness(here.ready, here.stale);
+    text(figure, here.replicas === here.ready ? (here.replicas ? ready : "·") : `${ready} of ${here.replicas}`);
+    set(figure, "title", here.stale && here.replicas > 0 ? "as last known: nobody can read this cluster now" : null);
     set(node, "data-none", here.replicas === 0);
     set(node, "data-short", here.ready < here.replicas);
     const squares = Array.from({ length: Math.min(here.replicas, MAX_PIPS) }, (_, i) => i);

@@ -5,7 +5,7 @@ import { GRATICULE, LAND } from "./coast.js";
 import { byId, el, keyed, set, sign, style, svg, text } from "./dom.js";
 import { box, fan, sides, spread } from "./place.js";
 import { clusterShares } from "./shares.js";
-import { duration, number, percent, plural, successRate, verdictSign } from "./words.js";
+import { duration, number, percent, plural, readiness, successRate, verdictSign } from "./words.js";
 
 const USERS_RADIUS = 34;
 const DRIFT_MS = 140;
@@ -109,15 +109,17 @@ export class FleetMap {
       set(node, "aria-pressed", picked === undefined ? null : String(picked));
       set(traffic, "data-v", c.traffic.verdict);
       set(control, "data-v", c.control.verdict);
-      text(count, c.replicas.ready);
+      const stale = c.replicas.stale && c.replicas.assigned > 0;
+      text(count, readiness(c.replicas.ready, stale));
+      const known = stale ? " as last known" : "";
       const same = c.traffic.verdict === c.control.verdict;
       const words = same ? c.traffic.verdict : c.traffic.verdict === "Up" ? `API ${c.control.verdict}` : `traffic ${c.traffic.verdict}`;
       const worse = same || c.traffic.verdict !== "Up" ? c.traffic.verdict : c.control.verdict;
       set(mark, "class", `sign ${verdictSign(worse)}`);
       set(mark.firstChild, "href", `#${verdictSign(worse)}`);
       text(line, faults.length ? `${words} · ${faults[0].kind}` : `${words} · ${percent(share)}`);
-      set(node, "aria-label", `${c.name}: traffic ${c.traffic.verdict}, API ${c.control.verdict}, ${percent(share)} of the answers, ${plural(c.replicas.ready, "replica")} ready`);
-      set(node, "title", `traffic ${c.traffic.verdict} for ${duration(c.traffic.sinceMs)}, API ${c.control.verdict} for ${duration(c.control.sinceMs)}; ${c.replicas.ready} of ${c.replicas.assigned} replicas ready`);
+      set(node, "aria-label", `${c.name}: traffic ${c.traffic.verdict}, API ${c.control.verdict}, ${percent(share)} of the answers, ${plural(c.replicas.ready, "replica")} ready${known}`);
+      set(node, "title", `traffic ${c.traffic.verdict} for ${duration(c.traffic.sinceMs)}, API ${c.control.verdict} for ${duration(c.control.sinceMs)}; ${c.replicas.ready} of ${c.replicas.assigned} replicas ready${known}`);
     } };
   }
 

@@ -52,7 +52,9 @@ function details(doc) {
   const stuck = bindings.filter((b) => !b.scheduled).map((b) => b.template || b.name);
   if (stuck.length) said.push(`${capital(list(stuck))} cannot be placed`);
   const [want, ready] = [sum(bindings, "replicas"), sum(bindings, "ready")];
-  if (bindings.length) said.push(ready >= want ? `${plural(want, "replica")} ready` : `${ready} of ${want} replicas ready`);
+  const stale = sum(bindings.flatMap((b) => b.clusters.filter((c) => c.stale)), "ready");
+  const known = stale ? `, ${stale} of them as last known` : "";
+  if (bindings.length) said.push((ready >= want ? `${plural(want, "replica")} ready` : `${ready} of ${want} replicas ready`) + known);
   return said;
 }
 

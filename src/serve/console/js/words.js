@@ -47,6 +47,11 @@ export function percent(share) {
   return `${p > 0 && p < 1 ? p.toFixed(1) : Math.round(p)} %`;
 }
 
+/** Ready replicas; a question mark where that is only what was last known. */
+export function readiness(n, stale) {
+  return stale ? `${n}?` : String(n);
+}
+
 /** A success rate never rounds up to 100: one failure in ten thousand must show. */
 export function successRate(ok, failed) {
   if (ok + failed <= 0) return "–";

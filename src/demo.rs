@@ -18,6 +18,7 @@ mod plane;
 mod script;
 
 use std::{
+    fs::{File, TryLockError},
     net::SocketAddr,
     path::{Path, PathBuf},
     process::ExitCode,
@@ -36,6 +37,8 @@ use self::{fleet::DemoFleet, output::Printer, panorama::Console, plane::Plane, s
 
 /// Longest wait for an orderly end; after it the process ends all the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+/// Locked while a demo runs on a state folder.
+const LOCK: &str = "demo.lock";
 
 pub struct Options {
     pub headless: bool,
@@ -78,6 +81,7 @@ async fn with_state(options: Options) -> anyhow::Result<ExitCode> {
             let folder = folder
                 .canonicalize()
                 .with_context(|| format!("--state {}", folder.display()))?;
+            let _locked = lock(&folder)?;
             start_and_run(&options, &folder, &stop).await
         }
         None => {
@@ -86,6 +90,28 @@ async fn with_state(options: Options) -> anyhow::Result<ExitCode> {
                 .tempdir()
                 .context("making a temporary state folder")?;
             start_and_run(&options, folder.path(), &stop).await
+        }
+    }
+}
+
+/// Takes a state folder for this process alone, until the file is dropped: two demos would write each other's
+/// kubeconfigs.
+fn lock(folder: &Path) -> anyhow::Result<File> {
+    let path = folder.join(LOCK);
+    let file = File::options()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .open(&path)
+        .with_context(|| format!("--state: opening {}", path.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!(
+            "--state {}: another demo runs on this folder; stop it or name another folder",
+            folder.display()
+        ),
+        Err(TryLockError::Error(error)) => {
+            Err(anyhow::Error::new(error).context(format!("--state: locking {}", path.display())))
         }
     }
 }
@@ -147,4 +173,22 @@ async fn start_and_run(
         tracing::warn!("some part did not stop in time");
     }
     result
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_folder_is_held_by_one_demo() {
+        let folder = tempfile::tempdir().unwrap();
+        let held = lock(folder.path()).unwrap();
+        let refused = lock(folder.path()).unwrap_err().to_string();
+        assert!(
+            refused.contains("--state") && refused.contains(&folder.path().display().to_string()),
+            "{refused}"
+        );
+        drop(held);
+        lock(folder.path()).unwrap();
+    }
 }

@@ -30,6 +30,9 @@ const OBSERVERS: [(&str, &str); 5] = [
     ("observer-5", "northamerica-northeast1"),
 ];
 const CONTROLLER: &str = "controller";
+/// Explains the verdicts that follow in the timeline, which are news only to the controller.
+const RESTARTED: &str =
+    "the controller starts again without verdicts: it finds every cluster anew, from Unknown";
 /// The demo ramps a returned cluster by a quarter a TTL, so that a return can be watched.
 const RAMP: Ramp = Ramp {
     step_permille: 250,
@@ -311,6 +314,12 @@ impl ControllerRole {
             return Ok(());
         }
         let mut evidence = self.evidence.lock();
+        // It has an address once it was started before.
+        if evidence.port() != 0 {
+            self.config
+                .timeline
+                .push("controlplane.restarted", None, RESTARTED);
+        }
         let config = ConsumerConfig {
             name: CONTROLLER.to_owned(),
             listen: *evidence,
@@ -378,5 +387,42 @@ pub(super) fn http(url: String) -> Check {
         url,
         host: None,
         expect: StatusRange::default(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_restarted_controller_says_so_before_its_verdicts() {
+        let timeline = Timeline::new(MonoClock::new());
+        let mut identities = Identity::generate_fleet(&[CONTROLLER]).unwrap();
+        let role = ControllerRole {
+            evidence: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
+            identity: identities.remove(CONTROLLER).unwrap(),
+            targets: Vec::new(),
+            profile: Profile::fast(),
+            metrics: ConsumerMetrics::register(&mut Registry::default()),
+            config: ControllerConfig {
+                holder: CONTROLLER.to_owned(),
+                // Nobody listens there: it never leads.
+                kube: kube::Config::new("http://127.0.0.1:1".parse().unwrap()),
+                settings: Settings::default(),
+                rate: Rate::default(),
+                clock: MonoClock::new(),
+                timeline: timeline.clone(),
+                pod_start: Duration::ZERO,
+            },
+            running: Mutex::new(None),
+        };
+        let told = || -> Vec<String> { timeline.since(0).0.into_iter().map(|entry| entry.kind).collect() };
+        role.start().unwrap();
+        assert!(told().is_empty());
+        role.stop();
+        role.start().unwrap();
+        role.start().unwrap();
+        role.stop();
+        assert_eq!(told(), ["controlplane.restarted"]);
     }
 }

@@ -23,14 +23,14 @@ pub(super) struct Demo {
     /// Inject a fault, e.g. `power-off:eu-central-1,us-east1@10s`; counted from when users are served. Repeatable.
     #[arg(long = "fault", value_name = "KIND:CLUSTERS@TIME")]
     faults: Vec<ScheduledFault>,
-    /// Clear all faults at this time, e.g. `@30s`.
-    #[arg(long, value_parser = at, value_name = "@TIME")]
+    /// Clear all faults at this time, e.g. `@30s` or `30s`; counted as for --fault.
+    #[arg(long, value_parser = at, value_name = "[@]TIME")]
     clear: Option<Duration>,
     /// Write the measurements here as JSON (docs/drill-report.md); needs --duration.
     #[arg(long, requires = "duration", value_name = "FILE")]
     report: Option<PathBuf>,
     /// Seed of everything that is drawn; printed and reported, so that a run can be repeated.
-    #[arg(long, value_name = "NUMBER")]
+    #[arg(long, value_parser = seed, allow_negative_numbers = true, value_name = "NUMBER")]
     seed: Option<u64>,
     /// How long both paths of a cluster must be Down before its replicas are evicted.
     #[arg(long, value_parser = duration, default_value = "3s", value_name = "DURATION")]
@@ -147,6 +147,33 @@ fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
 }
 
+/// The `@` of `--fault KIND@TIME` is understood here too.
 fn at(text: &str) -> Result<Duration, String> {
     duration(text.strip_prefix('@').unwrap_or(text))
+}
+
+fn seed(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| format!("not a seed; allowed: 0..={}", u64::MAX))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_is_written_with_or_without_at() {
+        assert_eq!(at("@1m30s"), Ok(Duration::from_secs(90)));
+        assert_eq!(at("30s"), Ok(Duration::from_secs(30)));
+        assert!(at("@").is_err() && at("@@30s").is_err());
+    }
+
+    #[test]
+    fn a_bad_seed_is_told_what_is_allowed() {
+        assert_eq!(seed("18446744073709551615"), Ok(u64::MAX));
+        for bad in ["x", "-1", "18446744073709551616", ""] {
+            let error = seed(bad).unwrap_err();
+            assert!(error.contains("0..=18446744073709551615"), "{bad}: {error}");
+        }
+    }
 }

@@ -6,11 +6,15 @@
 //! The server only reads. Requests that change something come from routers merged in by the caller
 //! (the demo's fault endpoint) and pass the same [`guard`].
 mod console;
+pub mod explain;
 mod guard;
+mod query;
+mod refusal;
 mod router;
 pub mod state;
 mod stream;
 pub mod view;
 
 pub use guard::Guard;
+pub use refusal::Refusal;
 pub use router::{Inquiries, Sources, router};

@@ -1,4 +1,7 @@
-//! `lifeboat explain`: why a name is answered as it is, or why a cluster has its verdicts.
+//! `lifeboat explain`: why a name is answered as it is, a cluster has its verdicts, a binding's replicas are where
+//! they are.
+
+mod binding;
 
 use std::{net::IpAddr, process::ExitCode};
 
@@ -9,7 +12,8 @@ use super::{Format, ServerArgs, Usage, client::encode, output};
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// A global name (a dotted word) or a cluster; or `name`, `cluster` and then which.
+    /// A global name (a dotted word) or a cluster; or `name`, `cluster`, `binding` and then which. A binding is
+    /// written NAMESPACE/NAME, or NAME where only one has it.
     #[arg(required = true, num_args = 1..=2, value_name = "NAME | KIND NAME")]
     subject: Vec<String>,
     /// The client's address, for a name.
@@ -33,6 +37,7 @@ impl Explain {
         let words: Vec<&str> = subject.iter().map(String::as_str).collect();
         let (path, print): (String, fn(&Value)) = match words.as_slice() {
             ["cluster", name] => (format!("/api/explain/cluster/{}", encode(name)), cluster),
+            ["binding", name] => (format!("/api/explain/binding/{}", encode(name)), binding::print),
             // Only a dotted word is a name; the design's other subjects say their kind.
             [name] if !name.contains('.') => (format!("/api/explain/cluster/{}", encode(name)), cluster),
             ["name", name] | [name] => {
@@ -43,7 +48,10 @@ impl Explain {
                 )
             }
             [other, _] => {
-                return Err(Usage(format!("cannot explain a {other:?}; allowed: name, cluster")).into());
+                return Err(Usage(format!(
+                    "cannot explain a {other:?}; allowed: name, cluster, binding"
+                ))
+                .into());
             }
             _ => return Err(Usage("name what to explain".to_owned()).into()),
         };
@@ -145,6 +153,15 @@ fn cluster(explanation: &Value) {
 
 pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {
     value.as_array().into_iter().flatten()
+}
+
+/// Target clusters with their replicas; an object without replicas has only places.
+pub(super) fn targets(targets: &Value) -> String {
+    let each = list(targets).map(|target| match target["replicas"].as_i64() {
+        None | Some(0) => text(&target["name"]),
+        Some(replicas) => format!("{} {replicas}", text(&target["name"])),
+    });
+    each.collect::<Vec<_>>().join(", ")
 }
 
 /// A scalar as a person writes it.

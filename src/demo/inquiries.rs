@@ -5,58 +5,92 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use lifeboat_dns::ExplainError;
+use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::plane::Plane;
-use crate::serve::Inquiries;
+use crate::{
+    controller::Kinds,
+    serve::{
+        Inquiries, Refusal,
+        explain::{self, Known},
+    },
+    store::Index,
+};
 
-/// Holds the parts weakly: an answer in flight must not keep them from stopping.
-pub(super) struct FromPlane(pub(super) Weak<Plane>);
+pub(super) struct FromPlane {
+    /// Weak, because an answer in flight must not keep the parts from stopping.
+    pub(super) plane: Weak<Plane>,
+    pub(super) index: Index,
+    pub(super) kinds: Kinds,
+}
 
 impl FromPlane {
-    fn plane(&self) -> Result<Arc<Plane>, String> {
-        self.0.upgrade().ok_or_else(|| "the demo is stopping".to_owned())
+    fn plane(&self) -> Result<Arc<Plane>, Refusal> {
+        self.plane
+            .upgrade()
+            .ok_or_else(|| Refusal::Unavailable("the demo is stopping".to_owned()))
     }
 }
 
+fn written(answer: impl Serialize) -> Result<Value, Refusal> {
+    serde_json::to_value(answer).map_err(|error| Refusal::Unavailable(format!("writing the answer: {error}")))
+}
+
 impl Inquiries for FromPlane {
-    fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, String> {
+    fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, Refusal> {
         let plane = self.plane()?;
         let mut servers = Vec::new();
         for role in &plane.dns {
             let explanation = role
                 .server
                 .explain(name, kind, client)
-                .map_err(|error| error.to_string())?;
+                .map_err(|error| match error {
+                    ExplainError::Kind(_) => Refusal::Invalid(format!("parameter kind: {error}")),
+                    ExplainError::Name { .. } => Refusal::Invalid(error.to_string()),
+                })?;
             if explanation.zone.is_none() {
                 let zones = role.server.status().zones.join(", ");
-                return Err(format!(
+                return Err(Refusal::Unknown(format!(
                     "name {name:?} is in no zone that is served; zones: {zones}"
-                ));
+                )));
             }
             servers.push(json!({ "server": role.name, "address": role.address, "explanation": explanation }));
         }
         Ok(json!({ "name": name, "type": kind, "client": client, "servers": servers }))
     }
 
-    fn plan_if_lost(&self, clusters: &[String]) -> Result<Value, String> {
+    fn explain_binding(&self, binding: &str) -> Result<Value, Refusal> {
+        let plane = self.plane()?;
+        let status = plane.controller();
+        let known = Known {
+            index: &self.index,
+            kinds: &self.kinds,
+            verdicts: &plane.verdicts(),
+            controller: &status,
+            entries: plane.timeline.since(0).0,
+            if_lost: &|cluster| Some(status.inputs.as_ref()?.if_lost(&[cluster.to_owned()])),
+        };
+        written(explain::binding(known, binding)?)
+    }
+
+    fn plan_if_lost(&self, clusters: &[String]) -> Result<Value, Refusal> {
         let status = self.plane()?.controller();
-        let inputs = status
-            .inputs
-            .as_ref()
-            .ok_or("the controller is not running, so there is no plan")?;
+        let inputs = status.inputs.as_ref().ok_or_else(|| {
+            Refusal::Unavailable("the controller is not running, so there is no plan".to_owned())
+        })?;
         let known: Vec<&str> = inputs
             .clusters
             .iter()
             .map(|cluster| cluster.name.as_str())
             .collect();
         if let Some(unknown) = clusters.iter().find(|cluster| !known.contains(&cluster.as_str())) {
-            return Err(format!(
+            return Err(Refusal::Unknown(format!(
                 "cluster {unknown:?} is not known; known: {}",
                 known.join(", ")
-            ));
+            )));
         }
-        serde_json::to_value(inputs.if_lost(clusters))
-            .map_err(|error| format!("writing the plan as JSON: {error}"))
+        written(inputs.if_lost(clusters))
     }
 }

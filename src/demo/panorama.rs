@@ -65,6 +65,11 @@ impl Console {
         }
         let servers: Vec<&lifeboat_dns::Server> = plane.dns.iter().map(|role| &*role.server).collect();
         lifeboat_dns::register_all(&servers, &mut metrics);
+        let inquiries = FromPlane {
+            plane: Arc::downgrade(plane),
+            index: index.clone(),
+            kinds: kinds.clone(),
+        };
         let maker = Maker {
             index,
             kinds,
@@ -81,7 +86,7 @@ impl Console {
             state: state.clone(),
             document: documents,
             timeline: plane.timeline.clone(),
-            inquiries: Arc::new(FromPlane(Arc::downgrade(plane))),
+            inquiries: Arc::new(inquiries),
             metrics: Arc::new(metrics),
         };
         let app = serve::router(sources, guard, fault::router(faults.clone()));

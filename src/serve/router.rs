@@ -1,5 +1,8 @@
 //! Routes of the console's listener.
 
+#[cfg(test)]
+mod tests;
+
 use std::{
     net::{IpAddr, Ipv4Addr},
     sync::Arc,
@@ -8,26 +11,28 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     Json, Router,
-    extract::{FromRequestParts, Path, Query, State as Extract},
-    http::{HeaderMap, StatusCode, Uri, header, request::Parts},
+    extract::{Path, State as Extract},
+    http::{HeaderMap, StatusCode, Uri, header},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
 };
 use prometheus_client::registry::Registry;
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Guard, console, guard, state::State, stream};
+use super::{Guard, Refusal, console, guard, query::Asked, state::State, stream};
 use crate::timeline::Timeline;
 
 /// Answers questions that need more than the current [`State`].
 pub trait Inquiries: Send + Sync {
     /// How each DNS server would answer `client` now, step by step.
-    fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, String>;
+    fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, Refusal>;
+    /// Why the replicas of `binding`, written `NAMESPACE/NAME` or `NAME`, are where they are.
+    fn explain_binding(&self, binding: &str) -> Result<Value, Refusal>;
     /// The failover plan for the loss of `clusters` now.
-    fn plan_if_lost(&self, clusters: &[String]) -> Result<Value, String>;
+    fn plan_if_lost(&self, clusters: &[String]) -> Result<Value, Refusal>;
 }
 
 /// What the routes read.
@@ -71,6 +76,8 @@ pub fn router(sources: Sources, guard: Guard, extra: Router) -> Router {
         .route("/api/events", get(timeline))
         .route("/api/explain/name/{name}", get(explain_name))
         .route("/api/explain/cluster/{name}", get(explain_cluster))
+        // A wildcard, because NAMESPACE/NAME has a slash.
+        .route("/api/explain/binding/{*name}", get(explain_binding))
         .route("/api/plan", get(plan))
         .route("/api/stream", get(event_stream))
         .route("/metrics", get(metrics))
@@ -85,73 +92,38 @@ fn part(sources: &Sources, pick: impl FnOnce(&State) -> Response) -> Response {
     pick(&sources.state.load())
 }
 
-/// A query string; one that cannot be read is answered as every error is.
-struct Asked<T>(T);
-
-impl<T, S> FromRequestParts<S> for Asked<T>
-where
-    T: DeserializeOwned,
-    S: Send + Sync,
-{
-    type Rejection = Response;
-
-    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
-        match Query::<T>::from_request_parts(parts, state).await {
-            Ok(Query(asked)) => Ok(Self(asked)),
-            Err(error) => Err(refuse(
-                StatusCode::BAD_REQUEST,
-                format!("{}: {}", parts.uri.path(), error.body_text()),
-            )),
-        }
-    }
-}
-
 fn json<T: Serialize>(value: &T) -> Response {
     Json(value).into_response()
-}
-
-fn refuse(status: StatusCode, message: impl Into<String>) -> Response {
-    (status, Json(json!({ "error": message.into() }))).into_response()
-}
-
-#[derive(Deserialize)]
-struct After {
-    #[serde(default)]
-    after: u64,
-}
-
-async fn timeline(Extract(sources): Extract<Sources>, Asked(After { after }): Asked<After>) -> Response {
-    json(&sources.timeline.since(after).0)
-}
-
-#[derive(Deserialize)]
-struct Asker {
-    client: Option<IpAddr>,
-    #[serde(default = "type_a")]
-    kind: String,
 }
 
 /// Who asks, where nobody is named.
 const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
-fn type_a() -> String {
-    "A".to_owned()
+async fn timeline(Extract(sources): Extract<Sources>, asked: Asked) -> Result<Response, Refusal> {
+    asked.only(&["after"])?;
+    let after = asked.one("after", "the id of an entry, 0 or more")?.unwrap_or(0);
+    Ok(json(&sources.timeline.since(after).0))
 }
 
 async fn explain_name(
     Extract(sources): Extract<Sources>,
     Path(name): Path<String>,
-    Asked(Asker { client, kind }): Asked<Asker>,
-) -> Response {
-    let client = client.unwrap_or(LOCALHOST);
-    match sources.inquiries.explain_name(&name, &kind, client) {
-        Ok(explanation) => json(&explanation),
-        Err(message) => refuse(StatusCode::NOT_FOUND, message),
-    }
+    asked: Asked,
+) -> Result<Response, Refusal> {
+    asked.only(&["client", "kind"])?;
+    let client = asked
+        .one("client", "an IPv4 or IPv6 address")?
+        .unwrap_or(LOCALHOST);
+    let kind: Option<String> = asked.one("kind", "a record type")?;
+    let kind = kind.as_deref().unwrap_or("A");
+    Ok(json(&sources.inquiries.explain_name(&name, kind, client)?))
 }
 
 /// The cluster as it stands and the decisions that brought it there.
-async fn explain_cluster(Extract(sources): Extract<Sources>, Path(name): Path<String>) -> Response {
+async fn explain_cluster(
+    Extract(sources): Extract<Sources>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
     let state = sources.state.load();
     let Some(cluster) = state.clusters.iter().find(|cluster| cluster.name == name) else {
         let known: Vec<&str> = state
@@ -160,28 +132,36 @@ async fn explain_cluster(Extract(sources): Extract<Sources>, Path(name): Path<St
             .map(|cluster| cluster.name.as_str())
             .collect();
         let message = format!("cluster {name:?} is not known; known: {}", known.join(", "));
-        return refuse(StatusCode::NOT_FOUND, message);
+        return Err(Refusal::Unknown(message));
     };
     let (entries, _) = sources.timeline.since(0);
     let history: Vec<_> = entries
         .into_iter()
         .filter(|entry| entry.cluster.as_deref() == Some(&name))
         .collect();
-    json(&json!({ "cluster": cluster, "history": history }))
+    Ok(json(&json!({ "cluster": cluster, "history": history })))
 }
 
-#[derive(Deserialize)]
-struct IfLost {
-    #[serde(rename = "ifLost")]
-    if_lost: String,
+async fn explain_binding(
+    Extract(sources): Extract<Sources>,
+    Path(name): Path<String>,
+) -> Result<Response, Refusal> {
+    Ok(json(&sources.inquiries.explain_binding(&name)?))
 }
 
-async fn plan(Extract(sources): Extract<Sources>, Asked(IfLost { if_lost }): Asked<IfLost>) -> Response {
-    let clusters: Vec<String> = if_lost.split(',').map(str::to_owned).collect();
-    match sources.inquiries.plan_if_lost(&clusters) {
-        Ok(plan) => json(&plan),
-        Err(message) => refuse(StatusCode::NOT_FOUND, message),
+async fn plan(Extract(sources): Extract<Sources>, asked: Asked) -> Result<Response, Refusal> {
+    asked.only(&["ifLost"])?;
+    let clusters: Vec<String> = asked
+        .all("ifLost")
+        .flat_map(|list| list.split(','))
+        .map(str::to_owned)
+        .collect();
+    if clusters.is_empty() || clusters.iter().any(String::is_empty) {
+        return Err(Refusal::Invalid(
+            "parameter ifLost: allowed: names of clusters, separated by commas".to_owned(),
+        ));
     }
+    Ok(json(&sources.inquiries.plan_if_lost(&clusters)?))
 }
 
 async fn event_stream(Extract(sources): Extract<Sources>, headers: HeaderMap) -> Response {
@@ -199,10 +179,10 @@ async fn metrics(Extract(sources): Extract<Sources>) -> Response {
             let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
             ([(header::CONTENT_TYPE, kind)], text).into_response()
         }
-        Err(error) => refuse(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            format!("encoding metrics: {error}"),
-        ),
+        Err(error) => {
+            let message = json!({ "error": format!("encoding metrics: {error}") });
+            (StatusCode::INTERNAL_SERVER_ERROR, Json(message)).into_response()
+        }
     }
 }
 
@@ -215,6 +195,6 @@ async fn console_file(uri: Uri) -> Response {
             ];
             (headers, bytes).into_response()
         }
-        None => refuse(StatusCode::NOT_FOUND, format!("nothing at {}", uri.path())),
+        None => Refusal::Unknown(format!("nothing at {}", uri.path())).into_response(),
     }
 }

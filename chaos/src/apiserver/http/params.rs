@@ -40,7 +40,10 @@ impl Params {
         let Some(text) = self.text(key) else {
             return Ok(None);
         };
-        let wrong = |_| ApiError::bad_request(format!("{key}: Invalid value: {text:?}: must be a number"));
+        let wrong = |_| {
+            let message = format!("{key}: Invalid value: {text:?}: must be a whole number, 0 or more");
+            ApiError::bad_request(message)
+        };
         text.parse().map(Some).map_err(wrong)
     }
 

@@ -26,7 +26,7 @@ struct Cli {
         long,
         global = true,
         env = "LIFEBOAT_LOG",
-        default_value = "warn",
+        default_value = "warn,kube_client=off",
         value_name = "FILTER"
     )]
     log: String,
@@ -43,7 +43,7 @@ enum Command {
     Fault(fault::Fault),
     /// List clusters, names, bindings, DNS servers, observers or events.
     Get(get::Get),
-    /// Tell why: a name's answers, or a cluster's verdicts.
+    /// Tell why: a name's answers, a cluster's verdicts, or where a binding's replicas run.
     Explain(explain::Explain),
     /// Show what would move if clusters were lost now.
     Plan(plan::Plan),
@@ -113,11 +113,8 @@ pub fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) => {
             output::error(&whole(&error));
-            ExitCode::from(
-                error
-                    .downcast_ref::<ClientError>()
-                    .map_or(1, ClientError::exit_code),
-            )
+            let client = error.downcast_ref::<ClientError>().map(ClientError::exit_code);
+            ExitCode::from(client.unwrap_or(if error.is::<Usage>() { 2 } else { 1 }))
         }
     }
 }

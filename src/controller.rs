@@ -13,6 +13,7 @@ mod conditions;
 mod failover;
 mod kinds;
 mod leadership;
+mod policies;
 mod propagation;
 pub(crate) mod reader;
 mod status;
@@ -33,7 +34,7 @@ pub use self::{
     status::{Inputs, Status},
 };
 use crate::{
-    failover::{Settings, budget::Rate},
+    failover::Settings,
     store::{self, Index, Watches, Writer},
     timeline::Timeline,
 };
@@ -47,7 +48,6 @@ pub struct ControllerConfig {
     pub holder: String,
     pub kube: kube::Config,
     pub settings: Settings,
-    pub rate: Rate,
     pub clock: MonoClock,
     pub timeline: Timeline,
     /// How long a pod takes to become ready, for estimates in standing plans.
@@ -185,7 +185,7 @@ async fn lead(
         client.clone(),
         &kinds.failover_epoch,
         &config.holder,
-        config.rate,
+        config.settings.rate,
         config.clock.now(),
     )
     .await?;

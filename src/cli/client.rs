@@ -30,6 +30,8 @@ pub(super) enum ClientError {
     Timeout { server: Uri },
     #[error("{message}")]
     Refused { status: StatusCode, message: String },
+    #[error("nothing is named {name:?}; known: {known}")]
+    NoSuch { name: String, known: String },
     #[error("{server} answered something that is not JSON: {source}")]
     NotJson { server: Uri, source: serde_json::Error },
 }
@@ -39,7 +41,7 @@ impl ClientError {
         match self {
             Self::Server(_) => 2,
             Self::Unreachable { .. } | Self::Timeout { .. } | Self::NotJson { .. } => 3,
-            Self::Refused { .. } => 4,
+            Self::Refused { .. } | Self::NoSuch { .. } => 4,
         }
     }
 }

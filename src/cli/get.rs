@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::{Args, ValueEnum};
 use serde_json::Value;
 
-use super::{Format, ServerArgs, output};
+use super::{Format, ServerArgs, client::ClientError, output};
 use crate::serve::state::{Binding, Cluster, DnsServer, Name, Observer, PathState};
 
 /// What the mark behind a number of ready replicas means.
@@ -54,11 +54,10 @@ impl Get {
                 .filter_map(|i| i[field].as_str().map(str::to_owned))
                 .collect();
             items.retain(|item| item[field].as_str() == Some(name));
-            anyhow::ensure!(
-                !items.is_empty(),
-                "{path}: nothing is named {name:?}; known: {}",
-                known.join(", ")
-            );
+            if items.is_empty() {
+                let (name, known) = (name.clone(), known.join(", "));
+                return Err(ClientError::NoSuch { name, known }.into());
+            }
         }
         if server.output == Format::Json {
             output::json(&list);

@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use lifeboat_health::Verdict;
 
 use super::{
-    Context, Leadership, LeadershipError, conditions,
+    Context, Leadership, LeadershipError, conditions, policies,
     propagation::wall,
     reader,
     status::{Inputs, Status},
@@ -51,6 +51,7 @@ pub(super) async fn run(
             bindings,
             settings,
         } = pictures.current(context, defaults);
+        let budget = leadership.tokens(settings.rate, now);
         let inputs = Arc::new(Inputs {
             now,
             wall: wall(),
@@ -58,7 +59,7 @@ pub(super) async fn run(
             clusters,
             bindings,
             settings,
-            budget: leadership.tokens(now),
+            budget,
             epoch: leadership.epoch,
             pod_start,
         });
@@ -67,6 +68,8 @@ pub(super) async fn run(
         let reports = conditions::writes(&context.index, kinds, &inputs.health, links.refused(), &stamp);
         context.writer.all(reports).await;
         let plan = failover::plan(&mut state, &inputs.world());
+        let reports = policies::reports(&context.index, kinds, &inputs.clusters, plan.freeze, &stamp);
+        context.writer.all(reports).await;
         told.tell(context, &plan, &inputs.bindings);
         if !plan.changes_nothing()
             && let Err(error) = carry_out(context, &mut leadership, &plan).await
@@ -127,10 +130,11 @@ impl Pictures {
             return picture.clone();
         }
         let (index, kinds) = (&context.index, &context.kinds);
+        let clusters = schedule::reconcile::cluster_views(index, kinds);
         let picture = Picture {
-            clusters: Arc::new(schedule::reconcile::cluster_views(index, kinds)),
             bindings: Arc::new(reader::bindings(index, kinds, &fresh)),
-            settings: Arc::new(reader::settings(index, kinds, defaults)),
+            settings: Arc::new(policies::settings(index, kinds, &clusters, defaults)),
+            clusters: Arc::new(clusters),
         };
         self.last = Some((version, fresh, picture.clone()));
         picture

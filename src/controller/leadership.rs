@@ -11,7 +11,7 @@ use lifeboat_health::MonoTime;
 use serde_json::{Value, json};
 
 use crate::{
-    failover::budget::{Bucket, Rate, Stored},
+    failover::budget::{Bucket, Rate, Stored, Tokens},
     store::{self, Kind, annotation},
 };
 
@@ -89,8 +89,9 @@ impl Leadership {
         Ok(leadership)
     }
 
-    /// Evictions that may be started now.
-    pub(super) fn tokens(&mut self, now: MonoTime) -> crate::failover::budget::Tokens {
+    /// Evictions that may be started now, at that rate from now on.
+    pub(super) fn tokens(&mut self, rate: Rate, now: MonoTime) -> Tokens {
+        self.bucket.set_rate(rate, now);
         self.bucket.tokens(now)
     }
 

@@ -10,9 +10,9 @@ use serde_json::Value;
 
 use super::Kinds;
 use crate::{
-    api::{FailoverPolicy, ResourceBinding, TargetCluster, TrafficPolicy, view},
+    api::{ResourceBinding, TargetCluster, TrafficPolicy, view},
     failover::{
-        BindingId, BindingView, ClusterHealth, Movement, Phase, Settings, TaskView,
+        BindingId, BindingView, ClusterHealth, Movement, Phase, TaskView,
         executor::{HOME, MOVEMENT},
     },
     interpret,
@@ -167,39 +167,4 @@ pub(crate) fn movement(binding: &Value) -> Option<Movement> {
         phase,
         target: serde_json::from_value(stored["target"].clone()).ok()?,
     })
-}
-
-/// The defaults, overlaid by the FailoverPolicy objects in order of their names.
-pub(super) fn settings(index: &Index, kinds: &Kinds, defaults: &Settings) -> Settings {
-    let mut settings = defaults.clone();
-    for object in index.list(&kinds.failover_policy) {
-        match view::<FailoverPolicy>(&object) {
-            Ok(policy) => overlay(&mut settings, &policy),
-            Err(error) => tracing::warn!(error = %error, "unreadable failover policy left out"),
-        }
-    }
-    settings
-}
-
-/// What one policy says of the clusters it is for; of all of them where it names none.
-fn overlay(settings: &mut Settings, policy: &FailoverPolicy) {
-    let spec = &policy.spec;
-    let named = spec
-        .clusters
-        .as_ref()
-        .map(|affinity| affinity.cluster_names.as_slice())
-        .unwrap_or_default();
-    if spec.clusters.is_some() {
-        for cluster in named {
-            settings.hold_by_cluster.insert(cluster.clone(), spec.hold());
-        }
-        return;
-    }
-    if spec.hold.is_some() {
-        settings.hold = spec.hold();
-    }
-    settings.failback.enabled = spec.failback.enabled;
-    if spec.failback.settle.is_some() {
-        settings.failback.settle = spec.settle();
-    }
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::{Options, feeder::Feeder, fleet::DemoFleet};
 use crate::{
     controller::{Controller, ControllerConfig, Status},
-    failover::{Settings, budget::Rate, world::Failback},
+    failover::{Settings, world::Failback},
     timeline::Timeline,
 };
 
@@ -110,7 +110,6 @@ impl Plane {
                 holder: CONTROLLER.to_owned(),
                 kube: fleet.kube()?,
                 settings: settings(options),
-                rate: Rate::default(),
                 clock,
                 timeline: timeline.clone(),
                 pod_start: options.pod_start,
@@ -409,7 +408,6 @@ mod tests {
                 // Nobody listens there: it never leads.
                 kube: kube::Config::new("http://127.0.0.1:1".parse().unwrap()),
                 settings: Settings::default(),
-                rate: Rate::default(),
                 clock: MonoClock::new(),
                 timeline: timeline.clone(),
                 pod_start: Duration::ZERO,

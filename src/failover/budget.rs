@@ -65,6 +65,13 @@ impl Bucket {
         }
     }
 
+    /// What was gained so far was gained at the old rate.
+    pub fn set_rate(&mut self, rate: Rate, now: MonoTime) {
+        self.tokens(now);
+        self.rate = rate;
+        self.milli_tokens = self.milli_tokens.min(u64::from(rate.burst) * 1000);
+    }
+
     /// Fills up for the time gone by and says what may be spent.
     pub fn tokens(&mut self, now: MonoTime) -> Tokens {
         let elapsed_ms = now.saturating_since(self.filled_at).as_millis();

@@ -9,7 +9,7 @@ use std::{
 use lifeboat_health::{MonoTime, Quadrant, Verdict, action};
 use serde::{Deserialize, Serialize};
 
-use super::budget::Tokens;
+use super::budget::{Rate, Tokens};
 use crate::{
     api::{policy::Placement, work::TargetCluster},
     schedule::{ClusterView, Resources},
@@ -192,6 +192,8 @@ pub struct Settings {
     /// How long both paths are Down before replicas are evicted.
     pub hold: Duration,
     pub hold_by_cluster: BTreeMap<String, Duration>,
+    /// How fast replicas may be evicted, over the whole fleet.
+    pub rate: Rate,
     /// FREEZE above this share of clusters that look down, in percent, with three clusters or more.
     pub freeze_above_percent: u32,
     /// FREEZE ends when the share was not above the limit for this long.
@@ -205,6 +207,7 @@ impl Default for Settings {
         Self {
             hold: Duration::from_secs(30),
             hold_by_cluster: BTreeMap::new(),
+            rate: Rate::default(),
             freeze_above_percent: 55,
             freeze_calm: Duration::from_secs(60),
             failback: Failback::default(),

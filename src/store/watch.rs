@@ -64,7 +64,10 @@ impl Watches {
             kind.clone(),
             self.label_selector.clone(),
         );
-        running.insert(kind.clone(), AbortOnDropHandle::new(tokio::spawn(task.in_current_span())));
+        running.insert(
+            kind.clone(),
+            AbortOnDropHandle::new(tokio::spawn(task.in_current_span())),
+        );
     }
 
     /// Watches exactly `kinds` from now on.

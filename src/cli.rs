@@ -114,7 +114,7 @@ pub fn main() -> ExitCode {
         Err(error) => {
             output::error(&whole(&error));
             let client = error.downcast_ref::<ClientError>().map(ClientError::exit_code);
-            ExitCode::from(client.unwrap_or(if error.is::<Usage>() { 2 } else { 1 }))
+            ExitCode::from(client.unwrap_or_else(|| if error.is::<Usage>() { 2 } else { 1 }))
         }
     }
 }

@@ -14,13 +14,13 @@ use lifeboat_chaos::{
     fault::Gate,
     member::{Fleet, FleetOptions, MemberCluster, SHOWCASE},
 };
-use lifeboat_health::{Family, Path as ProbePath, Target};
 use serde_json::{Value, json};
 
 use super::{Options, plane::http};
 use crate::{
     api,
     controller::Kinds,
+    observe::targets::TRAFFIC_CHECK,
     steer::compile::input::INGRESS_ADDRESSES,
     store::{self, Index, Key, Kind, Op, Watches, Write, Writer},
 };
@@ -140,26 +140,6 @@ impl DemoFleet {
         Ok(Config::new(url.parse().context("the control plane's address")?))
     }
 
-    /// What observers probe and consumers decide about: both paths of each member.
-    pub(super) fn targets(&self) -> Vec<Target> {
-        let member = |member: &MemberCluster| {
-            let target = |path: ProbePath, url: String| Target {
-                cluster: member.name().to_owned(),
-                path,
-                family: Family::V4,
-                check: http(url),
-            };
-            [
-                target(
-                    ProbePath::Traffic,
-                    format!("http://{}/healthz", member.vip_addr()),
-                ),
-                target(ProbePath::Control, format!("http://{}/readyz", member.api_addr())),
-            ]
-        };
-        self.members.members().iter().flat_map(member).collect()
-    }
-
     /// Puts the custom resources, the clusters and the zone into the control plane.
     pub(super) async fn join(&self) -> anyhow::Result<()> {
         let client = store::connect(self.kube()?)?;
@@ -264,7 +244,10 @@ fn cluster(member: &MemberCluster) -> Value {
         "metadata": {
             "name": config.name,
             "labels": { "provider": config.provider, "region": config.region },
-            "annotations": { INGRESS_ADDRESSES: member.vip_addr().ip().to_string() },
+            "annotations": {
+                INGRESS_ADDRESSES: member.vip_addr().ip().to_string(),
+                TRAFFIC_CHECK: json!(http(format!("http://{}/healthz", member.vip_addr()))).to_string(),
+            },
         },
         "spec": {
             "syncMode": "Push",

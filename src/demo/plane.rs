@@ -7,8 +7,9 @@ use axum::{Router, routing::get};
 use lifeboat_chaos::fault::ControllerSwitch;
 use lifeboat_dns::{Ramp, Server, ServerConfig};
 use lifeboat_health::{
-    Check, Consumer, ConsumerConfig, ConsumerMetrics, FleetView, Identity, MonoClock, MonoTime, Observer,
-    ObserverConfig, ObserverMetrics, Profile, StatusRange, Target, Transition, VerdictSink,
+    Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, MonoClock,
+    MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, StatusRange, Target, Transition,
+    VerdictSink,
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -69,7 +70,6 @@ impl Plane {
         let observer_metrics = ObserverMetrics::register(metrics);
         let clock = MonoClock::new();
         let timeline = Timeline::new(clock);
-        let targets = fleet.targets();
         let profile = Profile::fast();
         let dns_names: Vec<String> = (1..=options.dns.len()).map(|n| format!("dns-{n}")).collect();
         let names: Vec<&str> = OBSERVERS
@@ -93,7 +93,6 @@ impl Plane {
                 folder,
                 fleet,
                 identity(name)?,
-                &targets,
                 &profile,
                 &consumer_metrics,
                 &timeline,
@@ -103,7 +102,7 @@ impl Plane {
         let controller = Arc::new(ControllerRole {
             evidence: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
             identity: identity(CONTROLLER)?,
-            targets: targets.clone(),
+            targets: Mutex::default(),
             profile: profile.clone(),
             metrics: consumer_metrics,
             config: ControllerConfig {
@@ -125,7 +124,7 @@ impl Plane {
             let config = ObserverConfig {
                 name: name.to_owned(),
                 region: region.to_owned(),
-                targets: targets.clone(),
+                targets: Vec::new(),
                 anchors: checks.clone(),
                 consumers: consumers.clone(),
                 tls: identity(name)?,
@@ -142,6 +141,27 @@ impl Plane {
             observers,
             anchors,
         })
+    }
+
+    /// Everybody probes, and decides about, these targets from now on.
+    pub(super) fn adopt(&self, targets: &[Target]) {
+        let told = |result: Result<(), ConsumerError>| {
+            if let Err(error) = result {
+                tracing::error!(error = %error, "targets refused");
+            }
+        };
+        for role in &self.dns {
+            told(role.consumer.set_targets(targets.to_vec()));
+        }
+        *self.controller.targets.lock() = targets.to_vec();
+        if let Some(running) = self.controller.running.lock().as_ref() {
+            told(running.consumer.set_targets(targets.to_vec()));
+        }
+        for observer in &self.observers {
+            if let Err(error) = observer.set_targets(targets.to_vec()) {
+                tracing::error!(error = %error, "targets refused");
+            }
+        }
     }
 
     pub(super) fn controller_switch(&self) -> Arc<dyn ControllerSwitch> {
@@ -232,7 +252,6 @@ impl DnsRole {
         folder: &Path,
         fleet: &DemoFleet,
         tls: Identity,
-        targets: &[Target],
         profile: &Profile,
         metrics: &ConsumerMetrics,
         timeline: &Timeline,
@@ -250,7 +269,7 @@ impl DnsRole {
             name: name.to_owned(),
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls,
-            targets: targets.to_vec(),
+            targets: Vec::new(),
             profile: profile.clone(),
             metrics: metrics.clone(),
         };
@@ -294,7 +313,8 @@ struct ControllerRole {
     /// Where its verdict loop listens; the same after every start, because observers know it.
     evidence: Mutex<SocketAddr>,
     identity: Identity,
-    targets: Vec<Target>,
+    /// As they were last set; a restart begins with them.
+    targets: Mutex<Vec<Target>>,
     profile: Profile,
     metrics: ConsumerMetrics,
     config: ControllerConfig,
@@ -323,7 +343,7 @@ impl ControllerRole {
             name: CONTROLLER.to_owned(),
             listen: *evidence,
             tls: self.identity.clone(),
-            targets: self.targets.clone(),
+            targets: self.targets.lock().clone(),
             profile: self.profile.clone(),
             metrics: self.metrics.clone(),
         };
@@ -400,7 +420,7 @@ mod tests {
         let role = ControllerRole {
             evidence: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
             identity: identities.remove(CONTROLLER).unwrap(),
-            targets: Vec::new(),
+            targets: Mutex::default(),
             profile: Profile::fast(),
             metrics: ConsumerMetrics::register(&mut Registry::default()),
             config: ControllerConfig {

@@ -1,0 +1,214 @@
+//! From Cluster objects to probe targets. Pure.
+
+use std::{net::IpAddr, sync::Arc};
+
+use lifeboat_health::{Check, Family, Path, StatusRange, Target, check_targets};
+use serde_json::Value;
+
+use crate::{
+    steer::compile::input::INGRESS_ADDRESSES,
+    store::{annotation, name},
+};
+
+/// Annotation on a Cluster: how its ingress is probed, as a check in JSON or YAML, or a list of them, one an
+/// address family. Without it: a TCP handshake with port 443 of the first ingress address of each family.
+pub const TRAFFIC_CHECK: &str = "lifeboat.dev/traffic-check";
+/// The same for its API server. Without it: `GET /readyz` of `spec.apiEndpoint` where that is plain HTTP, a TCP
+/// handshake where it is HTTPS at an address.
+pub const CONTROL_CHECK: &str = "lifeboat.dev/control-check";
+
+/// HTTPS, where an ingress is reached.
+const INGRESS_PORT: u16 = 443;
+
+/// The targets of all clusters, and what is wrong with those that have none, by cluster.
+#[derive(Debug, Default, PartialEq)]
+pub struct Targets {
+    pub targets: Vec<Target>,
+    pub problems: Vec<(String, String)>,
+}
+
+/// One cluster's mistake costs the others nothing.
+pub fn targets(clusters: &[Arc<Value>]) -> Targets {
+    let mut found = Targets::default();
+    for cluster in clusters {
+        for path in [Path::Traffic, Path::Control] {
+            match checks(cluster, path).and_then(|checks| valid(cluster, path, checks)) {
+                Ok(targets) => found.targets.extend(targets),
+                Err(problem) => found.problems.push((name(cluster).to_owned(), problem)),
+            }
+        }
+    }
+    found
+}
+
+fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>, String> {
+    let targets: Vec<Target> = checks
+        .into_iter()
+        .map(|check| Target {
+            cluster: name(cluster).to_owned(),
+            path,
+            // A host name is resolved to addresses of one family.
+            family: check.family().unwrap_or(Family::V4),
+            check,
+        })
+        .collect();
+    check_targets(&targets).map_err(|error| error.to_string())?;
+    Ok(targets)
+}
+
+fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, String> {
+    let key = match path {
+        Path::Traffic => TRAFFIC_CHECK,
+        Path::Control => CONTROL_CHECK,
+    };
+    if let Some(text) = annotation(cluster, key) {
+        return parse(text).map_err(|problem| format!("metadata.annotations[{key}]: {problem}"));
+    }
+    match path {
+        Path::Traffic => ingress(cluster),
+        Path::Control => api_server(cluster),
+    }
+}
+
+fn parse(text: &str) -> Result<Vec<Check>, String> {
+    let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let one = |value: Value| serde_json::from_value::<Check>(value).map_err(|error| error.to_string());
+    match value {
+        Value::Array(list) => list.into_iter().map(one).collect(),
+        value => Ok(vec![one(value)?]),
+    }
+}
+
+fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
+    let addresses: Vec<IpAddr> = annotation(cluster, INGRESS_ADDRESSES)
+        .unwrap_or_default()
+        .split(',')
+        .filter_map(|address| address.trim().parse().ok())
+        .collect();
+    let first = |family| addresses.iter().find(|address| Family::of(**address) == family);
+    let checks: Vec<Check> = [Family::V4, Family::V6]
+        .into_iter()
+        .filter_map(first)
+        .map(|address| Check::Tcp {
+            address: (*address, INGRESS_PORT).into(),
+        })
+        .collect();
+    if checks.is_empty() {
+        return Err(format!(
+            "the traffic path has nothing to probe: metadata.annotations[{INGRESS_ADDRESSES}] names no address, and \
+             [{TRAFFIC_CHECK}] is not set"
+        ));
+    }
+    Ok(checks)
+}
+
+fn api_server(cluster: &Value) -> Result<Vec<Check>, String> {
+    let endpoint = cluster
+        .pointer("/spec/apiEndpoint")
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .trim_end_matches('/');
+    let problem = |what: &str| {
+        format!(
+            "the control path has nothing to probe: spec.apiEndpoint {endpoint:?} {what}, and metadata.annotations[{CONTROL_CHECK}] is not set"
+        )
+    };
+    if endpoint.starts_with("http://") {
+        return Ok(vec![Check::Http {
+            url: format!("{endpoint}/readyz"),
+            host: None,
+            expect: StatusRange::default(),
+        }]);
+    }
+    let authority = endpoint
+        .strip_prefix("https://")
+        .ok_or_else(|| problem("is not a URL"))?;
+    let authority = authority.split('/').next().unwrap_or(authority);
+    let address = authority
+        .parse()
+        .or_else(|_| format!("{authority}:443").parse())
+        .map_err(|_| problem("has a host name"))?;
+    Ok(vec![Check::Tcp { address }])
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn cluster(annotations: &Value, endpoint: &str) -> Arc<Value> {
+        Arc::new(json!({
+            "metadata": { "name": "a", "annotations": annotations }, "spec": { "apiEndpoint": endpoint },
+        }))
+    }
+
+    fn described(found: &Targets) -> Vec<String> {
+        let describe = |target: &Target| {
+            let Target {
+                path, family, check, ..
+            } = target;
+            format!("{path} {family} {}", serde_json::to_string(check).unwrap())
+        };
+        found.targets.iter().map(describe).collect()
+    }
+
+    #[test]
+    fn without_annotations_the_ingress_and_the_api_server_are_probed() {
+        let addresses = json!({ INGRESS_ADDRESSES: "192.0.2.1, 192.0.2.2,2001:db8::1" });
+        let found = targets(&[cluster(&addresses, "http://192.0.2.9:6443/")]);
+        assert_eq!(found.problems, Vec::new());
+        assert_eq!(
+            described(&found),
+            [
+                r#"traffic ipv4 {"kind":"tcp","address":"192.0.2.1:443"}"#,
+                r#"traffic ipv6 {"kind":"tcp","address":"[2001:db8::1]:443"}"#,
+                r#"control ipv4 {"kind":"http","url":"http://192.0.2.9:6443/readyz","expect":"200-399"}"#,
+            ]
+        );
+        let found = targets(&[cluster(&addresses, "https://[2001:db8::9]:6443")]);
+        assert_eq!(
+            described(&found)[2],
+            r#"control ipv6 {"kind":"tcp","address":"[2001:db8::9]:6443"}"#
+        );
+    }
+
+    #[test]
+    fn annotations_say_how() {
+        let check = r#"{"kind": "http", "url": "http://192.0.2.1:8000/healthz", "expect": "200"}"#;
+        let found = targets(&[cluster(
+            &json!({ TRAFFIC_CHECK: check, CONTROL_CHECK: "[{kind: tcp, address: '192.0.2.9:6443'}]" }),
+            "",
+        )]);
+        assert_eq!(found.problems, Vec::new());
+        assert_eq!(
+            described(&found),
+            [
+                r#"traffic ipv4 {"kind":"http","url":"http://192.0.2.1:8000/healthz","expect":"200"}"#,
+                r#"control ipv4 {"kind":"tcp","address":"192.0.2.9:6443"}"#,
+            ]
+        );
+    }
+
+    #[test]
+    fn a_mistake_is_told_and_costs_no_other_target() {
+        let wrong = json!({ TRAFFIC_CHECK: r#"{"kind": "pigeon"}"# });
+        let good = cluster(
+            &json!({ INGRESS_ADDRESSES: "192.0.2.1" }),
+            "http://192.0.2.9:6443",
+        );
+        let found = targets(&[cluster(&wrong, "https://api.example"), good]);
+        assert_eq!(found.targets.len(), 2);
+        let [(_, traffic), (_, control)] = &found.problems[..] else {
+            panic!("{:?}", found.problems);
+        };
+        assert!(
+            traffic.contains(TRAFFIC_CHECK) && traffic.contains("pigeon") && traffic.contains("http"),
+            "{traffic}"
+        );
+        assert!(
+            control.contains("api.example") && control.contains(CONTROL_CHECK),
+            "{control}"
+        );
+    }
+}

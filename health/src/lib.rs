@@ -19,6 +19,7 @@ pub mod probe;
 mod profile;
 mod quadrant;
 mod quorum;
+pub mod recording;
 mod schedule;
 mod selfcheck;
 mod table;
@@ -53,7 +54,7 @@ pub use transit::Transit;
 #[cfg(feature = "transport")]
 pub use transport::{
     ALPN, CONSUMER_NAME, Consumer, ConsumerConfig, ConsumerError, Identity, IdentityError, Observer,
-    ObserverConfig, ObserverError, TlsError,
+    ObserverConfig, ObserverError, PemError, TlsError,
 };
 pub use verdict::{Transition, Verdict, Witness};
 pub use view::{Cell, CellKey, FleetView, ObserverView, VerdictSink, Votes};

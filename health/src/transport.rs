@@ -14,7 +14,7 @@ mod tls;
 mod window;
 
 pub use consumer::{Consumer, ConsumerConfig, ConsumerError};
-pub use identity::{Identity, IdentityError};
+pub use identity::{Identity, IdentityError, PemError};
 pub use observer::{Observer, ObserverConfig, ObserverError};
 pub use tls::TlsError;
 

@@ -129,6 +129,7 @@ async fn a_server_that_stops_is_down_and_recovers() {
         listen: ([127, 0, 0, 1], 0).into(),
         tls: fleet["dns-1"].clone(),
         targets: targets.clone(),
+        observers: None,
         profile: profile(),
         metrics: ConsumerMetrics::default(),
     };

@@ -270,6 +270,7 @@ impl DnsRole {
             listen: SocketAddr::from(([127, 0, 0, 1], 0)),
             tls,
             targets: Vec::new(),
+            observers: None,
             profile: profile.clone(),
             metrics: metrics.clone(),
         };
@@ -344,6 +345,7 @@ impl ControllerRole {
             listen: *evidence,
             tls: self.identity.clone(),
             targets: self.targets.lock().clone(),
+            observers: None,
             profile: self.profile.clone(),
             metrics: self.metrics.clone(),
         };

@@ -3,12 +3,16 @@
 mod hearing;
 mod inside;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use parking_lot::Mutex;
+use quinn::ServerConfig;
+use tokio::sync::{broadcast, watch};
 
 use super::thread::OwnThread;
 use super::{Identity, TlsError, tls};
@@ -17,6 +21,7 @@ use crate::metrics::ConsumerMetrics;
 use crate::profile::{Profile, ProfileError};
 use crate::quorum::Quorum;
 use crate::target::{Target, TargetError, check_targets};
+use crate::time::MonoTime;
 use crate::view::{FleetView, VerdictSink};
 
 use hearing::Counters;
@@ -30,6 +35,8 @@ pub struct ConsumerConfig {
     pub listen: SocketAddr,
     pub tls: Identity,
     pub targets: Vec<Target>,
+    /// Names of the observers whose evidence counts; every holder of a certificate of the fleet where `None`.
+    pub observers: Option<BTreeSet<String>>,
     pub profile: Profile,
     /// `ConsumerMetrics::default()` where nobody looks.
     pub metrics: ConsumerMetrics,
@@ -60,8 +67,18 @@ pub struct Consumer {
     local_addr: SocketAddr,
     view: Arc<ArcSwap<FleetView>>,
     quorum: Arc<Mutex<Quorum>>,
+    profile: Profile,
+    observers: Arc<ArcSwap<Option<BTreeSet<String>>>>,
+    identity: watch::Sender<ServerConfig>,
+    tap: Tap,
     _thread: OwnThread,
 }
+
+/// Datagrams as they arrive from observers whose name is theirs, for recordings.
+pub(super) type Tap = broadcast::Sender<(MonoTime, Bytes)>;
+
+/// Datagrams a recording may fall behind before it loses some.
+const TAP_DATAGRAMS: usize = 4_096;
 
 impl Consumer {
     /// # Errors
@@ -72,6 +89,7 @@ impl Consumer {
             listen,
             tls,
             targets,
+            observers,
             profile,
             metrics,
         } = config;
@@ -96,7 +114,10 @@ impl Consumer {
         let local_addr = socket.local_addr().map_err(wrong)?;
 
         let clock = MonoClock::new();
-        let quorum = Quorum::new(targets, profile);
+        let quorum = Quorum::new(targets, profile.clone());
+        let observers = Arc::new(ArcSwap::from_pointee(observers));
+        let (identity, server) = watch::channel(server);
+        let (tap, _) = broadcast::channel(TAP_DATAGRAMS);
         let view = Arc::new(ArcSwap::from_pointee(quorum.view(clock.now())));
         let quorum = Arc::new(Mutex::new(quorum));
         let inside = Inside {
@@ -106,6 +127,8 @@ impl Consumer {
             metrics,
             quorum: Arc::clone(&quorum),
             view: Arc::clone(&view),
+            observers: Arc::clone(&observers),
+            tap: tap.clone(),
         };
         let thread = OwnThread::spawn(&format!("verdict-{name}"), move |stop| {
             inside.run(server, socket, sink, stop)
@@ -119,6 +142,10 @@ impl Consumer {
             local_addr,
             view,
             quorum,
+            profile,
+            observers,
+            identity,
+            tap,
             _thread: thread,
         })
     }
@@ -143,6 +170,31 @@ impl Consumer {
         })?;
         self.quorum.lock().set_targets(targets);
         Ok(())
+    }
+
+    /// Count only the evidence of these observers from now on; of all that have a certificate where `None`.
+    pub fn set_observers(&self, observers: Option<BTreeSet<String>>) {
+        self.observers.store(Arc::new(observers));
+    }
+
+    /// Show another certificate, and ask for descent from other roots, on connections made from now on. Those
+    /// that stand go on.
+    ///
+    /// # Errors
+    /// The identity cannot be used; then nothing is changed.
+    pub fn set_identity(&self, identity: &Identity) -> Result<(), ConsumerError> {
+        let server = tls::server(identity, &self.profile).map_err(|source| ConsumerError::Tls {
+            name: self.name.clone(),
+            source,
+        })?;
+        self.identity.send_replace(server);
+        Ok(())
+    }
+
+    /// The datagrams that arrive from now on, with the consumer's time of their arrival. Who falls more than
+    /// a few thousand behind loses the oldest, and is told.
+    pub fn tap(&self) -> broadcast::Receiver<(MonoTime, Bytes)> {
+        self.tap.subscribe()
     }
 
     /// Close and join, within two seconds.

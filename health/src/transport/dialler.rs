@@ -8,11 +8,12 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
-use quinn::{ClientConfig, Connection, Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, TokioRuntime, VarInt};
+use tokio::sync::watch;
 use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::{CONSUMER_NAME, TlsError};
+use super::{CONSUMER_NAME, Identity, TlsError};
 
 /// A handshake that takes longer is given up; its packets were probably lost.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(1);
@@ -51,17 +52,19 @@ impl Dialler {
             .is_some_and(|connection| connection.send_datagram(datagram).is_ok())
     }
 
-    /// Stay connected until `stop`. The configuration is asked for anew for each connection.
+    /// Stay connected until `stop`, as whoever `identity` says. The configuration is made anew for each connection.
     pub(super) async fn keep(
         &self,
-        config: impl Fn() -> Result<ClientConfig, TlsError>,
+        config: impl Fn(&Identity) -> Result<ClientConfig, TlsError>,
+        mut identity: watch::Receiver<Identity>,
         stop: CancellationToken,
     ) {
         let mut pause = FIRST_PAUSE;
         let mut said = false;
         loop {
+            let config_now = config(&identity.borrow_and_update());
             let attempt = tokio::select! {
-                attempt = self.dial(config()) => attempt,
+                attempt = self.dial(config_now) => attempt,
                 () = stop.cancelled() => break,
             };
             match attempt {
@@ -69,7 +72,7 @@ impl Dialler {
                     tracing::info!(consumer.addr = %self.consumer, "connected to the consumer");
                     *self.current.lock() = Some(connection.clone());
                     let ended = tokio::select! {
-                        ended = connection.closed() => ended,
+                        ended = self.stay(connection, &config, &mut identity) => ended,
                         () = stop.cancelled() => break,
                     };
                     *self.current.lock() = None;
@@ -94,6 +97,49 @@ impl Dialler {
         let _ = timeout(Duration::from_millis(30), self.endpoint.wait_idle()).await;
     }
 
+    /// Until the connection is lost. When the identity changes, another one takes its place first.
+    async fn stay(
+        &self,
+        mut connection: Connection,
+        config: &impl Fn(&Identity) -> Result<ClientConfig, TlsError>,
+        identity: &mut watch::Receiver<Identity>,
+    ) -> ConnectionError {
+        let mut outdated = false;
+        loop {
+            let due = async {
+                if outdated {
+                    sleep(LONGEST_PAUSE).await;
+                } else if identity.changed().await.is_err() {
+                    // The observer is being dropped; whoever stops it says so.
+                    std::future::pending::<()>().await;
+                }
+            };
+            tokio::select! {
+                ended = connection.closed() => return ended,
+                () = due => {}
+            }
+            let config_now = config(&identity.borrow_and_update());
+            match self.dial(config_now).await {
+                Ok(next) => {
+                    *self.current.lock() = Some(next.clone());
+                    let before = std::mem::replace(&mut connection, next);
+                    before.close(VarInt::from_u32(0), b"the observer has another certificate");
+                    tracing::info!(consumer.addr = %self.consumer, "connected with the new certificate");
+                    outdated = false;
+                }
+                Err(error) => {
+                    if !outdated {
+                        tracing::warn!(
+                            consumer.addr = %self.consumer, %error,
+                            "cannot connect with the new certificate, the old connection goes on"
+                        );
+                    }
+                    outdated = true;
+                }
+            }
+        }
+    }
+
     async fn dial(&self, config: Result<ClientConfig, TlsError>) -> Result<Connection, DialError> {
         let connecting = self
             .endpoint
@@ -111,7 +157,7 @@ enum DialError {
     #[error("dial: {0}")]
     Connect(#[from] quinn::ConnectError),
     #[error("shake hands: {0}")]
-    Connection(#[from] quinn::ConnectionError),
+    Connection(#[from] ConnectionError),
     #[error("no answer to the handshake within {HANDSHAKE_WITHIN:?}")]
     Slow,
 }

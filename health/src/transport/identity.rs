@@ -3,7 +3,10 @@
 use std::collections::BTreeMap;
 
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
+use rustls::pki_types::{
+    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
+    pem::{self, PemObject},
+};
 
 use super::CONSUMER_NAME;
 
@@ -25,6 +28,15 @@ pub struct IdentityError {
     source: rcgen::Error,
 }
 
+/// PEM text that is not an identity.
+#[derive(Debug, thiserror::Error)]
+pub enum PemError {
+    #[error("{what}: {source}")]
+    Pem { what: &'static str, source: pem::Error },
+    #[error("{what}: holds no certificate")]
+    Empty { what: &'static str },
+}
+
 impl Clone for Identity {
     fn clone(&self) -> Identity {
         Identity {
@@ -36,6 +48,28 @@ impl Clone for Identity {
 }
 
 impl Identity {
+    /// From PEM: a certificate chain with the end entity's first, its private key, and the roots of the others.
+    ///
+    /// # Errors
+    /// Which of the three is not what it should be.
+    pub fn from_pem(cert_chain: &[u8], key: &[u8], roots: &[u8]) -> Result<Identity, PemError> {
+        let certificates = |what, pem: &[u8]| {
+            let found: Vec<CertificateDer<'static>> = CertificateDer::pem_slice_iter(pem)
+                .collect::<Result<_, _>>()
+                .map_err(|source| PemError::Pem { what, source })?;
+            if found.is_empty() {
+                return Err(PemError::Empty { what });
+            }
+            Ok(found)
+        };
+        Ok(Identity {
+            cert_chain: certificates("certificate", cert_chain)?,
+            key: PrivateKeyDer::from_pem_slice(key)
+                .map_err(|source| PemError::Pem { what: "key", source })?,
+            roots: certificates("roots", roots)?,
+        })
+    }
+
     /// Make a certificate authority of its own and one identity for each name, all of them fit to observe and
     /// to consume.
     /// The authority's key is dropped: nobody can add to the fleet later. For demos and tests.

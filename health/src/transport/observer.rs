@@ -2,12 +2,13 @@
 
 mod inside;
 
+use std::collections::BTreeSet;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::thread::OwnThread;
 use super::{Identity, TlsError, tls};
@@ -65,14 +66,17 @@ pub enum ObserverError {
 /// A running observer. It stops when dropped.
 pub struct Observer {
     name: String,
+    profile: Profile,
     wanted: Arc<Wanted>,
     _thread: OwnThread,
 }
 
-/// The targets to probe, as set from outside.
+/// What to probe and whom to tell, as set from outside.
 struct Wanted {
     targets: Mutex<Vec<(Target, Probe)>>,
+    consumers: Mutex<BTreeSet<SocketAddr>>,
     changed: Notify,
+    identity: watch::Sender<Identity>,
 }
 
 impl Observer {
@@ -96,18 +100,7 @@ impl Observer {
             name: name.clone(),
             source,
         })?;
-        let tls_error = |source| ObserverError::Tls {
-            name: name.clone(),
-            source,
-        };
-        if !tls
-            .cert_chain
-            .first()
-            .is_some_and(|certificate| tls::has_name(certificate, &name))
-        {
-            return Err(tls_error(TlsError::Name { name: name.clone() }));
-        }
-        tls::client(&tls, &profile, 0).map_err(tls_error)?;
+        check_identity(&name, &tls, &profile)?;
         let anchors: Vec<(Probe, Family)> = anchors
             .iter()
             .enumerate()
@@ -125,26 +118,26 @@ impl Observer {
         let targets = parsed(&name, targets)?;
         let wanted = Arc::new(Wanted {
             targets: Mutex::new(targets),
+            consumers: Mutex::new(consumers.into_iter().collect()),
             changed: Notify::new(),
+            identity: watch::channel(tls).0,
         });
         let inside = Inside {
-            around: Arc::new(Surroundings::new(&name, profile, &metrics)),
+            around: Arc::new(Surroundings::new(&name, profile.clone(), &metrics)),
             name: name.clone(),
             region,
-            tls,
             seed,
             metrics,
             wanted: Arc::clone(&wanted),
         };
-        let thread = OwnThread::spawn(&format!("observe-{name}"), move |stop| {
-            inside.run(anchors, consumers, stop)
-        })
-        .map_err(|source| ObserverError::Thread {
-            name: name.clone(),
-            source,
-        })?;
+        let thread = OwnThread::spawn(&format!("observe-{name}"), move |stop| inside.run(anchors, stop))
+            .map_err(|source| ObserverError::Thread {
+                name: name.clone(),
+                source,
+            })?;
         Ok(Observer {
             name,
+            profile,
             wanted,
             _thread: thread,
         })
@@ -160,8 +153,42 @@ impl Observer {
         Ok(())
     }
 
+    /// Send to exactly these consumers from now on. Connections to those that stay go on undisturbed.
+    pub fn set_consumers(&self, consumers: impl IntoIterator<Item = SocketAddr>) {
+        *self.wanted.consumers.lock() = consumers.into_iter().collect();
+        self.wanted.changed.notify_one();
+    }
+
+    /// Use another certificate. To each consumer a second connection is made with it before the first is closed.
+    ///
+    /// # Errors
+    /// The identity cannot be used; then nothing is changed.
+    pub fn set_identity(&self, identity: Identity) -> Result<(), ObserverError> {
+        check_identity(&self.name, &identity, &self.profile)?;
+        self.wanted.identity.send_replace(identity);
+        Ok(())
+    }
+
     /// Stop and join, within two seconds.
     pub fn stop(self) {}
+}
+
+fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<(), ObserverError> {
+    let wrong = |source| ObserverError::Tls {
+        name: name.to_owned(),
+        source,
+    };
+    let named = identity
+        .cert_chain
+        .first()
+        .is_some_and(|certificate| tls::has_name(certificate, name));
+    if !named {
+        return Err(wrong(TlsError::Name {
+            name: name.to_owned(),
+        }));
+    }
+    tls::client(identity, profile, 0).map_err(wrong)?;
+    Ok(())
 }
 
 fn check_name(field: &'static str, given: &str, least: usize) -> Result<(), ObserverError> {

@@ -47,6 +47,7 @@ fn consumer_at(
         listen,
         tls: tls.clone(),
         targets,
+        observers: None,
         profile: Profile {
             min_fresh: 1,
             ..Profile::fast()
@@ -378,4 +379,96 @@ fn what_cannot_start_says_why() {
         ObserverConfig { anchors, ..config() },
         "observer observer-1: anchor 0: address 127.0.0.1:0",
     );
+}
+
+#[tokio::test]
+async fn certificates_change_while_evidence_flows() {
+    let old = Identity::generate_fleet(&["dns-1", "observer-1", "observer-2"]).unwrap();
+    let new = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let both: Vec<_> = [&old, &new]
+        .into_iter()
+        .flat_map(|fleet| fleet["dns-1"].roots.clone())
+        .collect();
+    let trusting = |identity: &Identity| Identity {
+        roots: both.clone(),
+        ..identity.clone()
+    };
+    let metrics = ConsumerMetrics::default();
+    let consumer = consumer_at(ANY, &trusting(&old["dns-1"]), Vec::new(), &metrics).unwrap();
+    let to = vec![consumer.local_addr()];
+    let observer = observer("observer-1", &trusting(&old["observer-1"]), Vec::new(), to);
+    until("evidence", || count(&metrics, "accepted") > 0).await;
+
+    observer.set_identity(trusting(&new["observer-1"])).unwrap();
+    consumer.set_identity(&new["dns-1"]).unwrap();
+    let before = count(&metrics, "accepted");
+    until("evidence goes on", || count(&metrics, "accepted") > before + 5).await;
+    // From now on only the new fleet's certificates are taken, and the observer has one.
+    let gone = dial(&trusting(&old["observer-2"]), &consumer)
+        .await
+        .closed()
+        .await;
+    assert!(
+        gone.to_string().contains("certificate") || gone.to_string().contains("crypto"),
+        "{gone}"
+    );
+    let before = count(&metrics, "accepted");
+    until("evidence goes on", || count(&metrics, "accepted") > before).await;
+    let view = consumer.view();
+    assert_eq!((view.observers.len(), view.observers[0].lost), (1, 0));
+
+    let foreign = observer
+        .set_identity(new["dns-1"].clone())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        foreign.contains("observer-1") && foreign.contains("not a name"),
+        "{foreign}"
+    );
+}
+
+#[tokio::test]
+async fn only_listed_observers_count() {
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1", "observer-2"]).unwrap();
+    let metrics = ConsumerMetrics::default();
+    let consumer = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &metrics).unwrap();
+    consumer.set_observers(Some(["observer-2".to_owned()].into()));
+    let connection = dial(&fleet["observer-1"], &consumer).await;
+    connection.send_datagram(datagram("observer-1", 1)).unwrap();
+    until("it is counted", || count(&metrics, "unlisted-name") == 1).await;
+    consumer.set_observers(None);
+    connection.send_datagram(datagram("observer-1", 2)).unwrap();
+    until("it counts", || count(&metrics, "accepted") == 1).await;
+}
+
+#[tokio::test]
+async fn consumers_come_and_go() {
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let (first, second) = (ConsumerMetrics::default(), ConsumerMetrics::default());
+    let one = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &first).unwrap();
+    let two = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &second).unwrap();
+    let observer = observer(
+        "observer-1",
+        &fleet["observer-1"],
+        Vec::new(),
+        vec![one.local_addr()],
+    );
+    until("the first hears", || count(&first, "accepted") > 0).await;
+    observer.set_consumers([two.local_addr()]);
+    until("the second hears", || count(&second, "accepted") > 0).await;
+    until("the first hears no more", || {
+        one.view().observers.iter().all(|observer| !observer.fresh)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_arrives_can_be_recorded() {
+    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let consumer = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &ConsumerMetrics::default()).unwrap();
+    let mut tap = consumer.tap();
+    let connection = dial(&fleet["observer-1"], &consumer).await;
+    let sent = datagram("observer-1", 1);
+    connection.send_datagram(sent.clone()).unwrap();
+    assert_eq!(tap.recv().await.unwrap().1, sent);
 }

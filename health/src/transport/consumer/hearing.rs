@@ -1,13 +1,16 @@
 //! One observer's connection: decode, check the name, hand the rows to the quorum, count the rest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use quinn::Connection;
 use rustls::pki_types::CertificateDer;
 
 use super::super::tls;
+use super::Tap;
 use crate::clock::MonoClock;
 use crate::evidence::{DecodeError, decode};
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, ConsumerResultLabel};
@@ -18,6 +21,8 @@ pub(super) struct Hearing {
     pub(super) clock: MonoClock,
     pub(super) quorum: Arc<Mutex<Quorum>>,
     pub(super) counters: Arc<Counters>,
+    pub(super) observers: Arc<ArcSwap<Option<BTreeSet<String>>>>,
+    pub(super) tap: Tap,
 }
 
 impl Hearing {
@@ -52,6 +57,20 @@ impl Hearing {
                 }
                 known = Some(name.clone());
             }
+            if self
+                .observers
+                .load()
+                .as_ref()
+                .as_ref()
+                .is_some_and(|listed| !listed.contains(name))
+            {
+                self.counters.unlisted.inc();
+                continue;
+            }
+            if self.tap.receiver_count() > 0 {
+                // Nobody listening any more is no error.
+                let _ = self.tap.send((now, bytes.clone()));
+            }
             match self.quorum.lock().ingest(&datagram, now) {
                 Ok(ingested) => {
                     self.counters.accepted.inc();
@@ -69,6 +88,7 @@ impl Hearing {
 pub(super) struct Counters {
     accepted: Counter,
     foreign: Counter,
+    unlisted: Counter,
     malformed: Counter,
     version: Counter,
     boot: Counter,
@@ -93,6 +113,7 @@ impl Counters {
         Arc::new(Counters {
             accepted: datagrams("accepted"),
             foreign: datagrams("foreign-name"),
+            unlisted: datagrams("unlisted-name"),
             malformed: datagrams("malformed"),
             version: datagrams("version"),
             boot: datagrams("boot"),

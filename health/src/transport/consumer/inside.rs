@@ -1,5 +1,6 @@
 //! The consumer's thread: accept observers, poll the quorum, call the sink.
 
+use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,10 +8,11 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use quinn::{Endpoint, EndpointConfig, ServerConfig, TokioRuntime, VarInt};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::Tap;
 use super::hearing::{Counters, Hearing};
 use crate::clock::MonoClock;
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, TransitionLabel, VoteLabel};
@@ -31,19 +33,22 @@ pub(super) struct Inside {
     pub(super) view: Arc<ArcSwap<FleetView>>,
     pub(super) metrics: ConsumerMetrics,
     pub(super) counters: Arc<Counters>,
+    pub(super) observers: Arc<ArcSwap<Option<BTreeSet<String>>>>,
+    pub(super) tap: Tap,
 }
 
 impl Inside {
     pub(super) async fn run(
         self,
-        server: ServerConfig,
+        mut server: watch::Receiver<ServerConfig>,
         socket: UdpSocket,
         sink: Box<dyn VerdictSink>,
         stop: CancellationToken,
     ) {
+        let first = server.borrow_and_update().clone();
         let endpoint = match Endpoint::new(
             EndpointConfig::default(),
-            Some(server),
+            Some(first),
             socket,
             Arc::new(TokioRuntime),
         ) {
@@ -56,6 +61,7 @@ impl Inside {
         tokio::select! {
             () = self.accept(&endpoint) => {}
             () = self.decide(sink) => {}
+            () = renew(&endpoint, server) => {}
             () = stop.cancelled() => {}
         }
         endpoint.close(VarInt::from_u32(0), b"the consumer stops");
@@ -74,6 +80,8 @@ impl Inside {
                 clock: self.clock,
                 quorum: Arc::clone(&self.quorum),
                 counters: Arc::clone(&self.counters),
+                observers: Arc::clone(&self.observers),
+                tap: self.tap.clone(),
             };
             tokio::spawn(async move {
                 let _place = place;
@@ -175,4 +183,13 @@ impl Inside {
         let frozen = view.cells.values().filter(|cell| cell.frozen).count();
         self.metrics.frozen.get_or_create(&label).set(length(frozen));
     }
+}
+
+/// Connections made after a change of identity are made with the new one.
+async fn renew(endpoint: &Endpoint, mut server: watch::Receiver<ServerConfig>) {
+    while server.changed().await.is_ok() {
+        endpoint.set_server_config(Some(server.borrow_and_update().clone()));
+    }
+    // The consumer is being dropped; whoever stops it says so.
+    std::future::pending().await
 }

@@ -1,12 +1,14 @@
 //! The observer's thread: probers, anchors, the self-check, and the table that goes to every consumer.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 use prometheus_client::metrics::counter::Counter;
+use tokio::task::JoinHandle;
 use tokio::time::{MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
 
@@ -26,7 +28,6 @@ const LAG_EACH: Duration = Duration::from_millis(10);
 pub(super) struct Inside {
     pub(super) name: String,
     pub(super) region: String,
-    pub(super) tls: Identity,
     pub(super) seed: u64,
     pub(super) metrics: ObserverMetrics,
     pub(super) around: Arc<Surroundings>,
@@ -39,13 +40,15 @@ struct Running {
     stop: CancellationToken,
 }
 
+/// The way to one consumer.
+struct Line {
+    dialler: Arc<Dialler>,
+    task: JoinHandle<()>,
+    stop: CancellationToken,
+}
+
 impl Inside {
-    pub(super) async fn run(
-        self,
-        anchors: Vec<(Probe, Family)>,
-        consumers: Vec<SocketAddr>,
-        stop: CancellationToken,
-    ) {
+    pub(super) async fn run(self, anchors: Vec<(Probe, Family)>, stop: CancellationToken) {
         let anchors: Vec<Arc<Prober>> = anchors
             .into_iter()
             .enumerate()
@@ -58,66 +61,71 @@ impl Inside {
                 prober
             })
             .collect();
-        let diallers = self.dial(consumers, &stop);
         tokio::spawn(watch_lag(
             Arc::clone(&self.around),
             self.metrics.clone(),
             self.name.clone(),
             stop.child_token(),
         ));
-        self.send(&anchors, &diallers, &stop).await;
-        stop.cancelled().await;
+        let lines = self.send(&anchors, &stop).await;
         // Let the diallers say goodbye, so that consumers need not wait for a timeout.
         tokio::task::yield_now().await;
         let _ = tokio::time::timeout(Duration::from_millis(150), async {
-            for (_, task) in diallers {
-                let _ = task.await;
+            for line in lines.into_values() {
+                let _ = line.task.await;
             }
         })
         .await;
     }
 
-    fn dial(
-        &self,
-        consumers: Vec<SocketAddr>,
-        stop: &CancellationToken,
-    ) -> Vec<(Arc<Dialler>, tokio::task::JoinHandle<()>)> {
+    /// Make the lines those to the consumers that are wanted.
+    fn connect(&self, lines: &mut BTreeMap<SocketAddr, Line>, stop: &CancellationToken) {
+        let wanted = self.wanted.consumers.lock().clone();
+        lines.retain(|consumer, line| {
+            let kept = wanted.contains(consumer);
+            if !kept {
+                line.stop.cancel();
+            }
+            kept
+        });
+        for consumer in wanted {
+            if let Entry::Vacant(place) = lines.entry(consumer)
+                && let Some(line) = self.dial(consumer, stop.child_token())
+            {
+                place.insert(line);
+            }
+        }
+    }
+
+    fn dial(&self, consumer: SocketAddr, stop: CancellationToken) -> Option<Line> {
         let label = ObserverLabel {
             observer: self.name.clone(),
         };
-        let mut diallers = Vec::with_capacity(consumers.len());
-        for consumer in consumers {
-            let reconnects = self.metrics.reconnects.get_or_create_owned(&label);
-            let dialler = match Dialler::new(consumer, reconnects) {
-                Ok(dialler) => Arc::new(dialler),
-                Err(error) => {
-                    tracing::error!(observer.name = %self.name, consumer.addr = %consumer, %error, "cannot open a socket");
-                    continue;
-                }
+        let reconnects = self.metrics.reconnects.get_or_create_owned(&label);
+        let dialler = Dialler::new(consumer, reconnects).map(Arc::new);
+        let dialler = dialler
+            .inspect_err(|error| {
+                tracing::error!(observer.name = %self.name, consumer.addr = %consumer, %error, "cannot open a socket");
+            })
+            .ok()?;
+        let (around, wanted) = (Arc::clone(&self.around), Arc::clone(&self.wanted));
+        let (keeper, token) = (Arc::clone(&dialler), stop.clone());
+        let identity = wanted.identity.subscribe();
+        let task = tokio::spawn(async move {
+            let config = |identity: &Identity| {
+                tls::client(
+                    identity,
+                    &around.profile,
+                    table_bytes(wanted.targets.lock().len()),
+                )
             };
-            let (tls, around, wanted) = (
-                self.tls.clone(),
-                Arc::clone(&self.around),
-                Arc::clone(&self.wanted),
-            );
-            let keeper = Arc::clone(&dialler);
-            let stop = stop.child_token();
-            let task = tokio::spawn(async move {
-                let config = || tls::client(&tls, &around.profile, table_bytes(wanted.targets.lock().len()));
-                keeper.keep(config, stop).await;
-            });
-            diallers.push((dialler, task));
-        }
-        diallers
+            keeper.keep(config, identity, token).await;
+        });
+        Some(Line { dialler, task, stop })
     }
 
     /// The table, each `sendMs`, until `stop`.
-    async fn send(
-        &self,
-        anchors: &[Arc<Prober>],
-        diallers: &[(Arc<Dialler>, tokio::task::JoinHandle<()>)],
-        stop: &CancellationToken,
-    ) {
+    async fn send(&self, anchors: &[Arc<Prober>], stop: &CancellationToken) -> BTreeMap<SocketAddr, Line> {
         let around = &self.around;
         let count = |result| {
             let label = ObserverResultLabel {
@@ -135,6 +143,8 @@ impl Inside {
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut running = BTreeMap::new();
         self.adopt(&mut running, stop);
+        let mut lines = BTreeMap::new();
+        self.connect(&mut lines, stop);
         let mut header = Header {
             observer: self.name.clone(),
             region: self.region.clone(),
@@ -146,9 +156,10 @@ impl Inside {
         let mut rows: Vec<Row> = Vec::new();
         loop {
             tokio::select! {
-                () = stop.cancelled() => return,
+                () = stop.cancelled() => return lines,
                 () = self.wanted.changed.notified() => {
                     self.adopt(&mut running, stop);
+                    self.connect(&mut lines, stop);
                     continue;
                 }
                 _ = ticks.tick() => {}
@@ -169,8 +180,8 @@ impl Inside {
             rows.extend(running.values().map(|target: &Running| target.prober.row(now)));
             header.seq = encode_table(&header, &rows, |bytes| {
                 let bytes = Bytes::from(bytes);
-                for (dialler, _) in diallers {
-                    if dialler.send(bytes.clone()) {
+                for line in lines.values() {
+                    if line.dialler.send(bytes.clone()) {
                         sent.inc()
                     } else {
                         dropped.inc()

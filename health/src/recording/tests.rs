@@ -1,0 +1,119 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::evidence::{Header, Row, encode_table};
+use crate::{Check, Family, Path, Verdict};
+
+fn target() -> Target {
+    Target {
+        cluster: "a".to_owned(),
+        path: Path::Traffic,
+        family: Family::V4,
+        check: Check::Tcp {
+            address: ([192, 0, 2, 1], 443).into(),
+        },
+    }
+}
+
+/// Five observers that find the target well for a second, and silent from then on.
+fn outage() -> Vec<u8> {
+    let preamble = Preamble {
+        consumer: "dns-1".to_owned(),
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        profile: Profile::fast(),
+        targets: vec![target()],
+    };
+    let mut bytes = Vec::new();
+    let mut recorder = Recorder::start(&mut bytes, &preamble).unwrap();
+    for round in 0..30_u16 {
+        for observer in 1..=5_u64 {
+            let at = MonoTime::from_micros(u64::from(round) * 100_000 + observer * 1_000);
+            let header = Header {
+                observer: format!("observer-{observer}"),
+                boot: 1,
+                seq: u64::from(round) + 1,
+                sent_at: at,
+                ..Header::default()
+            };
+            let row = Row {
+                target: target().id(),
+                miss_streak: round.saturating_sub(10),
+                success_streak: if round <= 10 { round + 1 } else { 0 },
+                good_of_100: 100,
+                ..Row::default()
+            };
+            encode_table(&header, &[row], |datagram| {
+                recorder.record(at, &datagram).unwrap()
+            });
+        }
+    }
+    bytes
+}
+
+fn replay(bytes: &[u8], profile: Profile) -> Vec<(u64, Verdict)> {
+    let mut recording = Recording::open(bytes).unwrap();
+    let mut told = Vec::new();
+    let replayed = recording
+        .replay(profile, |transition| {
+            told.push((transition.at.as_micros() / 1_000, transition.to));
+        })
+        .unwrap();
+    assert_eq!((replayed.datagrams, replayed.rejected), (150, 0));
+    told
+}
+
+#[test]
+fn a_recorded_outage_is_decided_again_and_otherwise() {
+    let bytes = outage();
+    let fast = replay(&bytes, Profile::fast());
+    let verdicts: Vec<Verdict> = fast.iter().map(|(_, verdict)| *verdict).collect();
+    assert_eq!(verdicts, [Verdict::Up, Verdict::Suspect, Verdict::Down]);
+    let patient = Profile {
+        dead_misses: 10,
+        hard_misses: 10,
+        ..Profile::fast()
+    };
+    let patient = replay(&bytes, patient);
+    let down = |told: &[(u64, Verdict)]| told.last().unwrap().0;
+    assert_eq!(down(&patient) - down(&fast), 500, "five probes later");
+}
+
+#[test]
+fn damage_is_told_with_its_place() {
+    let bytes = outage();
+    let all = |bytes: &[u8]| -> Result<Replayed, Damaged> {
+        Recording::open(bytes)?.replay(Profile::fast(), |_| {})
+    };
+    let cut = all(&bytes[..bytes.len() - 1]).unwrap_err();
+    assert!(matches!(cut.problem, Problem::Short) && cut.offset > 100, "{cut}");
+    let mut flipped = bytes.clone();
+    let last = flipped.len() - 20;
+    flipped[last] ^= 1;
+    let damaged = all(&flipped).unwrap_err();
+    assert!(matches!(damaged.problem, Problem::Checksum), "{damaged}");
+    assert_eq!(damaged.offset, cut.offset);
+    assert!(damaged.to_string().contains(&format!("at byte {}", cut.offset)));
+    assert!(matches!(
+        all(b"something else, and long enough").unwrap_err().problem,
+        Problem::Magic
+    ));
+    assert!(matches!(all(b"").unwrap_err().problem, Problem::Short));
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_can_do_harm(mut bytes in proptest::collection::vec(any::<u8>(), 0..400), real in any::<bool>(), at in any::<prop::sample::Index>()) {
+        if real {
+            let mut whole = outage();
+            let place = at.index(whole.len());
+            whole.truncate(place + 400);
+            for (held, wild) in whole.iter_mut().skip(place).zip(&bytes) {
+                *held ^= *wild;
+            }
+            bytes = whole;
+        }
+        if let Ok(mut recording) = Recording::open(&bytes[..]) {
+            let _ = recording.replay(Profile::fast(), |_| {});
+        }
+    }
+}

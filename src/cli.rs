@@ -3,9 +3,11 @@
 mod client;
 mod crds;
 mod demo;
+mod evidence;
 mod explain;
 mod fault;
 mod get;
+mod observer;
 mod output;
 mod plan;
 
@@ -49,6 +51,10 @@ enum Command {
     Plan(plan::Plan),
     /// Print the custom resource definitions, or write them to a folder.
     Crds(crds::Crds),
+    /// Probe from one place, and tell DNS servers and controllers what is seen.
+    Observer(observer::Observer),
+    /// Record what observers report, and decide it again: would we have failed over?
+    Evidence(evidence::Evidence),
 }
 
 /// Where the server is and how to print what it says; shared by all operator's verbs.
@@ -108,6 +114,8 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => on_runtime(explain.run()),
         Command::Plan(plan) => on_runtime(plan.run()),
         Command::Crds(crds) => crds.run(),
+        Command::Observer(observer) => on_runtime(observer.run()),
+        Command::Evidence(evidence) => on_runtime(evidence.run()),
     };
     match result {
         Ok(code) => code,

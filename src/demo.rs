@@ -16,6 +16,7 @@ mod output;
 mod panorama;
 mod plane;
 mod script;
+mod tap;
 
 use std::{
     fs::{File, TryLockError},

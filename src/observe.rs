@@ -3,8 +3,12 @@
 //! ```text
 //! Cluster objects ── targets ──> Vec<Target> ── follow ──> every observer, every consumer
 //! ```
+//! `process` is `lifeboat observer`: one observer as its configuration file says.
 
+pub mod config;
 mod follow;
+pub mod process;
 pub mod targets;
 
+pub use config::ObserverFile;
 pub use follow::follow;

@@ -6,6 +6,7 @@
 //! The server only reads. Requests that change something come from routers merged in by the caller
 //! (the demo's fault endpoint) and pass the same [`guard`].
 mod console;
+pub mod evidence;
 pub mod explain;
 mod guard;
 mod query;

@@ -89,6 +89,11 @@ impl<W: Write> Recorder<W> {
         Ok(Recorder { out })
     }
 
+    /// Goes on with a recording whose preamble is written.
+    pub fn resume(out: W) -> Recorder<W> {
+        Recorder { out }
+    }
+
     /// A datagram, and when it arrived on the consumer's clock.
     ///
     /// # Errors

@@ -5,6 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
 use http_body_util::{BodyExt, Full, Limited};
+use hyper::body::Incoming;
 use hyper_util::{
     client::legacy::{Client as Http, connect::HttpConnector},
     rt::TokioExecutor,
@@ -59,16 +60,32 @@ impl Client {
         self.send(Method::GET, path, None).await
     }
 
-    pub(super) async fn send(
+    /// An answer that is read as it comes, without an end in sight.
+    pub(super) async fn stream(&self, path: &str) -> Result<Incoming, ClientError> {
+        let request = self.request(Method::GET, path, None)?;
+        let response = tokio::time::timeout(TIMEOUT, self.http.request(request))
+            .await
+            .map_err(|_elapsed| ClientError::Timeout {
+                server: self.server.clone(),
+            })?
+            .map_err(|error| self.unreachable(error.into()))?;
+        let status = response.status();
+        if status.is_success() {
+            return Ok(response.into_body());
+        }
+        let body = Limited::new(response.into_body(), LARGEST_ANSWER_BYTES)
+            .collect()
+            .await;
+        let body = body.map(|body| body.to_bytes()).unwrap_or_default();
+        Err(self.refused(status, path, serde_json::from_slice(&body).ok()))
+    }
+
+    fn request(
         &self,
         method: Method,
         path: &str,
         body: Option<&Value>,
-    ) -> Result<Value, ClientError> {
-        let unreachable = |source: anyhow::Error| ClientError::Unreachable {
-            server: self.server.clone(),
-            source,
-        };
+    ) -> Result<Request<Full<Bytes>>, ClientError> {
         let base = self.server.to_string();
         let mut request = Request::builder()
             .method(method)
@@ -78,9 +95,31 @@ impl Client {
             request = request.header(header::AUTHORIZATION, format!("Bearer {token}"));
         }
         let body = body.map_or_else(Bytes::new, |body| Bytes::from(body.to_string()));
-        let request = request
+        request
             .body(Full::new(body))
-            .map_err(|error| unreachable(error.into()))?;
+            .map_err(|error| self.unreachable(error.into()))
+    }
+
+    fn unreachable(&self, source: anyhow::Error) -> ClientError {
+        ClientError::Unreachable {
+            server: self.server.clone(),
+            source: anyhow::anyhow!("{}", source.root_cause()),
+        }
+    }
+
+    fn refused(&self, status: StatusCode, path: &str, answer: Option<Value>) -> ClientError {
+        let told = answer.and_then(|answer| answer.get("error")?.as_str().map(str::to_owned));
+        let message = told.unwrap_or_else(|| format!("{} answered {status} to {path}", self.server));
+        ClientError::Refused { status, message }
+    }
+
+    pub(super) async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<&Value>,
+    ) -> Result<Value, ClientError> {
+        let request = self.request(method, path, body)?;
         let exchange = async {
             let response = self.http.request(request).await?;
             let status = response.status();
@@ -97,7 +136,7 @@ impl Client {
             .map_err(|_elapsed| ClientError::Timeout {
                 server: self.server.clone(),
             })?
-            .map_err(|error| unreachable(anyhow::anyhow!("{}", error.root_cause())))?;
+            .map_err(|error| self.unreachable(error))?;
         let answer = if body.is_empty() {
             Ok(Value::Null)
         } else {
@@ -109,11 +148,7 @@ impl Client {
                 source,
             });
         }
-        let told = answer
-            .ok()
-            .and_then(|answer| answer.get("error")?.as_str().map(str::to_owned));
-        let message = told.unwrap_or_else(|| format!("{} answered {status} to {path}", self.server));
-        Err(ClientError::Refused { status, message })
+        Err(self.refused(status, path, answer.ok()))
     }
 }
 

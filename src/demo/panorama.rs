@@ -19,6 +19,7 @@ use super::{
     fleet::DemoFleet,
     inquiries::FromPlane,
     plane::{DnsRole, Plane},
+    tap::FromConsumer,
 };
 use crate::{
     controller::Kinds,
@@ -89,7 +90,8 @@ impl Console {
             inquiries: Arc::new(inquiries),
             metrics: Arc::new(metrics),
         };
-        let app = serve::router(sources, guard, fault::router(faults.clone()));
+        let tap = serve::evidence::router(FromConsumer::new(plane));
+        let app = serve::router(sources, guard, fault::router(faults.clone()).merge(tap));
         let (token, shared) = (stop.clone(), state);
         let making = async move {
             let _watches = watches;

@@ -4,16 +4,17 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, routing::get};
+use bytes::Bytes;
 use lifeboat_chaos::fault::ControllerSwitch;
 use lifeboat_dns::{Ramp, Server, ServerConfig};
 use lifeboat_health::{
     Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, MonoClock,
     MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, StatusRange, Target, Transition,
-    VerdictSink,
+    VerdictSink, recording::Preamble,
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
-use tokio::task::JoinHandle;
+use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 
 use super::{Options, feeder::Feeder, fleet::DemoFleet};
 use crate::{
@@ -162,6 +163,23 @@ impl Plane {
                 tracing::error!(error = %error, "targets refused");
             }
         }
+    }
+
+    /// What arrives at the controller's consumer from now on; at the first DNS server's while that is down.
+    pub(super) fn tap(&self) -> Option<(Preamble, Receiver<(MonoTime, Bytes)>)> {
+        let running = self.controller.running.lock();
+        let (consumer, datagrams) = match (running.as_ref(), self.dns.first()) {
+            (Some(running), _) => (CONTROLLER, running.consumer.tap()),
+            (None, Some(role)) => (role.name.as_str(), role.consumer.tap()),
+            (None, None) => return None,
+        };
+        let preamble = Preamble {
+            consumer: consumer.to_owned(),
+            started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            profile: self.controller.profile.clone(),
+            targets: self.controller.targets.lock().clone(),
+        };
+        Some((preamble, datagrams))
     }
 
     pub(super) fn controller_switch(&self) -> Arc<dyn ControllerSwitch> {

@@ -1,0 +1,72 @@
+//! `lifeboat observer`: probe from one place, and tell consumers what is seen.
+
+use std::{path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::output;
+use crate::observe::{ObserverFile, process};
+
+#[derive(Args)]
+#[command(
+    after_help = "The file's format is described in docs/observer.md. Certificates, targets and consumers are \
+    read again when their files change. SIGTERM ends the observer within two seconds."
+)]
+pub(super) struct Observer {
+    /// The configuration, YAML.
+    #[arg(long, value_name = "FILE")]
+    config: PathBuf,
+    /// Only say what is wrong with the configuration.
+    #[arg(long)]
+    check: bool,
+}
+
+impl Observer {
+    pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { config, check } = self;
+        if check {
+            return checked(&config);
+        }
+        let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+        let stop = CancellationToken::new();
+        let token = stop.clone();
+        let signals = async move {
+            tokio::select! {
+                _ = interrupt.recv() => {}
+                _ = terminate.recv() => {}
+            }
+            token.cancel();
+            // The observer ends now; this side only waits for it.
+            std::future::pending::<anyhow::Result<()>>().await
+        };
+        tokio::select! {
+            ended = process::run(&config, stop) => ended?,
+            ended = signals => ended?,
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+fn checked(path: &std::path::Path) -> anyhow::Result<ExitCode> {
+    let file = ObserverFile::read(path)?;
+    file.identity()?;
+    let (targets, problems) = file.targets();
+    for problem in &problems {
+        output::line(problem);
+    }
+    output::line(format!(
+        "{}: {} targets can be probed, {} cannot",
+        path.display(),
+        targets.len(),
+        problems.len()
+    ));
+    Ok(if problems.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}

@@ -1,0 +1,179 @@
+//! The configuration file of `lifeboat observer`.
+
+use std::path::{Path, PathBuf};
+
+use anyhow::Context;
+use lifeboat_health::{Check, Identity, Profile, Target, check_targets};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+/// One observer: who it is, what it probes, and who is told.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObserverFile {
+    /// A name in the certificate; 1 to 63 visible ASCII characters.
+    pub name: String,
+    /// The failure domain it stands in, e.g. a region of a cloud.
+    #[serde(default)]
+    pub region: String,
+    /// Where DNS servers and controllers listen for evidence: `HOST:PORT`, UDP.
+    pub consumers: Vec<String>,
+    pub tls: TlsFiles,
+    /// What it can reach whenever its own links are up; it abstains while none of them answers.
+    #[serde(default)]
+    pub anchors: Vec<Check>,
+    /// What it probes. One that cannot be probed is reported, and the others go on.
+    #[serde(default)]
+    #[schemars(with = "Vec<Target>")]
+    pub targets: Vec<Value>,
+    /// A kubeconfig of the control plane: what is probed follows its Cluster objects, besides `targets`.
+    #[serde(default)]
+    pub kubeconfig: Option<PathBuf>,
+    /// Timings: a preset and what differs from it.
+    #[serde(default = "Profile::fast")]
+    pub profile: Profile,
+    /// Where `/metrics` and `/healthz` are served, e.g. `127.0.0.1:9154`; nowhere by default.
+    #[serde(default)]
+    pub admin: Option<std::net::SocketAddr>,
+}
+
+/// PEM files. They are read again when they change.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct TlsFiles {
+    /// The certificate chain, the observer's own first.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub key: PathBuf,
+    /// The certificate authorities that consumers' certificates descend from.
+    pub roots: PathBuf,
+}
+
+impl ObserverFile {
+    /// Reads the file; paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// The file, and what in it cannot be.
+    pub fn read(path: &Path) -> anyhow::Result<ObserverFile> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        let mut file: ObserverFile =
+            serde_saphyr::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        anyhow::ensure!(
+            !file.consumers.is_empty(),
+            "{}: consumers is empty: at least one HOST:PORT that listens for evidence is needed",
+            path.display()
+        );
+        let folder = path.parent().unwrap_or(Path::new(""));
+        let TlsFiles {
+            certificate,
+            key,
+            roots,
+        } = &mut file.tls;
+        for relative in [certificate, key, roots].into_iter().chain(&mut file.kubeconfig) {
+            *relative = folder.join(&relative);
+        }
+        Ok(file)
+    }
+
+    /// # Errors
+    /// The file that cannot be read, or holds something else.
+    pub fn identity(&self) -> anyhow::Result<Identity> {
+        let TlsFiles {
+            certificate,
+            key,
+            roots,
+        } = &self.tls;
+        let read = |field: &str, path: &Path| {
+            std::fs::read(path).with_context(|| format!("tls.{field}: reading {}", path.display()))
+        };
+        let identity = Identity::from_pem(
+            &read("certificate", certificate)?,
+            &read("key", key)?,
+            &read("roots", roots)?,
+        );
+        identity.with_context(|| {
+            format!(
+                "tls: {}, {}, {}",
+                certificate.display(),
+                key.display(),
+                roots.display()
+            )
+        })
+    }
+
+    /// The targets that can be probed, and what is wrong with the others.
+    pub fn targets(&self) -> (Vec<Target>, Vec<String>) {
+        let (mut good, mut problems) = (Vec::new(), Vec::new());
+        for (index, raw) in self.targets.iter().enumerate() {
+            let cluster = raw.get("cluster").and_then(Value::as_str).unwrap_or("?");
+            let place = format!("targets[{index}] of cluster {cluster:?}");
+            match serde_json::from_value::<Target>(raw.clone()) {
+                Ok(target) => {
+                    good.push(target);
+                    if let Err(error) = check_targets(&good) {
+                        good.pop();
+                        problems.push(format!("{place}: {error}"));
+                    }
+                }
+                Err(error) => problems.push(format!("{place}: {error}")),
+            }
+        }
+        (good, problems)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(text: &str) -> anyhow::Result<ObserverFile> {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("observer.yaml");
+        std::fs::write(&path, text).unwrap();
+        ObserverFile::read(&path)
+    }
+
+    const TLS: &str = "tls: {certificate: a.pem, key: a.key, roots: ca.pem}";
+
+    #[test]
+    fn a_bad_target_costs_no_other() {
+        let text = format!(
+            "name: o\nconsumers: ['127.0.0.1:1']\n{TLS}\ntargets:\n\
+             - {{cluster: a, path: traffic, family: ipv4, check: {{kind: pigeon}}}}\n\
+             - {{cluster: b, path: traffic, family: ipv4, check: {{kind: http, url: 'http://192.0.2.1:0/'}}}}\n\
+             - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.1:80'}}}}\n\
+             - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.2:80'}}}}\n"
+        );
+        let (good, problems) = read(&text).unwrap().targets();
+        assert_eq!(good.len(), 1);
+        let [kind, port, twice] = &problems[..] else {
+            panic!("{problems:?}");
+        };
+        assert!(
+            kind.contains("cluster \"a\"") && kind.contains("pigeon") && kind.contains("tcp"),
+            "{kind}"
+        );
+        assert!(port.contains("b/traffic/ipv4") && port.contains("port"), "{port}");
+        assert!(twice.contains("given twice"), "{twice}");
+    }
+
+    #[test]
+    fn mistakes_name_the_field() {
+        let message = |text: &str| format!("{:#}", read(text).unwrap_err());
+        let unknown = message(&format!("name: o\nconsumers: []\nconsumer: x\n{TLS}"));
+        assert!(
+            unknown.contains("observer.yaml") && unknown.contains("consumer"),
+            "{unknown}"
+        );
+        let none = message(&format!("name: o\nconsumers: []\n{TLS}"));
+        assert!(none.contains("consumers is empty"), "{none}");
+        let profile = message(&format!(
+            "name: o\nconsumers: ['127.0.0.1:1']\n{TLS}\nprofile: {{preset: fast, timeoutMaxMs: 900}}"
+        ));
+        assert!(
+            profile.contains("timeoutMaxMs") && profile.contains("900"),
+            "{profile}"
+        );
+    }
+}

@@ -1,0 +1,219 @@
+//! One observer as a process of its own, as its configuration file says, for as long as it runs.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
+
+use anyhow::Context;
+use axum::{Router, http::header, routing::get};
+use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Target, check_targets};
+use parking_lot::Mutex;
+use prometheus_client::registry::Registry;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
+
+use super::{ObserverFile, follow};
+
+/// How often the configuration, the certificates and the consumers' addresses are looked at.
+const LOOK: Duration = Duration::from_secs(2);
+
+/// Runs until `stop`.
+///
+/// # Errors
+/// What keeps it from starting. A change that cannot be used later is reported, and what was in force stays.
+pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
+    let file = ObserverFile::read(path)?;
+    let mut registry = Registry::default();
+    let metrics = ObserverMetrics::register(&mut registry);
+    let targets = Arc::new(Targets::default());
+    let listed = targets.list(&file);
+    let consumers = resolve(&file.consumers).await;
+    let observer = Observer::spawn(ObserverConfig {
+        name: file.name.clone(),
+        region: file.region.clone(),
+        targets: listed,
+        anchors: file.anchors.clone(),
+        consumers: consumers.iter().copied().collect(),
+        tls: file.identity()?,
+        profile: file.profile.clone(),
+        seed: fastrand::u64(..),
+        metrics,
+    })?;
+    let observer = Arc::new(observer);
+    let _admin = match file.admin {
+        Some(address) => Some(admin(address, registry).await?),
+        None => None,
+    };
+    let _following = file.kubeconfig.as_ref().map(|kubeconfig| {
+        let (observer, targets) = (observer.clone(), targets.clone());
+        AbortOnDropHandle::new(tokio::spawn(follow_clusters(
+            kubeconfig.clone(),
+            observer,
+            targets,
+        )))
+    });
+    tracing::info!(observer.name = %file.name, targets = targets.now().len(), "observes");
+    let mut held = Held {
+        path: path.to_owned(),
+        stamps: stamps(path, &file),
+        file,
+        consumers,
+    };
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return Ok(()),
+            () = tokio::time::sleep(LOOK) => {}
+        }
+        held.look(&observer, &targets).await;
+    }
+}
+
+/// What is in force.
+struct Held {
+    path: PathBuf,
+    file: ObserverFile,
+    stamps: Vec<Option<Vec<u8>>>,
+    consumers: BTreeSet<SocketAddr>,
+}
+
+impl Held {
+    async fn look(&mut self, observer: &Observer, targets: &Targets) {
+        let consumers = resolve(&self.file.consumers).await;
+        // A name that does not resolve now keeps the addresses it had.
+        if !consumers.is_empty() && consumers != self.consumers {
+            observer.set_consumers(consumers.iter().copied());
+            self.consumers = consumers;
+        }
+        let stamps = stamps(&self.path, &self.file);
+        if stamps == self.stamps {
+            return;
+        }
+        self.stamps = stamps;
+        if let Err(error) = self.reload(observer, targets) {
+            tracing::error!(error = %format!("{error:#}"), "a change cannot be used; what was in force stays");
+        }
+    }
+
+    fn reload(&mut self, observer: &Observer, targets: &Targets) -> anyhow::Result<()> {
+        let file = ObserverFile::read(&self.path)?;
+        let fixed = |file: &ObserverFile| {
+            (
+                file.name.clone(),
+                file.region.clone(),
+                file.profile.clone(),
+                file.anchors.clone(),
+            )
+        };
+        anyhow::ensure!(
+            fixed(&file) == fixed(&self.file)
+                && file.admin == self.file.admin
+                && file.kubeconfig == self.file.kubeconfig,
+            "name, region, profile, anchors, admin and kubeconfig change only with a restart"
+        );
+        observer.set_identity(file.identity()?)?;
+        targets.list(&file);
+        observer.set_targets(targets.now())?;
+        self.file = file;
+        tracing::info!(observer.name = %self.file.name, targets = targets.now().len(), "configuration read again");
+        Ok(())
+    }
+}
+
+/// Targets of the file and those of the Cluster objects; the file's count where both have one.
+#[derive(Default)]
+struct Targets {
+    listed: Mutex<Vec<Target>>,
+    followed: Mutex<Vec<Target>>,
+}
+
+impl Targets {
+    fn list(&self, file: &ObserverFile) -> Vec<Target> {
+        let (good, problems) = file.targets();
+        for problem in problems {
+            tracing::error!(problem, "a target is not probed");
+        }
+        self.listed.lock().clone_from(&good);
+        good
+    }
+
+    fn now(&self) -> Vec<Target> {
+        let mut all = self.listed.lock().clone();
+        for target in self.followed.lock().iter() {
+            all.push(target.clone());
+            if check_targets(&all).is_err() {
+                all.pop();
+            }
+        }
+        all
+    }
+}
+
+async fn follow_clusters(kubeconfig: PathBuf, observer: Arc<Observer>, targets: Arc<Targets>) {
+    let ended = async {
+        let kubeconfig = kube::config::Kubeconfig::read_from(&kubeconfig)?;
+        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
+        follow(config, |found| {
+            *targets.followed.lock() = found.to_vec();
+            if let Err(error) = observer.set_targets(targets.now()) {
+                tracing::error!(error = %error, "targets refused");
+            }
+        })
+        .await?;
+        anyhow::Ok(())
+    };
+    if let Err(error) = ended.await {
+        tracing::error!(
+            error = %format!("{error:#}"), kubeconfig = %kubeconfig.display(), "Cluster objects are not followed"
+        );
+    }
+}
+
+async fn resolve(consumers: &[String]) -> BTreeSet<SocketAddr> {
+    let mut addresses = BTreeSet::new();
+    for consumer in consumers {
+        match tokio::net::lookup_host(consumer).await {
+            Ok(found) => addresses.extend(found),
+            Err(error) => tracing::warn!(consumer, %error, "a consumer's address is not known"),
+        }
+    }
+    addresses
+}
+
+/// The content of every file that may change.
+fn stamps(path: &Path, file: &ObserverFile) -> Vec<Option<Vec<u8>>> {
+    let tls = &file.tls;
+    [path, &tls.certificate, &tls.key, &tls.roots]
+        .into_iter()
+        .map(|path| std::fs::read(path).ok())
+        .collect()
+}
+
+async fn admin(address: SocketAddr, registry: Registry) -> anyhow::Result<AbortOnDropHandle<()>> {
+    let listener = tokio::net::TcpListener::bind(address)
+        .await
+        .with_context(|| format!("admin: listening on {address}"))?;
+    let registry = Arc::new(registry);
+    let metrics = move || async move {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _written = prometheus_client::encoding::text::encode(&mut text, &registry);
+        (
+            [(
+                header::CONTENT_TYPE,
+                "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            )],
+            text,
+        )
+    };
+    let app = Router::new()
+        .route("/metrics", get(metrics))
+        .route("/healthz", get(async || "ok"));
+    Ok(AbortOnDropHandle::new(tokio::spawn(async move {
+        if let Err(error) = axum::serve(listener, app).await {
+            tracing::error!(error = %error, "the admin listener stopped");
+        }
+    })))
+}

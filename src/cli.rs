@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, arguments parsed into checked types at the edge.
 
+mod certificates;
 mod client;
 mod crds;
 mod demo;
@@ -51,6 +52,8 @@ enum Command {
     Plan(plan::Plan),
     /// Print the custom resource definitions, or write them to a folder.
     Crds(crds::Crds),
+    /// Issue certificates for observers and for those who hear them.
+    Certificates(certificates::Certificates),
     /// Probe from one place, and tell DNS servers and controllers what is seen.
     Observer(observer::Observer),
     /// Record what observers report, and decide it again: would we have failed over?
@@ -114,6 +117,7 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => on_runtime(explain.run()),
         Command::Plan(plan) => on_runtime(plan.run()),
         Command::Crds(crds) => crds.run(),
+        Command::Certificates(certificates) => certificates.run(),
         Command::Observer(observer) => on_runtime(observer.run()),
         Command::Evidence(evidence) => on_runtime(evidence.run()),
     };

@@ -53,7 +53,7 @@ pub use time::MonoTime;
 pub use transit::Transit;
 #[cfg(feature = "transport")]
 pub use transport::{
-    ALPN, CONSUMER_NAME, Consumer, ConsumerConfig, ConsumerError, Identity, IdentityError, Observer,
+    ALPN, Authority, AuthorityError, CONSUMER_NAME, Consumer, ConsumerConfig, ConsumerError, Identity, IdentityError, Issued, Observer,
     ObserverConfig, ObserverError, PemError, TlsError,
 };
 pub use verdict::{Transition, Verdict, Witness};

@@ -5,6 +5,7 @@
 //! ```
 //! Each runs on an OS thread of its own with its own runtime, so that none stalls another.
 
+mod authority;
 mod consumer;
 mod dialler;
 mod identity;
@@ -14,7 +15,8 @@ mod tls;
 mod window;
 
 pub use consumer::{Consumer, ConsumerConfig, ConsumerError};
-pub use identity::{Identity, IdentityError, PemError};
+pub use authority::{Authority, AuthorityError, IdentityError, Issued};
+pub use identity::{Identity, PemError};
 pub use observer::{Observer, ObserverConfig, ObserverError};
 pub use tls::TlsError;
 

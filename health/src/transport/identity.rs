@@ -2,30 +2,23 @@
 
 use std::collections::BTreeMap;
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
-use rustls::pki_types::{
-    CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer,
-    pem::{self, PemObject},
-};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use time::OffsetDateTime;
 
-use super::CONSUMER_NAME;
+use super::authority::{Authority, IdentityError};
+
+/// How long a generated fleet lasts.
+const FLEET_DAYS: u32 = 365;
 
 /// A certificate with its key, and the roots that the other side must descend from.
 pub struct Identity {
     /// The end entity's first. A name of an observer is a DNS name among its subject alternative names; a
     /// consumer's
-    /// certificate has the name [`CONSUMER_NAME`].
+    /// certificate has the name [`super::CONSUMER_NAME`].
     pub cert_chain: Vec<CertificateDer<'static>>,
     pub key: PrivateKeyDer<'static>,
     pub roots: Vec<CertificateDer<'static>>,
-}
-
-/// Certificates that could not be made.
-#[derive(Debug, thiserror::Error)]
-#[error("make a certificate for {name:?}: {source}")]
-pub struct IdentityError {
-    name: String,
-    source: rcgen::Error,
 }
 
 /// PEM text that is not an identity.
@@ -77,33 +70,14 @@ impl Identity {
     /// # Errors
     /// The name for which no certificate could be made.
     pub fn generate_fleet(names: &[&str]) -> Result<BTreeMap<String, Identity>, IdentityError> {
-        let wrong = |name: &str| {
-            let name = name.to_owned();
-            move |source| IdentityError { name, source }
-        };
-        let authority = "lifeboat fleet authority";
-        let ca_key = KeyPair::generate().map_err(wrong(authority))?;
-        let mut ca = CertificateParams::new(Vec::new()).map_err(wrong(authority))?;
-        ca.distinguished_name.push(DnType::CommonName, authority);
-        ca.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
-        ca.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let root = ca.self_signed(&ca_key).map_err(wrong(authority))?.der().clone();
-        let issuer = Issuer::new(ca, ca_key);
-        let one = |name: &str| {
-            let key = KeyPair::generate().map_err(wrong(name))?;
-            let alt_names = vec![name.to_owned(), CONSUMER_NAME.to_owned()];
-            let mut params = CertificateParams::new(alt_names).map_err(wrong(name))?;
-            params.distinguished_name.push(DnType::CommonName, name);
-            let certificate = params.signed_by(&key, &issuer).map_err(wrong(name))?;
-            Ok(Identity {
-                cert_chain: vec![certificate.der().clone()],
-                key: PrivateKeyDer::Pkcs8(PrivatePkcs8KeyDer::from(key.serialize_der())),
-                roots: vec![root.clone()],
-            })
-        };
+        let now = OffsetDateTime::now_utc();
+        let authority = Authority::create(now)?;
         names
             .iter()
-            .map(|name| Ok(((*name).to_owned(), one(name)?)))
+            .map(|name| {
+                let issued = authority.issue(name, now, FLEET_DAYS)?;
+                Ok(((*name).to_owned(), issued.into_identity()))
+            })
             .collect()
     }
 }

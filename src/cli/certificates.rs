@@ -1,0 +1,115 @@
+//! `lifeboat certificates`: who may send evidence, and who may hear it.
+
+use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, path::PathBuf, process::ExitCode};
+
+use anyhow::Context;
+use clap::Args;
+use lifeboat_health::Authority;
+use time::OffsetDateTime;
+
+use super::output;
+
+const AUTHORITY: &str = "authority";
+
+#[derive(Args)]
+#[command(
+    after_help = "In the folder, authority.pem and authority.key are the fleet's certificate authority, made where they \
+    are missing; NAME.pem and NAME.key are for each name. Every process gets its own pair and authority.pem as \
+    its roots; authority.key stays where you keep secrets."
+)]
+pub(super) struct Certificates {
+    /// Names of observers, DNS servers and controllers, e.g. `observer-paris dns-1`.
+    #[arg(required = true, value_name = "NAME")]
+    names: Vec<String>,
+    /// The folder of the authority and of what it issues.
+    #[arg(long, default_value = ".", value_name = "DIR")]
+    out: PathBuf,
+    /// How many days the certificates of the names are valid.
+    #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+    days: u32,
+}
+
+impl Certificates {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let Self { names, out, days } = self;
+        let now = OffsetDateTime::now_utc();
+        fs::create_dir_all(&out).with_context(|| format!("--out: creating {}", out.display()))?;
+        let authority = authority(&out, now)?;
+        for name in &names {
+            anyhow::ensure!(
+                name != AUTHORITY && !name.contains(['/', '\\']),
+                "NAME {name:?}: allowed are DNS names other than {AUTHORITY:?}"
+            );
+            let issued = authority.issue(name, now, days)?;
+            write(&out.join(format!("{name}.key")), &issued.key_pem, true)?;
+            write(&out.join(format!("{name}.pem")), &issued.certificate_pem, false)?;
+        }
+        Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// The one in the folder, or a new one where there is none.
+fn authority(folder: &Path, now: OffsetDateTime) -> anyhow::Result<Authority> {
+    let place = |suffix: &str| folder.join(format!("{AUTHORITY}.{suffix}"));
+    let (certificate, key) = (place("pem"), place("key"));
+    if !certificate.exists() && !key.exists() {
+        let authority = Authority::create(now)?;
+        write(&key, authority.key_pem(), true)?;
+        write(&certificate, authority.certificate_pem(), false)?;
+        return Ok(authority);
+    }
+    let read = |path: &Path| {
+        fs::read_to_string(path).with_context(|| {
+            format!(
+                "reading {}; the authority is the pair {AUTHORITY}.pem and {AUTHORITY}.key",
+                path.display()
+            )
+        })
+    };
+    Authority::from_pem(&read(&certificate)?, &read(&key)?).with_context(|| folder.display().to_string())
+}
+
+/// Never over a file that is there: what was issued may be in use.
+fn write(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
+    let mode = if secret { 0o600 } else { 0o644 };
+    let mut file = fs::OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode)
+        .open(path)
+        .with_context(|| format!("creating {}", path.display()))?;
+    file.write_all(text.as_bytes())
+        .with_context(|| format!("writing {}", path.display()))?;
+    output::line(path.display().to_string());
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_health::Identity;
+
+    use super::*;
+
+    #[test]
+    fn what_is_issued_twice_descends_from_one_authority() {
+        let folder = tempfile::tempdir().unwrap();
+        let issue = |names: &[&str]| {
+            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let out = folder.path().to_owned();
+            Certificates { names, out, days: 30 }.run()
+        };
+        issue(&["dns-1"]).unwrap();
+        issue(&["observer-1"]).unwrap();
+        let read = |file: &str| fs::read(folder.path().join(file)).unwrap();
+        let roots = read("authority.pem");
+        for name in ["dns-1", "observer-1"] {
+            let (certificate, key) = (read(&format!("{name}.pem")), read(&format!("{name}.key")));
+            let identity = Identity::from_pem(&certificate, &key, &roots).unwrap();
+            assert_eq!(identity.cert_chain.len(), 1);
+        }
+        let again = format!("{:#}", issue(&["dns-1"]).unwrap_err());
+        assert!(again.contains("dns-1.key") && again.contains("exists"), "{again}");
+        let slash = format!("{:#}", issue(&["../dns-3"]).unwrap_err());
+        assert!(slash.contains("allowed"), "{slash}");
+    }
+}

@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::answer::{Outcome, Transport};
+use crate::gate::GateView;
 use crate::server::Server;
 use crate::server::shared::Shared;
 use crate::server::status::QueryCount;
@@ -167,6 +168,7 @@ impl Collector for DnsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.queries(&mut encoder)?;
         self.gates(&mut encoder)?;
+        self.held_back(&mut encoder)?;
         let counters: [(&str, &str, Read); 11] = [
             (
                 "lifeboat_dns_dropped",
@@ -295,21 +297,37 @@ impl DnsCollector {
         Ok(())
     }
 
+    fn held_back(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 while a cluster is held back for flapping: it gets no answers that another can get";
+        let mut metric =
+            encoder.encode_descriptor("lifeboat_dns_gate_held_back", help, None, MetricType::Gauge)?;
+        for server in &self.servers {
+            for gate in server.gate_views.load().iter() {
+                let value = i64::from(gate.held_back.is_some());
+                ConstGauge::new(value).encode(metric.encode_family(&gate_labels(server, gate))?)?;
+            }
+        }
+        Ok(())
+    }
+
     fn gates(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Share of a cluster's plan weight that its health lets through";
         let mut metric =
             encoder.encode_descriptor("lifeboat_dns_gate_ratio", help, None, MetricType::Gauge)?;
         for server in &self.servers {
             for gate in server.gate_views.load().iter() {
-                let labels = GateLabels {
-                    server: server.name.clone(),
-                    cluster: gate.cluster.clone(),
-                    family: family_label(gate.family).to_owned(),
-                };
-                ConstGauge::new(gate.gate).encode(metric.encode_family(&labels)?)?;
+                ConstGauge::new(gate.gate).encode(metric.encode_family(&gate_labels(server, gate))?)?;
             }
         }
         Ok(())
+    }
+}
+
+fn gate_labels(server: &Shared, gate: &GateView) -> GateLabels {
+    GateLabels {
+        server: server.name.clone(),
+        cluster: gate.cluster.clone(),
+        family: family_label(gate.family).to_owned(),
     }
 }
 

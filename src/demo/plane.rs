@@ -257,7 +257,7 @@ impl DnsRole {
         let sink = Recorder {
             name: name.to_owned(),
             timeline: timeline.clone(),
-            inner: Some(server.verdict_sink()),
+            inner: Some(Box::new(server.verdict_sink())),
         };
         let consumer = Consumer::spawn(config, Box::new(sink))?;
         let feeder = Feeder::spawn(name, fleet.kube()?, server.clone())?;

@@ -43,6 +43,7 @@ pub(crate) struct Counters {
     pub(crate) send_failed: AtomicU64,
     pub(crate) receive_failed: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
+    pub(crate) client_connections_refused: AtomicU64,
 }
 
 /// Adds one without a locked instruction; right because one thread alone writes.
@@ -61,6 +62,7 @@ impl Counters {
             send_failed: AtomicU64::new(0),
             receive_failed: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
+            client_connections_refused: AtomicU64::new(0),
         }
     }
 
@@ -169,7 +171,7 @@ impl Collector for DnsCollector {
         self.queries(&mut encoder)?;
         self.gates(&mut encoder)?;
         self.held_back(&mut encoder)?;
-        let counters: [(&str, &str, Read); 11] = [
+        let counters: [(&str, &str, Read); 12] = [
             (
                 "lifeboat_dns_dropped",
                 "Packets that got no answer: too short, or answers themselves",
@@ -197,6 +199,11 @@ impl Collector for DnsCollector {
                 "lifeboat_dns_tcp_connections_refused",
                 "TCP connections over the limit",
                 |s| sum(&s.counters, |c| &c.connections_refused),
+            ),
+            (
+                "lifeboat_dns_tcp_client_connections_refused",
+                "TCP connections over the limit for one client",
+                |s| sum(&s.counters, |c| &c.client_connections_refused),
             ),
             ("lifeboat_dns_plans_applied", "Steering plans applied", |s| {
                 s.plans.applied.load(Ordering::Relaxed)

@@ -12,6 +12,7 @@
 mod feeder;
 mod fleet;
 mod inquiries;
+mod notices;
 mod output;
 mod panorama;
 mod plane;

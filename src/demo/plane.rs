@@ -5,7 +5,7 @@ use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 use anyhow::Context;
 use axum::{Router, routing::get};
 use lifeboat_chaos::fault::ControllerSwitch;
-use lifeboat_dns::{Ramp, Server, ServerConfig};
+use lifeboat_dns::{GateSink, Ramp, Server, ServerConfig};
 use lifeboat_health::{
     Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, MonoClock,
     MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, StatusRange, Target, Transition,
@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
-use super::{Options, feeder::Feeder, fleet::DemoFleet};
+use super::{Options, feeder::Feeder, fleet::DemoFleet, notices::Notices};
 use crate::{
     controller::{Controller, ControllerConfig, Status},
     failover::{Settings, world::Failback},
@@ -85,6 +85,7 @@ impl Plane {
                 .with_context(|| format!("no certificate for {name}"))
         };
 
+        let notices = Notices::new(timeline.clone());
         let mut dns = Vec::new();
         for (name, address) in dns_names.iter().zip(&options.dns) {
             let role = DnsRole::start(
@@ -96,6 +97,7 @@ impl Plane {
                 &profile,
                 &consumer_metrics,
                 &timeline,
+                &notices,
             );
             dns.push(role.with_context(|| format!("--dns {address}"))?);
         }
@@ -255,6 +257,7 @@ impl DnsRole {
         profile: &Profile,
         metrics: &ConsumerMetrics,
         timeline: &Timeline,
+        notices: &Notices,
     ) -> anyhow::Result<Self> {
         // The simulated fleet is a new one each time; the last-known-good of another fleet would be kept against it.
         let state = folder.join(name);
@@ -276,7 +279,7 @@ impl DnsRole {
         let sink = Recorder {
             name: name.to_owned(),
             timeline: timeline.clone(),
-            inner: Some(server.verdict_sink()),
+            inner: Some((server.verdict_sink(), notices.clone())),
         };
         let consumer = Consumer::spawn(config, Box::new(sink))?;
         let feeder = Feeder::spawn(name, fleet.kube()?, server.clone())?;
@@ -290,20 +293,26 @@ impl DnsRole {
     }
 }
 
-/// Enters transitions into the timeline on their way to whoever acts on them.
+/// Enters transitions into the timeline on their way to whoever acts on them, and what the gates make of them.
 struct Recorder {
     name: String,
     timeline: Timeline,
-    inner: Option<Box<dyn VerdictSink>>,
+    inner: Option<(GateSink, Notices)>,
 }
 
 impl VerdictSink for Recorder {
     fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView) {
-        if let Some(inner) = &mut self.inner {
-            inner.tick(now, transitions, view);
+        // The gates first: users are moved before anything is told.
+        if let Some((gates, _)) = &mut self.inner {
+            gates.tick(now, transitions, view);
         }
         for transition in transitions {
             self.timeline.transition(&self.name, transition);
+        }
+        if let Some((gates, notices)) = &self.inner {
+            for notice in gates.notices() {
+                notices.tell(&self.name, notice);
+            }
         }
     }
 }

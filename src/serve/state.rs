@@ -1,6 +1,6 @@
 //! The document that describes the whole fleet at one moment: `GET /api/state` and each `state` event.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -66,7 +66,27 @@ pub struct PathState {
     pub since_ms: u64,
     pub votes: Votes,
     pub rtt_ms: Option<f64>,
+    /// Kept out of rotation for flapping: `held_back` says for how long.
     pub suppressed: bool,
+    /// By the gates of the DNS servers, which decide it; null on the control path, and while it is not suppressed.
+    #[serde(default)]
+    pub held_back: Option<HeldBack>,
+}
+
+/// A cluster that went down too often, and is kept out after its return as far as others can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// How often it went Down since its flap penalty was last below the profile's `flapRelease`.
+    pub downs: u32,
+    /// When it is let in again, if it does not go Down before.
+    pub until: Timestamp,
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let until = self.until.strftime("%H:%M:%S UTC");
+        write!(f, "held back after {} Downs, until about {until}", self.downs)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -113,6 +133,10 @@ pub struct Name {
     pub zone: String,
     pub ttl: u32,
     pub policy: String,
+    /// What became of the TrafficPolicy that declares it; null where none does, or the controller has not said yet.
+    #[serde(default)]
+    pub condition: Option<Condition>,
+    /// Empty for a name that is declared and not served.
     pub servers: Vec<NameAtServer>,
 }
 
@@ -134,6 +158,7 @@ pub struct Share {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DnsServer {
     pub server: String,
     pub address: String,
@@ -147,6 +172,9 @@ pub struct DnsServer {
     pub nxdomain: u64,
     pub servfail: u64,
     pub verdicts: BTreeMap<String, String>,
+    /// Clusters that this server holds back for flapping.
+    #[serde(default)]
+    pub held_back: BTreeMap<String, HeldBack>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -8,6 +8,7 @@
 mod console;
 pub mod explain;
 mod guard;
+mod history;
 mod query;
 mod refusal;
 mod router;
@@ -15,6 +16,7 @@ pub mod state;
 mod stream;
 pub mod view;
 
-pub use guard::Guard;
+pub use guard::{Guard, Reached};
+pub use history::History;
 pub use refusal::Refusal;
 pub use router::{Inquiries, Sources, router};

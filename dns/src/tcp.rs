@@ -132,6 +132,7 @@ async fn accept(listener: TcpListener, worker: Rc<RefCell<Worker>>) {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "deadlines of connections")]
 async fn connection(
     mut stream: TcpStream,
     peer: SocketAddr,

@@ -165,6 +165,7 @@ fn wrong_settings_are_named() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test measures")]
 fn stopping_takes_less_than_a_second_and_frees_the_port() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(config(home.path())).unwrap();

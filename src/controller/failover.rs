@@ -23,6 +23,7 @@ const TICK: Duration = Duration::from_millis(100);
 const STANDING: Duration = Duration::from_secs(5);
 
 /// Runs until leadership is lost.
+#[expect(clippy::disallowed_methods, reason = "times its own preview")]
 pub(super) async fn run(
     context: &Arc<Context>,
     mut leadership: Leadership,

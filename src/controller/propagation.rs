@@ -54,6 +54,10 @@ async fn round(index: &Index, context: &Context, kinds: &[Kind], complaints: &mu
 }
 
 /// The date for conditions, and what Karmada measures tolerations by.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "the one place that stamps what is written"
+)]
 pub(super) fn wall() -> Timestamp {
     Timestamp::now()
 }

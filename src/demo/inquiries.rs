@@ -1,11 +1,12 @@
 //! Answers to `explain` and `plan`, from the DNS servers and the controller.
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     sync::{Arc, Weak},
 };
 
-use lifeboat_dns::ExplainError;
+use lifeboat_dns::{ExplainError, Rcode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
@@ -62,6 +63,19 @@ impl Inquiries for FromPlane {
                     .collect();
                 return Err(Refusal::Unknown(format!(
                     "name {name:?} is in no zone that is served; zones: {zones}{told}"
+                )));
+            }
+            if explanation.rcode == Rcode::NxDomain {
+                let names: BTreeSet<String> = role
+                    .server
+                    .shares()
+                    .into_iter()
+                    .map(|shares| shares.name)
+                    .collect();
+                let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches('.')).collect();
+                return Err(Refusal::Unknown(format!(
+                    "name {name:?} does not exist in its zone; steered names: {}",
+                    names.join(", ")
                 )));
             }
             servers.push(json!({ "server": role.name, "address": role.address, "explanation": explanation }));

@@ -54,7 +54,8 @@ impl Console {
         let listener = TcpListener::bind(options.console)
             .await
             .with_context(|| format!("--console {}: listening", options.console))?;
-        let guard = Guard::new(listener.local_addr()?, &[], options.token.clone()).context("--console")?;
+        let guard =
+            Guard::new(listener.local_addr()?, &options.hosts, options.token.clone()).context("--console")?;
         let index = Index::default();
         let kinds = Kinds::default();
         let watches = Watches::new(store::connect(fleet.kube()?)?, index.clone());
@@ -80,6 +81,7 @@ impl Console {
             faults: faults.clone(),
             live: live.clone(),
             answered: BTreeMap::new(),
+            history: serve::History::default(),
         };
         let state = Arc::new(ArcSwap::from_pointee(maker.first()));
         let (document, documents) = watch::channel(Arc::from("{}"));
@@ -87,6 +89,7 @@ impl Console {
         let sources = Sources {
             state: state.clone(),
             document: documents,
+            history: maker.history.clone(),
             timeline: plane.timeline.clone(),
             inquiries: Arc::new(inquiries),
             metrics: Arc::new(metrics),
@@ -103,6 +106,7 @@ impl Console {
         let token = stop.clone();
         let serving = async move {
             // Event streams never end by themselves, so connections are not waited for.
+            let app = app.into_make_service_with_connect_info::<serve::Reached>();
             let server = axum::serve(listener, app).into_future();
             tokio::select! {
                 () = token.cancelled() => {}
@@ -166,6 +170,7 @@ struct Maker {
     live: LiveStats,
     /// Queries each server had answered when it was last looked at.
     answered: BTreeMap<String, (Instant, u64)>,
+    history: serve::History,
 }
 
 impl Maker {
@@ -191,10 +196,15 @@ impl Maker {
             {
                 document.send_replace(Arc::from(text));
             }
+            self.history.push(&state);
             shared.store(Arc::new(state));
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stamps the document and times its rates"
+    )]
     fn with_rate(&mut self, mut server: DnsServer) -> DnsServer {
         let now = Instant::now();
         if let Some((at, queries)) = self.answered.insert(server.server.clone(), (now, server.queries)) {
@@ -205,6 +215,10 @@ impl Maker {
         server
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stamps the document and times its rates"
+    )]
     fn document(&self, dns: Vec<DnsServer>) -> State {
         let now = Instant::now();
         let active = self.faults.active();

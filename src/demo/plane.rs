@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::task::JoinHandle;
 
-use super::{Options, feeder::Feeder, fleet::DemoFleet, notices::Notices};
+use super::{Options, feeder::Feeder, fleet::DemoFleet, forget::forget, notices::Notices};
 use crate::{
     controller::{Controller, ControllerConfig, Status},
     failover::{Settings, world::Failback},
@@ -259,11 +259,8 @@ impl DnsRole {
         timeline: &Timeline,
         notices: &Notices,
     ) -> anyhow::Result<Self> {
-        // The simulated fleet is a new one each time; the last-known-good of another fleet would be kept against it.
         let state = folder.join(name);
-        if state.exists() {
-            std::fs::remove_dir_all(&state).with_context(|| format!("emptying {}", state.display()))?;
-        }
+        forget(&state)?;
         let server = Arc::new(Server::start(ServerConfig {
             ramp: RAMP,
             ..ServerConfig::new(name, vec![address], state)

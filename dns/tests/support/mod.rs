@@ -150,6 +150,7 @@ pub(crate) fn served(server: &Server) -> String {
 }
 
 /// Waits for something that happens on another thread.
+#[expect(clippy::disallowed_methods, reason = "a test gives up")]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {

@@ -112,6 +112,7 @@ impl Inside {
     }
 
     /// The table, each `sendMs`, until `stop`.
+    #[expect(clippy::disallowed_methods, reason = "the phase of its own ticks")]
     async fn send(
         &self,
         anchors: &[Arc<Prober>],

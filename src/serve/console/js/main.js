@@ -49,17 +49,17 @@ function schedule() {
   pending = setTimeout(draw, wait);
 }
 
-/** A server that started later than the one known so far is another life of it: old samples do not belong. */
+/** A server that started later than the one known so far is another life of it: its entries begin again. */
 function noticeRestart(next) {
   const start = Date.parse(next.now) - next.upMs;
   if (startedAt !== null && start > startedAt + 3000) {
-    rates.history.clear();
     timeline.forgetBefore(start - 1000);
   }
   startedAt = start;
 }
 
 connect({
+  onHistory: (samples) => rates.begin(samples),
   onState(sent) {
     const next = complete(sent);
     noticeRestart(next);

@@ -42,7 +42,7 @@ function whereUsersAre(doc, down) {
 
 function details(doc) {
   const { fleet, clusters, bindings } = doc;
-  const said = clusters.length ? [] : ["Register one with “lifeboat join”"];
+  const said = clusters.length ? [] : ["Apply a Cluster object to register one"];
   if (fleet.freeze) said.push("FREEZE: too many clusters look down, nothing is evicted");
   if (fleet.controller === "down") said.push("The controller is down; DNS steers without it");
   const frozen = clusters.filter((c) => c.control.verdict === "Down" && c.traffic.verdict !== "Down").map((c) => c.name);

@@ -52,10 +52,11 @@ pub(super) async fn run(
             settings,
         } = pictures.current(context, defaults);
         let budget = leadership.tokens(settings.rate, now);
+        let verdicts = context.verdicts();
         let inputs = Arc::new(Inputs {
             now,
             wall: wall(),
-            health: reader::health(&context.verdicts()),
+            health: reader::health(&verdicts),
             clusters,
             bindings,
             settings,
@@ -65,7 +66,14 @@ pub(super) async fn run(
         });
         follow_members(context, &mut links, &inputs);
         let stamp = inputs.wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let reports = conditions::writes(&context.index, kinds, &inputs.health, links.refused(), &stamp);
+        let reports = conditions::writes(
+            &context.index,
+            kinds,
+            &verdicts,
+            &inputs.health,
+            links.refused(),
+            &stamp,
+        );
         context.writer.all(reports).await;
         let plan = failover::plan(&mut state, &inputs.world());
         let reports = policies::reports(&context.index, kinds, &inputs.clusters, plan.freeze, &stamp);

@@ -11,6 +11,7 @@
 mod complaints;
 mod conditions;
 mod failover;
+mod graceful_eviction;
 mod kinds;
 mod leadership;
 mod policies;

@@ -16,7 +16,7 @@ use tokio::task::JoinHandle;
 
 use super::{Options, feeder::Feeder, fleet::DemoFleet};
 use crate::{
-    controller::{Controller, ControllerConfig, Status},
+    controller::{Controller, ControllerConfig, ControllerMetrics, Status},
     failover::{Settings, world::Failback},
     timeline::Timeline,
 };
@@ -113,6 +113,7 @@ impl Plane {
                 clock,
                 timeline: timeline.clone(),
                 pod_start: options.pod_start,
+                metrics: ControllerMetrics::register(metrics),
             },
             running: Mutex::new(None),
         });
@@ -411,6 +412,7 @@ mod tests {
                 clock: MonoClock::new(),
                 timeline: timeline.clone(),
                 pod_start: Duration::ZERO,
+                metrics: ControllerMetrics::default(),
             },
             running: Mutex::new(None),
         };

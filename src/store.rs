@@ -21,4 +21,4 @@ pub use index::{Index, Key};
 pub use kinds::Kind;
 pub use objects::{annotation, generation, label, name, namespace, pointer_i64, resource_version, uid};
 pub use watch::{Watches, connect};
-pub use write::{Op, Outcome, Write, WriteError, Writer, reason};
+pub use write::{Op, Outcome, Write, WriteError, WriteLabel, Writer, Writes, reason};

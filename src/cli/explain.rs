@@ -139,6 +139,9 @@ fn cluster(explanation: &Value) {
             text(&votes["abstain"]),
         ));
     }
+    for line in holds(explanation) {
+        output::line(line);
+    }
     for entry in list(&explanation["history"]) {
         let at = entry["atMs"].as_f64().unwrap_or(0.0) / 1000.0;
         output::line(format!(
@@ -163,6 +166,31 @@ fn cluster(explanation: &Value) {
             ));
         }
     }
+}
+
+/// Why something is not done, or not yet, and what has nowhere to go.
+fn holds(explanation: &Value) -> Vec<String> {
+    let none = list(&explanation["noTarget"]).map(|none| {
+        format!(
+            "no feasible target: {}: {}",
+            text(&none["binding"]),
+            text(&none["message"])
+        )
+    });
+    list(&explanation["holds"]).map(hold).chain(none).collect()
+}
+
+fn hold(hold: &Value) -> String {
+    let remaining = hold["remainingMs"]
+        .as_f64()
+        .map(|ms| format!(", {:.0} s more", ms / 1000.0));
+    format!(
+        "held, {} of {}: {}{}",
+        text(&hold["reason"]),
+        text(&hold["subject"]),
+        text(&hold["message"]),
+        remaining.unwrap_or_default(),
+    )
 }
 
 pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {

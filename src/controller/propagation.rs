@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use jiff::Timestamp;
 
-use super::{Context, complaints::Complaints};
+use super::{Context, complaints::Complaints, graceful_eviction};
 use crate::{
     propagate::{policy::selected_kinds, reconcile},
     schedule,
@@ -31,26 +31,32 @@ pub(super) async fn run(context: &Arc<Context>) {
             .cloned()
             .collect();
         templates.set(&own);
+        let mut wait = RESYNC;
         if context.index.synced(&kinds) {
-            round(&context.index, context, &kinds, &mut complaints).await;
+            wait = wait.min(round(&context.index, context, &kinds, &mut complaints).await);
         }
         tokio::select! {
             _ = changes.changed() => {}
-            () = tokio::time::sleep(RESYNC) => {}
+            () = tokio::time::sleep(wait) => {}
         }
         tokio::time::sleep(GATHER).await;
         changes.mark_unchanged();
     }
 }
 
-async fn round(index: &Index, context: &Context, kinds: &[Kind], complaints: &mut Complaints) {
+/// Returns when an eviction task runs out of time, if that is what comes next.
+async fn round(index: &Index, context: &Context, kinds: &[Kind], complaints: &mut Complaints) -> Duration {
     let reconcile::Round {
         mut writes,
         complaints: found,
     } = reconcile::reconcile(index, &context.kinds, kinds);
     writes.extend(schedule::reconcile::reconcile(index, &context.kinds, wall()));
     writes.extend(complaints.tell(found, context.clock.now(), &context.kinds, index));
+    let tasks = graceful_eviction::round(index, &context.kinds, &context.fresh.load(), wall());
+    writes.extend(tasks.writes);
     context.writer.all(writes).await;
+    let retry = tasks.retry.and_then(|retry| Duration::try_from(retry).ok());
+    retry.unwrap_or(RESYNC)
 }
 
 /// The date for conditions, and what Karmada measures tolerations by.

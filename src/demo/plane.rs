@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 
 use super::{Options, feeder::Feeder, fleet::DemoFleet, forget::forget, notices::Notices};
 use crate::{
-    controller::{Controller, ControllerConfig, Status},
+    controller::{Controller, ControllerConfig, ControllerMetrics, Status},
     failover::{Settings, world::Failback},
     timeline::Timeline,
 };
@@ -114,6 +114,7 @@ impl Plane {
                 clock,
                 timeline: timeline.clone(),
                 pod_start: options.pod_start,
+                metrics: ControllerMetrics::register(metrics),
             },
             running: Mutex::new(None),
         });
@@ -437,6 +438,7 @@ mod tests {
                 clock: MonoClock::new(),
                 timeline: timeline.clone(),
                 pod_start: Duration::ZERO,
+                metrics: ControllerMetrics::default(),
             },
             running: Mutex::new(None),
         };

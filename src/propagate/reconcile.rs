@@ -16,6 +16,7 @@ use super::{
 use crate::{
     api,
     controller::Kinds,
+    schedule,
     store::{Index, Key, Kind, Op, Write, name, namespace, uid},
 };
 
@@ -23,7 +24,7 @@ use crate::{
 #[derive(Default)]
 pub struct Round {
     pub writes: Vec<Write>,
-    /// Policies that cannot be read or that select nothing, with the reason: (kind, key, message).
+    /// Policies that cannot be read, select nothing or name unknown clusters: (kind, key, message).
     pub complaints: Vec<(Kind, Key, String)>,
 }
 
@@ -92,16 +93,20 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
             carry_out(&mut round, kinds, kind, &held, template, &works, &clusters);
         }
     }
+    let known = clusters.iter().map(String::as_str).collect();
     for (policy, selected) in policies.iter().zip(selected) {
-        if !selected {
+        let placement = policy.spec.placement.as_ref();
+        let unknown = placement.and_then(|placement| schedule::unknown_clusters(placement, &known));
+        let idle = (!selected).then(|| no_effect(policy, template_kinds, &templates));
+        let problems: Vec<String> = idle.into_iter().chain(unknown).collect();
+        if !problems.is_empty() {
             let kind = if policy.namespace.is_some() {
                 &kinds.policy
             } else {
                 &kinds.cluster_policy
             };
             let key = Key::new(policy.namespace.as_deref().unwrap_or(""), &policy.name);
-            let message = no_effect(policy, template_kinds, &templates);
-            round.complaints.push((kind.clone(), key, message));
+            round.complaints.push((kind.clone(), key, problems.join("; ")));
         }
     }
     round

@@ -147,7 +147,10 @@ async fn explain_cluster(
         .into_iter()
         .filter(|entry| entry.cluster.as_deref() == Some(&name))
         .collect();
-    Ok(json(&json!({ "cluster": cluster, "history": history })))
+    let (holds, no_target) = state.held_up(&name);
+    Ok(json(
+        &json!({ "cluster": cluster, "holds": holds, "noTarget": no_target, "history": history }),
+    ))
 }
 
 async fn explain_binding(

@@ -1,6 +1,9 @@
 //! The document that describes the whole fleet at one moment: `GET /api/state` and each `state` event.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,12 +20,44 @@ pub struct State {
     pub dns: Vec<DnsServer>,
     pub bindings: Vec<Binding>,
     pub observers: Vec<Observer>,
+    /// Why something is not done, or not yet; empty while the controller is down.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+    /// Bindings on lost clusters with nowhere to go.
+    #[serde(default)]
+    pub no_target: Vec<NoTarget>,
     /// What would happen if one cluster were lost now; null until first computed.
     pub standing: Option<Vec<Standing>>,
     /// Synthetic users; null outside the demo.
     pub users: Option<Value>,
     /// Faults in force; null outside the demo.
     pub faults: Option<Value>,
+}
+
+impl State {
+    /// What is not done, or not yet, about a cluster: its own holds, the fleet's, and those of bindings that are in
+    /// it or are leaving it; and what has nowhere to go from it.
+    pub fn held_up(&self, cluster: &str) -> (Vec<&Hold>, Vec<&NoTarget>) {
+        let here: BTreeSet<String> = self
+            .bindings
+            .iter()
+            .filter(|binding| {
+                binding.clusters.iter().any(|at| at.name == cluster)
+                    || binding.evicting.iter().any(|task| task.cluster == cluster)
+            })
+            .map(|binding| match binding.namespace.as_str() {
+                "" => binding.name.clone(),
+                namespace => format!("{namespace}/{}", binding.name),
+            })
+            .collect();
+        let concerns =
+            |hold: &&Hold| hold.subject == cluster || hold.subject == "fleet" || here.contains(&hold.subject);
+        let stays = |none: &&NoTarget| none.clusters.iter().any(|at| at == cluster);
+        (
+            self.holds.iter().filter(concerns).collect(),
+            self.no_target.iter().filter(stays).collect(),
+        )
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -231,4 +266,26 @@ pub struct Standing {
     /// A sum of settings, not a measurement: see [`crate::failover::Standing::estimated_seconds`].
     pub estimated_seconds: f64,
     pub feasible: bool,
+}
+
+/// Why something is not done, or not yet: see [`crate::failover::HoldNotice`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// A cluster, a binding, or `fleet`.
+    pub subject: String,
+    pub reason: String,
+    pub message: String,
+    /// How much longer, where that is known.
+    pub remaining_ms: Option<u64>,
+}
+
+/// A binding on lost clusters with nowhere to go: see [`crate::failover::NoFeasibleTarget`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoTarget {
+    pub binding: String,
+    pub clusters: Vec<String>,
+    pub short_replicas: i64,
+    pub message: String,
 }

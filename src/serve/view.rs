@@ -10,12 +10,13 @@ use lifeboat_health::{Cell, FleetView, Path};
 use serde_json::Value;
 
 use super::state::{
-    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, HeldBack, Name,
+    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, HeldBack, Hold, Name, NoTarget,
     Observer, PathState, Replicas, Standing, State, Votes,
 };
 use crate::{
     api::quantity::Nanos,
     controller::{Kinds, Status, reader},
+    failover::{HoldNotice, NoFeasibleTarget},
     steer::compile::input::INGRESS_ADDRESSES,
     store::{Index, annotation, name, namespace},
 };
@@ -102,9 +103,31 @@ pub fn state(known: Known<'_>) -> State {
                 age_ms: u64::from(observer.age_ms),
             })
             .collect(),
+        holds: controller.holds.iter().map(hold).collect(),
+        no_target: controller.no_target.iter().map(no_target).collect(),
         standing: controller.running.then(|| standing(controller)),
         users: None,
         faults: None,
+    }
+}
+
+fn hold(notice: &HoldNotice) -> Hold {
+    Hold {
+        subject: notice.subject.clone(),
+        reason: notice.reason.to_string(),
+        message: notice.message.clone(),
+        remaining_ms: notice
+            .remaining
+            .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn no_target(none: &NoFeasibleTarget) -> NoTarget {
+    NoTarget {
+        binding: none.binding.to_string(),
+        clusters: none.clusters.clone(),
+        short_replicas: none.short_replicas,
+        message: none.message.clone(),
     }
 }
 

@@ -7,6 +7,10 @@ use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
 };
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
 use serde_json::Value;
 
 use super::{Index, Key, Kind, watch::raw};
@@ -77,37 +81,71 @@ pub fn reason(error: &kube::Error) -> String {
     cause.to_string()
 }
 
+/// `{outcome}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WriteLabel {
+    pub outcome: &'static str,
+}
+
+/// Writes by how they ended: done, moot, conflict, failed.
+pub type Writes = Family<WriteLabel, Counter>;
+
 #[derive(Clone)]
 pub struct Writer {
     client: Client,
     index: Index,
+    writes: Writes,
 }
 
 impl Writer {
     pub fn new(client: Client, index: Index) -> Self {
-        Self { client, index }
+        Self {
+            client,
+            index,
+            writes: Writes::default(),
+        }
+    }
+
+    /// Counts its writes there.
+    #[must_use]
+    pub fn counted(self, writes: Writes) -> Self {
+        Self { writes, ..self }
     }
 
     /// Carries out all writes, several at a time; one failure stops no other. Failures are logged here,
     /// where they are handled: the next round computes anew. Returns how many changed something.
     pub async fn all(&self, writes: Vec<Write>) -> usize {
         stream::iter(writes)
-            .map(|write| async move {
-                match self.one(&write).await {
-                    Ok(Outcome::Done) => 1,
-                    Ok(Outcome::Moot | Outcome::Conflict) => 0,
-                    Err(error) => {
-                        tracing::warn!(error = %error, "write failed");
-                        0
-                    }
-                }
-            })
+            .map(|write| async move { usize::from(self.done(&write).await) })
             .buffer_unordered(CONCURRENCY)
             .fold(0, |sum, n| async move { sum + n })
             .await
     }
 
+    /// Whether the write changed something; a failure is logged.
+    pub async fn done(&self, write: &Write) -> bool {
+        match self.one(write).await {
+            Ok(outcome) => outcome == Outcome::Done,
+            Err(error) => {
+                tracing::warn!(error = %error, "write failed");
+                false
+            }
+        }
+    }
+
     pub async fn one(&self, write: &Write) -> Result<Outcome, WriteError> {
+        let ended = self.attempt(write).await;
+        let outcome = match &ended {
+            Ok(Outcome::Done) => "done",
+            Ok(Outcome::Moot) => "moot",
+            Ok(Outcome::Conflict) => "conflict",
+            Err(_) => "failed",
+        };
+        self.writes.get_or_create(&WriteLabel { outcome }).inc();
+        ended
+    }
+
+    async fn attempt(&self, write: &Write) -> Result<Outcome, WriteError> {
         let Write { kind, key, op } = write;
         let verb = match op {
             Op::Create(_) => "create",

@@ -14,7 +14,7 @@ use super::{Index, Key, Kind, watch::raw};
 /// Longest wait for one request; a hanging API server must not stall the loop that called.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests under way at once.
-const CONCURRENCY: usize = 16;
+pub const CONCURRENCY: usize = 16;
 
 /// One change to one object.
 #[derive(Clone, Debug, PartialEq)]
@@ -91,20 +91,50 @@ impl Writer {
     /// Carries out all writes, several at a time; one failure stops no other. Failures are logged here,
     /// where they are handled: the next round computes anew. Returns how many changed something.
     pub async fn all(&self, writes: Vec<Write>) -> usize {
+        let mut done = 0;
+        for (_, outcome) in self.each(writes).await {
+            match outcome {
+                Ok(Outcome::Done) => done += 1,
+                Ok(Outcome::Moot | Outcome::Conflict) => {}
+                Err(error) => tracing::warn!(error = %error, "write failed"),
+            }
+        }
+        done
+    }
+
+    /// The same for a caller that handles failures itself. The order of what is returned is that of the answers.
+    pub async fn each(&self, writes: Vec<Write>) -> Vec<(Write, Result<Outcome, WriteError>)> {
         stream::iter(writes)
             .map(|write| async move {
-                match self.one(&write).await {
-                    Ok(Outcome::Done) => 1,
-                    Ok(Outcome::Moot | Outcome::Conflict) => 0,
-                    Err(error) => {
-                        tracing::warn!(error = %error, "write failed");
-                        0
-                    }
-                }
+                let outcome = self.one(&write).await;
+                (write, outcome)
             })
             .buffer_unordered(CONCURRENCY)
-            .fold(0, |sum, n| async move { sum + n })
+            .collect()
             .await
+    }
+
+    /// The object as the API server holds it now, watched or not; none if there is none.
+    ///
+    /// # Errors
+    /// The API server did not say.
+    pub async fn read(&self, kind: &Kind, key: &Key) -> Result<Option<Value>, WriteError> {
+        let verb = "read";
+        let api = self.api(kind, key);
+        match tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(&key.name)).await {
+            Ok(Ok(object)) => Ok(object.and_then(|object| raw(kind, object))),
+            Ok(Err(error)) => Err(WriteError::Api {
+                verb,
+                kind: kind.kind.clone(),
+                key: key.clone(),
+                reason: reason(&error),
+            }),
+            Err(_elapsed) => Err(WriteError::Timeout {
+                verb,
+                kind: kind.kind.clone(),
+                key: key.clone(),
+            }),
+        }
     }
 
     pub async fn one(&self, write: &Write) -> Result<Outcome, WriteError> {
@@ -150,13 +180,17 @@ impl Writer {
         }
     }
 
-    async fn send(&self, kind: &Kind, key: &Key, op: &Op) -> Result<Option<DynamicObject>, kube::Error> {
+    fn api(&self, kind: &Kind, key: &Key) -> Api<DynamicObject> {
         let resource = kind.resource();
-        let api: Api<DynamicObject> = if kind.namespaced {
+        if kind.namespaced {
             Api::namespaced_with(self.client.clone(), &key.namespace, &resource)
         } else {
             Api::all_with(self.client.clone(), &resource)
-        };
+        }
+    }
+
+    async fn send(&self, kind: &Kind, key: &Key, op: &Op) -> Result<Option<DynamicObject>, kube::Error> {
+        let api = self.api(kind, key);
         let merge = PatchParams {
             field_manager: Some("lifeboat".to_owned()),
             ..PatchParams::default()

@@ -49,7 +49,7 @@ pub(super) async fn run(context: &Arc<Context>) {
             took = round(context, &kinds, &mut complaints, &mut writer).await;
         }
         let resync = Instant::now() + RESYNC;
-        let retry = writer.failing().next().unwrap_or(resync);
+        let retry = writer.next().unwrap_or(resync);
         let due = resync.min(retry).max(Instant::now() + RETRY);
         loop {
             tokio::select! {
@@ -139,8 +139,7 @@ fn unwritten(
         Some((kind.clone(), Key::new(&namespace, &name)))
     };
     let complaint = |write: &Write| {
-        let object = (write.kind.clone(), write.key.clone());
-        let message = writer.failing().message(&object)?;
+        let message = writer.failure(write)?;
         let (kind, key) = about(write)?;
         Some((kind, key, message.to_owned()))
     };

@@ -349,8 +349,7 @@ fn what_a_workload_needs_goes_where_it_goes_and_no_longer() {
     api.settle(&[]);
     let works = |api: &Api| {
         let works = api.index.list(&api.kinds.work);
-        let of_config =
-            |work: &&std::sync::Arc<Value>| work["spec"]["workload"]["manifests"][0]["kind"] == "ConfigMap";
+        let of_config = |work: &&Arc<Value>| work["spec"]["workload"]["manifests"][0]["kind"] == "ConfigMap";
         works.iter().filter(of_config).count()
     };
     assert_eq!(works(&api), 3);

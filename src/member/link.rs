@@ -155,7 +155,7 @@ impl Link {
             }
             let version = self.control.index.version_in(&works, &namespace);
             self.round(&namespace).await;
-            let retry = [self.failures.next(), self.reports.failing().next()];
+            let retry = [self.failures.next(), self.reports.next()];
             let due = retry
                 .into_iter()
                 .flatten()

@@ -72,12 +72,6 @@ impl<K: Ord, V: PartialEq> Backoff<K, V> {
     pub fn next(&self) -> Option<Instant> {
         self.failing.values().map(|failing| failing.until).min()
     }
-
-    /// What fails at present, and why.
-    pub fn iter(&self) -> impl Iterator<Item = (&K, &str)> {
-        let failing = self.failing.iter();
-        failing.map(|(key, failing)| (key, failing.message.as_str()))
-    }
 }
 
 #[cfg(test)]

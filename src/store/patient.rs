@@ -6,10 +6,13 @@ use tokio::time::Instant;
 
 use super::{Backoff, Key, Kind, Op, Outcome, Write, Writer};
 
+/// Verb and object: what is done to one part of an object says nothing of another part.
+type Target = (&'static str, Kind, Key);
+
 /// Its memory is bounded by the writes that are wanted.
 pub struct PatientWriter {
     writer: Writer,
-    failing: Backoff<(Kind, Key), Op>,
+    failing: Backoff<Target, Op>,
 }
 
 impl PatientWriter {
@@ -24,18 +27,18 @@ impl PatientWriter {
     /// logged here.
     pub async fn all(&mut self, writes: Vec<Write>) {
         let now = Instant::now();
-        let wanted: BTreeSet<(Kind, Key)> = writes.iter().map(object).collect();
-        self.failing.retain(|object| wanted.contains(object));
-        let due = |write: &Write| !self.failing.waits(&object(write), &write.op, now);
+        let wanted: BTreeSet<Target> = writes.iter().map(target).collect();
+        self.failing.retain(|target| wanted.contains(target));
+        let due = |write: &Write| !self.failing.waits(&target(write), &write.op, now);
         let due = writes.into_iter().filter(due).collect();
         for (write, outcome) in self.writer.each(due).await {
             match outcome {
-                Ok(Outcome::Done | Outcome::Moot | Outcome::Conflict) => self.failing.done(&object(&write)),
+                Ok(Outcome::Done | Outcome::Moot | Outcome::Conflict) => self.failing.done(&target(&write)),
                 Err(error) => {
-                    let (object, message) = (object(&write), error.to_string());
+                    let (target, message) = (target(&write), error.to_string());
                     if self
                         .failing
-                        .failed(object, write.op, message.clone(), Instant::now())
+                        .failed(target, write.op, message.clone(), Instant::now())
                     {
                         tracing::warn!(error = message, "write failed");
                     }
@@ -44,12 +47,17 @@ impl PatientWriter {
         }
     }
 
-    /// What fails at present, and why.
-    pub fn failing(&self) -> &Backoff<(Kind, Key), Op> {
-        &self.failing
+    /// Why the write failed last, while it fails.
+    pub fn failure(&self, write: &Write) -> Option<&str> {
+        self.failing.message(&target(write))
+    }
+
+    /// When the next of the failing ones is due.
+    pub fn next(&self) -> Option<Instant> {
+        self.failing.next()
     }
 }
 
-fn object(write: &Write) -> (Kind, Key) {
-    (write.kind.clone(), write.key.clone())
+fn target(write: &Write) -> Target {
+    (write.op.verb(), write.kind.clone(), write.key.clone())
 }

@@ -38,6 +38,19 @@ pub enum Op {
     },
 }
 
+impl Op {
+    /// As it is written in messages.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Merge(_) => "patch",
+            Self::MergeStatus(_) => "patch status of",
+            Self::Apply(_) => "apply",
+            Self::Delete { .. } => "delete",
+        }
+    }
+}
+
 /// How a write ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
@@ -139,13 +152,7 @@ impl Writer {
 
     pub async fn one(&self, write: &Write) -> Result<Outcome, WriteError> {
         let Write { kind, key, op } = write;
-        let verb = match op {
-            Op::Create(_) => "create",
-            Op::Merge(_) => "patch",
-            Op::MergeStatus(_) => "patch status of",
-            Op::Apply(_) => "apply",
-            Op::Delete { .. } => "delete",
-        };
+        let verb = op.verb();
         let request = tokio::time::timeout(REQUEST_TIMEOUT, self.send(kind, key, op));
         match request.await {
             Ok(Ok(object)) => {

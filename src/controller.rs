@@ -7,7 +7,8 @@
 //!                        └─> steering loop: plan ──> head and shards ──────┘
 //! ```
 //! One OS thread with its own runtime. Each loop recomputes everything from the index, woken by changes and
-//! by a timer; users are moved without any of it, by the DNS servers' own verdicts.
+//! by a timer; users are moved without any of it, by the DNS servers' own verdicts. A propagation round, which takes
+//! long in a large fleet, is computed from a snapshot on a thread of its own.
 mod complaints;
 mod conditions;
 mod failover;

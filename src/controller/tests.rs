@@ -390,3 +390,47 @@ fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
     assert!(work.len() <= 2, "{work:#?}");
     assert!(template.pointer("/status/readyReplicas").and_then(Value::as_i64) >= Some(8));
 }
+
+#[test]
+fn what_a_workload_needs_goes_where_it_goes_and_no_longer() {
+    let mut api = Api::new();
+    let config = Kind::new("v1", "ConfigMap", "configmaps", true);
+    api.templates.push(config.clone());
+    api.shop();
+    api.create(
+        &config,
+        json!({ "metadata": { "name": "settings", "namespace": "default" }, "data": { "k": "v" } }),
+    );
+    let (policy, deployment) = (api.kinds.policy.clone(), api.templates[0].clone());
+    let shop = Key::new("default", "shop");
+    let merge = |kind: &Kind, patch: Value| Write {
+        kind: kind.clone(),
+        key: shop.clone(),
+        op: Op::Merge(patch),
+    };
+    let volumes = json!([{ "name": "v", "configMap": { "name": "settings" } }]);
+    api.write(merge(
+        &deployment,
+        json!({ "spec": { "template": { "spec": { "volumes": volumes } } } }),
+    ));
+    api.write(merge(&policy, json!({ "spec": { "propagateDeps": true } })));
+    api.settle();
+    let works = |api: &Api| {
+        let works = api.index.list(&api.kinds.work);
+        let of_config = |work: &&Arc<Value>| work["spec"]["workload"]["manifests"][0]["kind"] == "ConfigMap";
+        works.iter().filter(of_config).count()
+    };
+    assert_eq!(works(&api), 3);
+    api.write(merge(&policy, json!({ "spec": { "propagateDeps": null } })));
+    // The works carry a finalizer that a member takes off: that they are going is what counts.
+    for _ in 0..ROUNDS {
+        api.obey();
+        api.round();
+    }
+    let going = api.index.list(&api.kinds.work);
+    let left = going.iter().filter(|work| {
+        work["spec"]["workload"]["manifests"][0]["kind"] == "ConfigMap"
+            && work.pointer("/metadata/deletionTimestamp").is_none()
+    });
+    assert_eq!(left.count(), 0);
+}

@@ -9,7 +9,7 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    binding, names,
+    binding, dependencies, names,
     policy::{self, PolicyView},
     status, works,
 };
@@ -83,6 +83,7 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
             templates.insert((kind.clone(), key), template);
         }
     }
+    attach(&mut round, index, kinds, template_kinds, &templates);
     for kind in [&kinds.binding, &kinds.cluster_binding] {
         for held in index.list(kind) {
             let template = template_of(&held, template_kinds).and_then(|(kind, key)| {
@@ -225,6 +226,67 @@ fn bind(round: &mut Round, index: &Index, kinds: &Kinds, template: &Value, polic
         key,
         op,
     });
+}
+
+/// Bindings of what other bindings' objects need.
+fn attach(
+    round: &mut Round,
+    index: &Index,
+    kinds: &Kinds,
+    template_kinds: &[Kind],
+    templates: &BTreeMap<(Kind, Key), Arc<Value>>,
+) {
+    let kind = &kinds.binding;
+    let bindings = index.list(kind);
+    let mut write = |key: Key, op: Op| {
+        round.writes.push(Write {
+            kind: kind.clone(),
+            key,
+            op,
+        });
+    };
+    let mut wanted: BTreeMap<Key, (&Value, Vec<&Value>)> = BTreeMap::new();
+    let mut unknown = BTreeSet::new();
+    for held in bindings.iter().filter(|held| dependencies::asked_for(held)) {
+        let template = template_of(held, template_kinds).and_then(|of| templates.get(&of));
+        let Some(template) = template.filter(|template| owns(template, held)) else {
+            unknown.insert(Key::of(held));
+            continue;
+        };
+        let needed = dependencies::needed(template);
+        if let Some(patch) = dependencies::record_patch(held, &needed) {
+            write(Key::of(held), Op::Merge(patch));
+        }
+        if held.pointer("/spec/clusters").is_none() {
+            continue;
+        }
+        for needed in needed {
+            let of_kind = |kind: &&Kind| kind.kind == needed.kind && kind.api_version() == needed.api_version;
+            let key = Key::new(&needed.namespace, &needed.name);
+            let object = template_kinds
+                .iter()
+                .find(of_kind)
+                .and_then(|kind| templates.get(&(kind.clone(), key)));
+            if let Some(object) = object {
+                let (_, by) = wanted
+                    .entry(dependencies::binding_key(object))
+                    .or_insert((object, Vec::new()));
+                by.push(held);
+            }
+        }
+    }
+    for held in &bindings {
+        let by = wanted.remove(&Key::of(held)).map(|(_, by)| by);
+        // A binding of a template that was deleted and made anew goes first.
+        if held.pointer("/metadata/deletionTimestamp").is_none()
+            && let Some(patch) = dependencies::patch(held, &by.unwrap_or_default(), &unknown)
+        {
+            write(Key::of(held), Op::Merge(patch));
+        }
+    }
+    for (key, (object, by)) in wanted {
+        write(key, Op::Create(dependencies::attached(object, &by)));
+    }
 }
 
 /// The template a binding was made from.

@@ -10,8 +10,8 @@ use lifeboat_health::{Cell, FleetView, Path};
 use serde_json::Value;
 
 use super::state::{
-    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, HeldBack, Hold, Name, NoTarget,
-    Observer, PathState, Replicas, Standing, State, Votes,
+    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, HeldBack, Hold, Name,
+    NoTarget, Observer, PathState, Replicas, Standing, State, Votes,
 };
 use crate::{
     api::quantity::Nanos,

@@ -124,8 +124,9 @@ pub fn garbage(index: &Index, kinds: &Kinds, is_lost: impl Fn(&str) -> bool) -> 
             let list = binding.pointer(list).and_then(Value::as_array);
             list.into_iter().flatten().any(|item| item[field] == cluster)
         };
-        !names("/spec/gracefulEvictionTasks", "fromCluster")
-            && !(names("/spec/clusters", "name") && is_lost(cluster))
+        let in_progress = names("/spec/clusters", "name") && is_lost(cluster);
+        let has_task = names("/spec/gracefulEvictionTasks", "fromCluster");
+        !has_task && !in_progress
     };
     index
         .list(&kinds.eviction_intent)

@@ -3,6 +3,7 @@
 import { Answers } from "./answers.js";
 import { Board } from "./board.js";
 import { complete } from "./document.js";
+import { set } from "./dom.js";
 import { Faults } from "./faults.js";
 import { Header } from "./header.js";
 import { FleetMap } from "./map.js";
@@ -41,6 +42,7 @@ function draw() {
   rates.update(doc, timeline.spans(doc.faults));
   board.update(doc);
   updateWitness(doc);
+  set(document.body, "data-drawn", true);
 }
 
 function schedule() {

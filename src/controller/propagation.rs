@@ -1,5 +1,10 @@
 //! The loop from templates and policies to works, and from collected statuses back to templates.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the shell of IO: it waits and times its own rounds"
+)]
+
 use std::{panic::resume_unwind, sync::Arc, time::Duration};
 
 use jiff::Timestamp;

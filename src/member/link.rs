@@ -1,5 +1,10 @@
 //! One member cluster's loop: apply its works, collect their statuses and the cluster's own.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the shell of IO: it waits, times its own requests and stamps what it writes"
+)]
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{
@@ -526,10 +531,6 @@ impl Link {
     }
 
     /// What the member is and has, for the status of its Cluster object.
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "stamps what it writes and times its own discovery"
-    )]
     async fn cluster_status(&mut self) -> Option<Write> {
         if !self.held.synced([&nodes(), &pods()]) {
             return None;

@@ -75,6 +75,7 @@ impl<K: Ord, V: PartialEq> Backoff<K, V> {
 }
 
 #[cfg(test)]
+#[allow(clippy::disallowed_methods, reason = "some moment to count from")]
 mod tests {
     use super::*;
 

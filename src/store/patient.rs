@@ -1,5 +1,10 @@
 //! A writer that leaves time between attempts at a write that fails, and says why it fails once.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the shell of IO: it reads the clock for the pure back-off"
+)]
+
 use std::collections::BTreeSet;
 
 use tokio::time::Instant;

@@ -20,7 +20,7 @@ mod script;
 
 use std::{
     fs::{File, TryLockError},
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::Arc,
@@ -62,13 +62,14 @@ pub struct Options {
 impl Options {
     /// Where this machine reaches the console: loopback, for a wildcard listener.
     fn console_from_here(&self) -> SocketAddr {
-        let Self { console, .. } = self;
-        let ip = match console.ip() {
-            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
-            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
-            ip => ip,
-        };
-        SocketAddr::new(ip, console.port())
+        let mut address = self.console;
+        if address.ip().is_unspecified() {
+            address.set_ip(match address {
+                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+            });
+        }
+        address
     }
 }
 

@@ -7,6 +7,7 @@ use std::{
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::Path,
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use serde_json::Value;
@@ -64,11 +65,17 @@ impl Ports {
     }
 }
 
+/// Candidates that were tried.
+static STEP: AtomicU16 = AtomicU16::new(0);
+
 /// Ports below those the kernel gives to outgoing connections, which could take a port between its choice and its
-/// use; other processes begin elsewhere.
+/// use; other processes begin elsewhere, other tests of this one go on behind.
 fn candidates() -> impl Iterator<Item = u16> {
     let first = u16::try_from(std::process::id() % 1000).unwrap() * 17;
-    (0..10_000).map(move |step| 12_000 + (first + step) % 18_000)
+    let steps = std::iter::from_fn(|| Some(STEP.fetch_add(1, Ordering::Relaxed)));
+    steps
+        .take(10_000)
+        .map(move |step| 12_000 + (first + step) % 18_000)
 }
 
 fn is_free(address: Ipv4Addr, port: u16) -> bool {

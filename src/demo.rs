@@ -13,6 +13,7 @@ mod feeder;
 mod fleet;
 mod forget;
 mod inquiries;
+mod notices;
 mod output;
 mod panorama;
 mod plane;
@@ -20,21 +21,23 @@ mod script;
 
 use std::{
     fs::{File, TryLockError},
-    net::{Ipv4Addr, Ipv6Addr, SocketAddr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
-    sync::Arc,
+    sync::{Arc, Weak},
     time::Duration,
 };
 
 use anyhow::Context;
 use lifeboat_chaos::{drill::LiveStats, fault::Faults};
+use lifeboat_health::Target;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::script::Script;
 use self::{fleet::DemoFleet, output::Printer, panorama::Console, plane::Plane, script::Stage};
+use crate::observe;
 
 /// Longest wait for an orderly end; after it the process ends all the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -62,14 +65,13 @@ pub struct Options {
 impl Options {
     /// Where this machine reaches the console: loopback, for a wildcard listener.
     fn console_from_here(&self) -> SocketAddr {
-        let mut address = self.console;
-        if address.ip().is_unspecified() {
-            address.set_ip(match address {
-                SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
-                SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
-            });
-        }
-        address
+        let Self { console, .. } = self;
+        let ip = match console.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        SocketAddr::new(ip, console.port())
     }
 }
 
@@ -166,6 +168,10 @@ async fn start_and_run(
     printer.kubeconfigs(&fleet);
     fleet.join().await?;
     let plane = Arc::new(Plane::start(options, folder, &fleet, &mut metrics).await?);
+    let probed = AbortOnDropHandle::new(tokio::spawn(follow_clusters(
+        fleet.kube()?,
+        Arc::downgrade(&plane),
+    )));
     let faults = Faults::new(fleet.members().fault_targets(), Some(plane.controller_switch()));
     let live = LiveStats::new(&options.dns);
     let console = Console::start(options, &fleet, &plane, &faults, &live, metrics).await?;
@@ -182,6 +188,9 @@ async fn start_and_run(
     };
     let result = script::run(&stage).await;
     let stopped = tokio::time::timeout(STOP_TIMEOUT, async {
+        // It holds the plane while it hands over targets.
+        probed.abort();
+        let _ended = probed.await;
         faults.clear_all();
         console.stop().await;
         plane.stop().await;
@@ -191,6 +200,18 @@ async fn start_and_run(
         tracing::warn!("some part did not stop in time");
     }
     result
+}
+
+/// Hands the targets of the registered clusters to everybody who probes or decides.
+async fn follow_clusters(kube: kube::Config, plane: Weak<Plane>) {
+    let adopt = |targets: &[Target]| {
+        if let Some(plane) = plane.upgrade() {
+            plane.adopt(targets);
+        }
+    };
+    if let Err(error) = observe::follow(kube, adopt).await {
+        tracing::error!(error = %error, "no client for the control plane: nothing is probed");
+    }
 }
 
 #[cfg(test)]

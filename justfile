@@ -25,9 +25,9 @@ test:
 build:
     cargo build --release --locked
 
-# One scripted power-off with its report checked.
+# The README's scripted command as it stands there, with its report checked.
 drill: build
-    python3 tests/figures/run.py --binary target/release/lifeboat --runs 1 --only power-off
+    tests/readme/drill.sh README.md target/release/lifeboat
 
 # Every figure of docs/figures.md, five runs each (about 40 minutes).
 figures: build

@@ -7,12 +7,15 @@
 //!                        └─> steering loop: plan ──> head and shards ──────┘
 //! ```
 //! One OS thread with its own runtime. Each loop recomputes everything from the index, woken by changes and
-//! by a timer; users are moved without any of it, by the DNS servers' own verdicts.
+//! by a timer; users are moved without any of it, by the DNS servers' own verdicts. A propagation round, which takes
+//! long in a large fleet, is computed from a snapshot on a thread of its own.
 mod complaints;
 mod conditions;
 mod failover;
+mod graceful_eviction;
 mod kinds;
 mod leadership;
+mod metrics;
 mod policies;
 mod propagation;
 pub(crate) mod reader;
@@ -20,6 +23,7 @@ mod status;
 mod steering;
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::{collections::BTreeSet, sync::Arc, thread, time::Duration};
 
@@ -31,6 +35,7 @@ use tokio_util::sync::CancellationToken;
 use self::leadership::{Leadership, LeadershipError};
 pub use self::{
     kinds::Kinds,
+    metrics::ControllerMetrics,
     status::{Inputs, Status},
 };
 use crate::{
@@ -52,6 +57,7 @@ pub struct ControllerConfig {
     pub timeline: Timeline,
     /// How long a pod takes to become ready, for estimates in standing plans.
     pub pod_start: Duration,
+    pub metrics: ControllerMetrics,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +78,7 @@ struct Context {
     kinds: Kinds,
     clock: MonoClock,
     timeline: Timeline,
+    metrics: ControllerMetrics,
     consumer: Arc<Consumer>,
     status: Arc<ArcSwap<Status>>,
     /// Members whose statuses were read since their control path came back.
@@ -116,6 +123,7 @@ impl Controller {
                 });
                 runtime.shutdown_timeout(Duration::from_secs(1));
                 shared.store(Arc::new(Status::default()));
+                config.metrics.down();
             })
             .map_err(ControllerError::Runtime)?;
         Ok(Self {
@@ -158,6 +166,7 @@ async fn run(config: &ControllerConfig, consumer: &Arc<Consumer>, status: &Arc<A
             tracing::warn!(error = %error, "the controller starts again");
         }
         status.store(Arc::new(Status::default()));
+        config.metrics.down();
         tokio::time::sleep(RETRY).await;
     }
 }
@@ -170,12 +179,13 @@ async fn lead(
     let client = store::connect(config.kube.clone()).map_err(Box::new)?;
     let index = Index::default();
     let context = Arc::new(Context {
-        writer: Writer::new(client.clone(), index.clone()),
+        writer: Writer::new(client.clone(), index.clone()).counted(config.metrics.writes.clone()),
         client: client.clone(),
         index: index.clone(),
         kinds: Kinds::default(),
         clock: config.clock,
         timeline: config.timeline.clone(),
+        metrics: config.metrics.clone(),
         consumer: consumer.clone(),
         status: status.clone(),
         fresh: ArcSwap::default(),

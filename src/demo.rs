@@ -11,7 +11,9 @@
 //! own, each on its own thread where it must not be stalled by the others.
 mod feeder;
 mod fleet;
+mod forget;
 mod inquiries;
+mod notices;
 mod output;
 mod panorama;
 mod plane;
@@ -20,7 +22,7 @@ mod tap;
 
 use std::{
     fs::{File, TryLockError},
-    net::SocketAddr,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     path::{Path, PathBuf},
     process::ExitCode,
     sync::{Arc, Weak},
@@ -52,6 +54,8 @@ pub struct Options {
     pub state: Option<PathBuf>,
     pub dns: Vec<SocketAddr>,
     pub console: SocketAddr,
+    /// Further names by which the console is reached.
+    pub hosts: Vec<String>,
     pub api: SocketAddr,
     pub member_api_port: u16,
     pub vip_port: u16,
@@ -59,11 +63,25 @@ pub struct Options {
     pub samples: bool,
 }
 
+impl Options {
+    /// Where this machine reaches the console: loopback, for a wildcard listener.
+    fn console_from_here(&self) -> SocketAddr {
+        let Self { console, .. } = self;
+        let ip = match console.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+            ip @ (IpAddr::V4(_) | IpAddr::V6(_)) => ip,
+        };
+        SocketAddr::new(ip, console.port())
+    }
+}
+
 /// Runs the demo to its end.
 ///
 /// # Errors
 /// A part does not start: a port in use, a folder that cannot be written.
 pub fn run(options: Options) -> anyhow::Result<ExitCode> {
+    script::promise(&options)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .thread_name("demo")

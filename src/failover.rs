@@ -20,6 +20,7 @@ mod tasks;
 
 pub mod budget;
 pub mod executor;
+pub mod intents;
 pub mod invariants;
 pub mod output;
 pub mod standing;
@@ -27,8 +28,8 @@ pub mod state;
 pub mod world;
 
 pub use output::{
-    Eviction, Extension, FailoverPlan, HoldNotice, HoldReason, MovementStep, NoFeasibleTarget, TaskEnd,
-    TaskEndReason,
+    Eviction, Extension, FailoverPlan, HoldNotice, HoldReason, Intent, MovementStep, NoFeasibleTarget,
+    TaskEnd, TaskEndReason,
 };
 pub use planner::plan;
 pub use standing::{Standing, if_lost};

@@ -21,6 +21,7 @@ mod round;
 mod score;
 mod spread;
 mod taint;
+mod unknown;
 mod view;
 mod webster;
 
@@ -36,6 +37,7 @@ pub use round::{Decision, Reason, Request, ScheduleError, feasible, round, sched
 pub use score::score;
 pub use spread::{Group, SpreadError, group_score, select_clusters, select_groups, sort_candidates};
 pub use taint::{TolerationTime, matching_tolerations, min_toleration_time, tolerates};
+pub use unknown::unknown_clusters;
 pub use view::ClusterView;
 pub use webster::{Party, TieBreaker, allocate_seats, dispense};
 

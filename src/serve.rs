@@ -9,6 +9,7 @@ mod console;
 pub mod evidence;
 pub mod explain;
 mod guard;
+mod history;
 mod query;
 mod refusal;
 mod router;
@@ -16,6 +17,7 @@ pub mod state;
 mod stream;
 pub mod view;
 
-pub use guard::Guard;
+pub use guard::{Guard, Reached};
+pub use history::History;
 pub use refusal::Refusal;
 pub use router::{Inquiries, Sources, router};

@@ -7,18 +7,22 @@
 //! ```
 //! Objects are raw JSON here. Typed structs are views made from them, so that a field unknown to us
 //! survives every change we make.
+mod backoff;
 pub mod conditions;
 mod discover;
 mod index;
 mod kinds;
 pub mod merge;
 mod objects;
+mod patient;
 mod watch;
 mod write;
 
+pub use backoff::Backoff;
 pub use discover::{Discovery, Served};
 pub use index::{Index, Key};
 pub use kinds::Kind;
 pub use objects::{annotation, generation, label, name, namespace, pointer_i64, resource_version, uid};
+pub use patient::PatientWriter;
 pub use watch::{Watches, connect};
-pub use write::{Op, Outcome, Write, WriteError, Writer, reason};
+pub use write::{CONCURRENCY, Op, Outcome, Write, WriteError, WriteLabel, Writer, Writes, reason};

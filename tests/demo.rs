@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
 use std::{
+    io::{BufRead, BufReader, Read},
     net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket},
     path::Path,
     process::{Command, Output, Stdio},
+    sync::atomic::{AtomicU16, Ordering},
 };
 
 use serde_json::Value;
@@ -63,11 +65,17 @@ impl Ports {
     }
 }
 
+/// Candidates that were tried.
+static STEP: AtomicU16 = AtomicU16::new(0);
+
 /// Ports below those the kernel gives to outgoing connections, which could take a port between its choice and its
-/// use; other processes begin elsewhere.
+/// use; other processes begin elsewhere, other tests of this one go on behind.
 fn candidates() -> impl Iterator<Item = u16> {
     let first = u16::try_from(std::process::id() % 1000).unwrap() * 17;
-    (0..10_000).map(move |step| 12_000 + (first + step) % 18_000)
+    let steps = std::iter::from_fn(|| Some(STEP.fetch_add(1, Ordering::Relaxed)));
+    steps
+        .take(10_000)
+        .map(move |step| 12_000 + (first + step) % 18_000)
 }
 
 fn is_free(address: Ipv4Addr, port: u16) -> bool {
@@ -143,6 +151,47 @@ fn a_power_off_is_survived_and_reported() {
 }
 
 #[test]
+fn a_demo_stopped_before_its_drill_says_aborted() {
+    let folder = tempfile::tempdir().unwrap();
+    let report = folder.path().join("report.json");
+    let mut demo = Command::new(LIFEBOAT)
+        .args("demo --headless --duration 60s --report".split_whitespace())
+        .arg(&report)
+        .args(Ports::free().arguments())
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut said = BufReader::new(demo.stdout.take().unwrap());
+    said.read_line(&mut String::new()).unwrap();
+    let stopped = Command::new("kill")
+        .args(["-INT", &demo.id().to_string()])
+        .status()
+        .unwrap();
+    assert!(stopped.success());
+    let mut rest = String::new();
+    said.read_to_string(&mut rest).unwrap();
+    assert_eq!(demo.wait().unwrap().code(), Some(1), "{rest}");
+    let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    assert_eq!(report["outcome"], "aborted", "{report:#}");
+}
+
+#[test]
+fn what_listens_beyond_loopback_asks_for_a_token() {
+    complaint(
+        &["demo", "--api", "0.0.0.0:7444"],
+        2,
+        &["--api 0.0.0.0:7444", "loopback"],
+    );
+    complaint(
+        &["demo", "--console", "0.0.0.0:8180"],
+        2,
+        &["--console 0.0.0.0:8180", "--token"],
+    );
+    complaint(&["demo", "--host", "http://x/"], 2, &["--host", "NAME:PORT"]);
+}
+
+#[test]
 fn a_port_in_use_is_named() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -163,6 +212,13 @@ fn bad_words_are_answered_with_what_is_allowed() {
     complaint(&["demo", "--fault", "power-off:eu-central-1"], 2, &["@DURATION"]);
     complaint(&["demo", "--hold", "soon"], 2, &["--hold", "soon", "10s"]);
     complaint(&["demo", "--report", "r.json"], 2, &["--duration"]);
+    complaint(&["demo", "--duration", "0s"], 2, &["--duration", "above 0"]);
+    let power_off = ["fault", "power-off", "eu-central-1", "--for"];
+    for (bad, allowed) in [("abc", "1m30s"), ("2h", "60 min"), ("0s", "above 0")] {
+        complaint(&[&power_off[..], &[bad]].concat(), 2, &["--for", bad, allowed]);
+    }
+    let slow = ["fault", "slow", "eu-central-1", "--delay-ms", "30001"];
+    complaint(&slow, 2, &["--delay-ms", "1..=30000"]);
     complaint(&["demo", "--frobnicate"], 2, &["--frobnicate"]);
     complaint(
         &["get", "clusters", "--server", "ftp://x"],

@@ -249,6 +249,7 @@ async fn config(fleet: &Fleet, product: &Product) -> DrillConfig {
             .collect(),
         control_plane: control_plane(product.clone()).await,
         console: console(product.clone()).await,
+        token: None,
         workloads: vec![WorkloadRef {
             namespace: "default".to_owned(),
             name: "shop".to_owned(),

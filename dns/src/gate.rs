@@ -8,17 +8,19 @@
 
 mod episode;
 mod family;
+mod held_back;
 mod ramp;
 pub(crate) mod table;
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path, Verdict};
 use serde::Serialize;
 
 use episode::Episode;
 use family::FamilyState;
+pub use held_back::HeldBack;
 pub use ramp::Ramp;
 use table::{GateTable, GateValue};
 
@@ -45,7 +47,8 @@ pub struct GateView {
     pub gate: f64,
     /// Health asks for its withdrawal, and no survivor is positively healthy: it stays in the answers.
     pub held: bool,
-    pub suppressed: bool,
+    /// Kept out for flapping, as far as others can serve.
+    pub held_back: Option<HeldBack>,
     /// Too few fresh observers: the gate stays as it is.
     pub frozen: bool,
 }
@@ -58,7 +61,26 @@ struct Slot {
     next_step: Option<MonoTime>,
     was_down: bool,
     /// What the last tick saw.
-    seen: (Verdict, bool, bool),
+    seen: Seen,
+}
+
+/// What one tick sees of a cell.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Seen {
+    verdict: Verdict,
+    frozen: bool,
+    /// Downs and the expected release of a suppressed cluster.
+    suppressed: Option<(u32, MonoTime)>,
+}
+
+impl From<&Cell> for Seen {
+    fn from(cell: &Cell) -> Self {
+        Self {
+            verdict: cell.verdict,
+            frozen: cell.frozen,
+            suppressed: cell.suppressed.then_some((cell.downs, cell.release_at)),
+        }
+    }
 }
 
 impl Gates {
@@ -118,7 +140,7 @@ impl Gates {
                 continue;
             };
             let before = slot.value;
-            let seen = (cell.verdict, cell.suppressed, cell.frozen);
+            let seen = Seen::from(*cell);
             if !cell.frozen && cell.verdict != Verdict::Unknown {
                 if judged.wants_out(cell) {
                     if judged.may_withdraw {
@@ -132,6 +154,7 @@ impl Gates {
                         ramp.per_step(table.ttl_of(cluster, family))
                     });
                 }
+                slot.value.spare = slot.value.gate == 0 && family::healthy(cell);
             }
             changed |= before != slot.value || seen != slot.seen;
             slot.seen = seen;
@@ -148,19 +171,23 @@ impl Gates {
         changed
     }
 
-    /// Every gate as of the last tick, by cluster and family.
+    /// Every gate as of the last tick, by cluster and family; `wall` tells people when a moment of the consumer's
+    /// clock will be.
     #[must_use]
-    pub fn view(&self) -> Vec<GateView> {
+    pub fn view(&self, wall: impl Fn(MonoTime) -> SystemTime) -> Vec<GateView> {
         self.slots
             .iter()
             .map(|((cluster, family), slot)| GateView {
                 cluster: cluster.clone(),
                 family: *family,
-                verdict: slot.seen.0,
+                verdict: slot.seen.verdict,
                 gate: f64::from(slot.value.gate) / f64::from(FULL),
                 held: slot.value.held,
-                suppressed: slot.seen.1,
-                frozen: slot.seen.2,
+                held_back: slot.seen.suppressed.map(|(downs, release_at)| HeldBack {
+                    downs,
+                    until: wall(release_at),
+                }),
+                frozen: slot.seen.frozen,
             })
             .collect()
     }
@@ -174,7 +201,7 @@ impl Slot {
             withdrawn: value.gate == 0,
             next_step: None,
             was_down: false,
-            seen: (Verdict::Unknown, false, false),
+            seen: Seen::default(),
         }
     }
 
@@ -186,6 +213,7 @@ impl Slot {
                 last_good: self.value.gate,
                 episode,
                 held: false,
+                spare: false,
             };
             self.withdrawn = true;
             self.next_step = None;

@@ -25,6 +25,13 @@ pub fn s13_shares_sum_to_one(shares: &[f64]) -> bool {
     shares.iter().all(|share| *share >= 0.0) && (shares.iter().sum::<f64>() - 1.0).abs() < 1e-6
 }
 
+/// S14, "never suppress the last usable cluster": no answer holds a cluster that is Down while a candidate with weight
+/// is positively healthy. Not asked in the second in which a family settles that was down as a whole.
+#[must_use]
+pub fn s14_last_usable_serves(holds_down: bool, healthy_with_weight: bool) -> bool {
+    !(holds_down && healthy_with_weight)
+}
+
 /// S14: a cluster that returns gains at most one step of the ramp at a time (millionths of its weight).
 #[must_use]
 pub fn s14_ramp_within_step(before: u32, after: u32, step: u32) -> bool {

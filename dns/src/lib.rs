@@ -31,13 +31,14 @@ mod wire;
 pub use answer::{Outcome, QueryMeta, Reply, Scratch, Transport, answer};
 pub use catalog::{Applied, Catalog, Problem, Refused};
 pub use gate::table::{GateTable, GateValue};
-pub use gate::{FULL, GateView, Gates, Ramp};
+pub use gate::{FULL, GateView, Gates, HeldBack, Ramp};
 pub use input::{
     EndpointInput, NameInput, NameServerInput, RecordInput, SnapshotInput, SoaInput, Steer, ZoneInput,
 };
 pub use metrics::register_all;
 pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
 pub use server::shares::{AnswerShare, NameShares};
+pub use server::sink::{GateSink, Notice};
 pub use server::status::{LkgStatus, PlanSource, QueryCount, Status};
 pub use server::{Server, ServerConfig, StartError};
 pub use snapshot::Snapshot;

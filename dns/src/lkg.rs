@@ -76,6 +76,7 @@ impl Keeper {
     }
 
     /// A plan has begun to serve.
+    #[expect(clippy::disallowed_methods, reason = "times the soak, off the answer path")]
     pub(crate) fn served(&self, catalog: Catalog) {
         let mut work = self.shared.work.lock();
         work.high_water = catalog.stamp().cloned();
@@ -98,6 +99,7 @@ impl Keeper {
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "times the soak, off the answer path")]
 fn keep(shared: &Shared, folder: &Folder, soak: Duration) {
     let mut soaking: Option<(Catalog, Instant)> = None;
     loop {

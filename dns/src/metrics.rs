@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::answer::{Outcome, Transport};
+use crate::gate::GateView;
 use crate::server::Server;
 use crate::server::shared::Shared;
 use crate::server::status::QueryCount;
@@ -42,6 +43,7 @@ pub(crate) struct Counters {
     pub(crate) send_failed: AtomicU64,
     pub(crate) receive_failed: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
+    pub(crate) client_connections_refused: AtomicU64,
 }
 
 /// Adds one without a locked instruction; right because one thread alone writes.
@@ -60,6 +62,7 @@ impl Counters {
             send_failed: AtomicU64::new(0),
             receive_failed: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
+            client_connections_refused: AtomicU64::new(0),
         }
     }
 
@@ -167,7 +170,8 @@ impl Collector for DnsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.queries(&mut encoder)?;
         self.gates(&mut encoder)?;
-        let counters: [(&str, &str, Read); 11] = [
+        self.held_back(&mut encoder)?;
+        let counters: [(&str, &str, Read); 12] = [
             (
                 "lifeboat_dns_dropped",
                 "Packets that got no answer: too short, or answers themselves",
@@ -195,6 +199,11 @@ impl Collector for DnsCollector {
                 "lifeboat_dns_tcp_connections_refused",
                 "TCP connections over the limit",
                 |s| sum(&s.counters, |c| &c.connections_refused),
+            ),
+            (
+                "lifeboat_dns_tcp_client_connections_refused",
+                "TCP connections over the limit for one client",
+                |s| sum(&s.counters, |c| &c.client_connections_refused),
             ),
             ("lifeboat_dns_plans_applied", "Steering plans applied", |s| {
                 s.plans.applied.load(Ordering::Relaxed)
@@ -295,21 +304,37 @@ impl DnsCollector {
         Ok(())
     }
 
+    fn held_back(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "1 while a cluster is held back for flapping: it gets no answers that another can get";
+        let mut metric =
+            encoder.encode_descriptor("lifeboat_dns_gate_held_back", help, None, MetricType::Gauge)?;
+        for server in &self.servers {
+            for gate in server.gate_views.load().iter() {
+                let value = i64::from(gate.held_back.is_some());
+                ConstGauge::new(value).encode(metric.encode_family(&gate_labels(server, gate))?)?;
+            }
+        }
+        Ok(())
+    }
+
     fn gates(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
         let help = "Share of a cluster's plan weight that its health lets through";
         let mut metric =
             encoder.encode_descriptor("lifeboat_dns_gate_ratio", help, None, MetricType::Gauge)?;
         for server in &self.servers {
             for gate in server.gate_views.load().iter() {
-                let labels = GateLabels {
-                    server: server.name.clone(),
-                    cluster: gate.cluster.clone(),
-                    family: family_label(gate.family).to_owned(),
-                };
-                ConstGauge::new(gate.gate).encode(metric.encode_family(&labels)?)?;
+                ConstGauge::new(gate.gate).encode(metric.encode_family(&gate_labels(server, gate))?)?;
             }
         }
         Ok(())
+    }
+}
+
+fn gate_labels(server: &Shared, gate: &GateView) -> GateLabels {
+    GateLabels {
+        server: server.name.clone(),
+        cluster: gate.cluster.clone(),
+        family: family_label(gate.family).to_owned(),
     }
 }
 

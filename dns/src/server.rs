@@ -9,7 +9,7 @@ mod listen;
 mod readiness;
 pub(crate) mod shared;
 pub(crate) mod shares;
-mod sink;
+pub(crate) mod sink;
 pub(crate) mod status;
 
 use std::net::{IpAddr, SocketAddr};
@@ -18,13 +18,13 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::{io, thread};
 
-use lifeboat_health::VerdictSink;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Transport;
 use crate::catalog::{Applied, Refused};
+use crate::gate::GateView;
 use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
@@ -34,7 +34,7 @@ use explain::{ExplainError, Explanation};
 use listen::Listening;
 use shared::Shared;
 use shares::NameShares;
-use sink::Sink;
+use sink::GateSink;
 use status::Status;
 
 /// Why a server did not start.
@@ -137,8 +137,14 @@ impl Server {
 
     /// What the consumer of evidence calls after every poll. One sink a server.
     #[must_use]
-    pub fn verdict_sink(&self) -> Box<dyn VerdictSink> {
-        Box::new(Sink::new(Arc::clone(&self.shared)))
+    pub fn verdict_sink(&self) -> GateSink {
+        GateSink::new(Arc::clone(&self.shared))
+    }
+
+    /// Every cluster's gate as of the last tick of the verdict sink.
+    #[must_use]
+    pub fn gates(&self) -> Vec<GateView> {
+        self.shared.gate_views.load().to_vec()
     }
 
     /// The addresses bound, with the ports the kernel gave.
@@ -169,6 +175,7 @@ impl Server {
         explain::explain(
             &self.shared.snapshot.load(),
             &self.shared.gates,
+            &self.shared.gate_views.load(),
             name,
             kind,
             client,

@@ -1,9 +1,10 @@
 //! TCP (RFC 7766): one thread with its own runtime; pipelined queries are answered in order, idle and slow
-//! connections are closed, the number of connections is bounded.
+//! connections are closed, the number of connections is bounded, in all and by client.
 
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -26,16 +27,25 @@ use crate::snapshot::Snapshot;
 pub struct TcpLimits {
     /// Connections open at a time, over all addresses; more are closed at once.
     pub connections: usize,
+    /// Of these, connections of one client: an IPv4 address or an IPv6 /64. More are closed at once, so that no
+    /// client takes the places of all others.
+    pub per_client: usize,
     /// How long a connection may be silent between queries (RFC 7766 §6.2.3).
     pub idle: Duration,
     /// How long a query may take from its first octet to its last, and a client to take its answers.
     pub message: Duration,
 }
 
+const CONNECTIONS: usize = 1_200;
+/// One client has at most this part of all connections. RFC 7766 §6.2.2 asks a client for one or two; many clients
+/// may stand behind one address.
+const CLIENT_SHARE: usize = 8;
+
 impl Default for TcpLimits {
     fn default() -> Self {
         Self {
-            connections: 1_200,
+            connections: CONNECTIONS,
+            per_client: CONNECTIONS / CLIENT_SHARE,
             idle: Duration::from_secs(10),
             message: Duration::from_secs(3),
         }
@@ -55,6 +65,8 @@ struct Worker {
     shared: Arc<Shared>,
     counters: Arc<Counters>,
     connections: usize,
+    /// Connections by client; none is 0.
+    clients: BTreeMap<IpAddr, usize>,
     limits: TcpLimits,
 }
 
@@ -82,6 +94,7 @@ pub(crate) fn serve(
         shared,
         counters,
         connections: 0,
+        clients: BTreeMap::new(),
         limits,
     }));
     let tasks = LocalSet::new();
@@ -107,24 +120,19 @@ async fn accept(listener: TcpListener, worker: Rc<RefCell<Worker>>) {
             sleep(Duration::from_millis(50)).await;
             continue;
         };
-        if worker.borrow().connections >= worker.borrow().limits.connections {
-            worker
-                .borrow()
-                .counters
-                .connections_refused
-                .fetch_add(1, Ordering::Relaxed);
+        if !worker.borrow_mut().admit(client(peer.ip())) {
             continue;
         }
-        worker.borrow_mut().connections += 1;
         let worker = Rc::clone(&worker);
         tokio::task::spawn_local(async move {
             // A connection that fails is the client's loss; there is nobody to tell.
             let _ = connection(stream, peer, local, &worker).await;
-            worker.borrow_mut().connections -= 1;
+            worker.borrow_mut().leave(client(peer.ip()));
         });
     }
 }
 
+#[expect(clippy::disallowed_methods, reason = "deadlines of connections")]
 async fn connection(
     mut stream: TcpStream,
     peer: SocketAddr,
@@ -134,6 +142,7 @@ async fn connection(
     stream.set_nodelay(true)?;
     let TcpLimits {
         connections: _,
+        per_client: _,
         idle,
         message: slowest,
     } = worker.borrow().limits;
@@ -180,7 +189,39 @@ fn next_message(input: &[u8], at: usize) -> Option<&[u8]> {
     input.get(at + 2..at + 2 + usize::from(length))
 }
 
+/// Who counts as one client: whoever has an IPv6 address has its whole /64.
+fn client(address: IpAddr) -> IpAddr {
+    match address.to_canonical() {
+        IpAddr::V4(address) => address.into(),
+        IpAddr::V6(address) => Ipv6Addr::from_bits(address.to_bits() >> 64 << 64).into(),
+    }
+}
+
 impl Worker {
+    /// Takes a place for a connection, where there is one.
+    fn admit(&mut self, client: IpAddr) -> bool {
+        let own = self.clients.get(&client).copied().unwrap_or(0);
+        let refused = if self.connections >= self.limits.connections {
+            &self.counters.connections_refused
+        } else if own >= self.limits.per_client {
+            &self.counters.client_connections_refused
+        } else {
+            self.connections += 1;
+            self.clients.insert(client, own + 1);
+            return true;
+        };
+        refused.fetch_add(1, Ordering::Relaxed);
+        false
+    }
+
+    fn leave(&mut self, client: IpAddr) {
+        self.connections -= 1;
+        let own = self.clients.remove(&client).unwrap_or(0);
+        if own > 1 {
+            self.clients.insert(client, own - 1);
+        }
+    }
+
     /// Appends the answer to `output`; false when the connection should end.
     fn answer(&mut self, packet: &[u8], client: IpAddr, local: IpAddr, output: &mut Vec<u8>) -> bool {
         let snapshot = self.snapshots.load();
@@ -209,5 +250,23 @@ impl Worker {
             }
             Outcome::Dropped => false,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_client_is_an_address_or_a_64() {
+        fn check(address: &str, expected: &str) {
+            assert_eq!(
+                client(address.parse().unwrap()),
+                expected.parse::<IpAddr>().unwrap()
+            );
+        }
+        check("192.0.2.7", "192.0.2.7");
+        check("::ffff:192.0.2.7", "192.0.2.7");
+        check("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::");
     }
 }

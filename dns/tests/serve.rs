@@ -13,6 +13,7 @@ use hickory_resolver::Resolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
 use lifeboat_dns::{Server, StartError, TcpLimits};
+use socket2::{Domain, Socket, Type};
 use support::{
     CLUSTERS, SHOP, address, addresses, ask, config, eventually, plan, query, read_tcp, write_tcp,
 };
@@ -164,6 +165,7 @@ fn wrong_settings_are_named() {
 }
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a test measures")]
 fn stopping_takes_less_than_a_second_and_frees_the_port() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(config(home.path())).unwrap();
@@ -188,6 +190,7 @@ fn tcp_connections_are_bounded_in_number_and_time() {
     let mut config = config(home.path());
     config.tcp_limits = TcpLimits {
         connections: 2,
+        per_client: 2,
         idle: Duration::from_millis(300),
         message: Duration::from_millis(100),
     };
@@ -210,5 +213,40 @@ fn tcp_connections_are_bounded_in_number_and_time() {
     let mut next = connect();
     write_tcp(&mut next, &query(SHOP, RecordType::A, 3));
     assert_eq!(read_tcp(&mut next).answers.len(), 1);
+    server.stop();
+}
+
+/// One client that takes all it can get leaves room for others.
+#[test]
+fn tcp_connections_of_one_client_are_bounded() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = config(home.path());
+    config.tcp_limits = TcpLimits {
+        connections: 10,
+        per_client: 2,
+        idle: Duration::from_secs(60),
+        message: Duration::from_secs(60),
+    };
+    let server = Server::start(config).unwrap();
+    server.apply(plan(1)).unwrap();
+    let at = server.local_addrs()[0];
+    let mut held: Vec<TcpStream> = (0..3).map(|_| TcpStream::connect(at).unwrap()).collect();
+    eventually("a refusal", || server.status().client_connections_refused == 1);
+    let elsewhere = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    elsewhere
+        .bind(&SocketAddr::from(([127, 0, 0, 9], 0)).into())
+        .unwrap();
+    elsewhere.connect(&at.into()).unwrap();
+    let mut other = TcpStream::from(elsewhere);
+    write_tcp(&mut other, &query(SHOP, RecordType::A, 3));
+    assert_eq!(read_tcp(&mut other).answers.len(), 1);
+    assert_eq!(server.status().connections_refused, 0);
+    // A place that is left is free again.
+    held.remove(0);
+    eventually("an answer", || {
+        let mut again = TcpStream::connect(at).unwrap();
+        write_tcp(&mut again, &query(SHOP, RecordType::A, 4));
+        matches!(again.read(&mut [0; 1]), Ok(1))
+    });
     server.stop();
 }

@@ -6,8 +6,8 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::time::Duration;
 
 use hickory_proto::rr::RecordType;
-use lifeboat_dns::{Ramp, Server, ServerConfig, register_all};
-use lifeboat_health::Verdict;
+use lifeboat_dns::{Notice, Ramp, Server, ServerConfig, register_all};
+use lifeboat_health::{MonoTime, Verdict};
 use prometheus_client::registry::Registry;
 use support::{SHOP, Verdicts, address, config, eventually, plan, query, served};
 
@@ -108,6 +108,77 @@ fn a_second_death_in_another_episode() {
     verdicts.set("c", Verdict::Down);
     verdicts.tick(120_000);
     assert_eq!(served(&server), "b");
+    server.stop();
+}
+
+#[test]
+fn the_last_usable_cluster_serves_though_it_flaps() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    let mut two = plan(1);
+    two.names[0].endpoints = two.names[0].endpoints[1..3].to_vec();
+    server.apply(two).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    assert_eq!(verdicts.tick(0), []);
+    verdicts.hold_back("c", MonoTime::from_millis(500_000));
+    let told = verdicts.tick(1_000);
+    assert!(
+        matches!(told, [Notice::HeldBack { cluster, held_back, .. }] if cluster == "c" && held_back.downs == 3),
+        "{told:?}"
+    );
+    assert_eq!(served(&server), "b");
+    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let note = || {
+        let told = server.explain(SHOP, "A", client).unwrap();
+        let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
+        health.candidates[1].note.clone()
+    };
+    assert!(
+        note().starts_with("held back after 3 Downs, until about "),
+        "{}",
+        note()
+    );
+    verdicts.set("b", Verdict::Down);
+    assert_eq!(verdicts.tick(30_000), [], "no PANIC: c can serve");
+    assert_eq!(served(&server), "c");
+    assert!(
+        note().ends_with("nobody else is known to be healthy"),
+        "{}",
+        note()
+    );
+    let shares = server.shares();
+    assert!(shares.iter().all(|name| !name.panic));
+    verdicts.set("c", Verdict::Up);
+    let told = verdicts.tick(500_000);
+    assert!(
+        matches!(told, [Notice::Released { cluster, .. }] if cluster == "c"),
+        "{told:?}"
+    );
+    server.stop();
+}
+
+#[test]
+fn the_shortest_panic_is_told() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    assert_eq!(verdicts.tick(0), []);
+    // `many` is in a alone.
+    verdicts.set("a", Verdict::Down);
+    assert_eq!(verdicts.tick(10), [Notice::Panic]);
+    assert_eq!(verdicts.tick(20), []);
+    verdicts.set("a", Verdict::Recovering);
+    assert_eq!(verdicts.tick(30), [Notice::Calm]);
+    // A plan can bring it about as well.
+    verdicts.set("b", Verdict::Down);
+    assert_eq!(verdicts.tick(40), []);
+    let mut alone = plan(2);
+    alone.names[0].endpoints = alone.names[0].endpoints[1..2].to_vec();
+    server.apply(alone).unwrap();
+    assert_eq!(verdicts.tick(50), [Notice::Panic]);
     server.stop();
 }
 
@@ -218,6 +289,7 @@ fn metrics_tell_the_state() {
         r#"lifeboat_dns_plan_seq{server="dns-1"} 7"#,
         r#"lifeboat_dns_plans_refused_total{server="dns-1"} 1"#,
         r#"lifeboat_dns_gate_ratio{server="dns-1",cluster="a",family="ipv4"} 1.0"#,
+        r#"lifeboat_dns_gate_held_back{server="dns-1",cluster="a",family="ipv4"} 0"#,
         r#"lifeboat_dns_ready{server="dns-1"} 1"#,
     ] {
         assert!(text.contains(line), "{line} is missing in\n{text}");

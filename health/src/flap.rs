@@ -12,6 +12,7 @@ pub struct Flap {
     /// When `penalty` was right.
     at: MonoTime,
     suppressed: bool,
+    downs: u32,
 }
 
 impl Flap {
@@ -19,6 +20,10 @@ impl Flap {
     pub fn strike(&mut self, now: MonoTime, profile: &Profile) {
         let half_lives = f64::from(profile.flap_max_s) / f64::from(profile.flap_half_life_s);
         let ceiling = f64::from(profile.flap_release) * half_lives.exp2();
+        if self.penalty(now, profile) < f64::from(profile.flap_release) {
+            self.downs = 0;
+        }
+        self.downs = self.downs.saturating_add(1);
         self.penalty = (self.penalty(now, profile) + f64::from(profile.flap_penalty)).min(ceiling);
         self.at = now;
         self.suppressed |= self.penalty > f64::from(profile.flap_suppress);
@@ -34,6 +39,19 @@ impl Flap {
     /// Whether the penalty keeps the target out, as of the last strike or release.
     pub fn suppressed(&self) -> bool {
         self.suppressed
+    }
+
+    /// Strikes since the penalty was last below the release, as of the last one.
+    pub fn downs(&self) -> u32 {
+        self.downs
+    }
+
+    /// When the penalty has decayed to the release, if no strike follows; not after the last strike where it has.
+    pub fn release_at(&self, profile: &Profile) -> MonoTime {
+        let half_lives = (self.penalty / f64::from(profile.flap_release.max(1)))
+            .log2()
+            .max(0.0);
+        self.at + Duration::from_secs_f64(half_lives * f64::from(profile.flap_half_life_s))
     }
 
     /// Let the target in again once the penalty has decayed far enough.
@@ -76,6 +94,27 @@ mod tests {
         assert!((570..=590).contains(&seconds), "{seconds}");
         assert_eq!(run(&[0, 300, 600]), (false, 0), "slow enough");
         assert_eq!(run(&[0; 100]), (true, 1_201), "the ceiling bounds it to 1200 s");
+    }
+
+    #[test]
+    fn the_release_is_foretold() {
+        let profile = Profile::fast();
+        let mut flap = Flap::default();
+        assert_eq!((flap.downs(), flap.release_at(&profile)), (0, MonoTime::ZERO));
+        for second in [0, 20, 40] {
+            flap.strike(at(second), &profile);
+        }
+        let release_at = flap.release_at(&profile);
+        assert_eq!(flap.downs(), 3);
+        assert!(
+            (610..=630).contains(&(release_at.as_micros() / 1_000_000)),
+            "{release_at:?}"
+        );
+        let later = release_at + Duration::from_secs(1);
+        flap.release(later, &profile);
+        assert!(!flap.suppressed());
+        flap.strike(later, &profile);
+        assert_eq!(flap.downs(), 1, "the Downs before the release are over");
     }
 
     #[test]

@@ -46,6 +46,10 @@ pub struct Cell {
     pub rtt_ms: Option<f64>,
     /// Flap penalty, decayed to `FleetView::at`.
     pub penalty: f64,
+    /// Downs since the penalty was last below the profile's `flapRelease`.
+    pub downs: u32,
+    /// When the penalty has decayed to `flapRelease`, on the consumer's clock, if no Down follows.
+    pub release_at: MonoTime,
 }
 
 impl Cell {

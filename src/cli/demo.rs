@@ -2,15 +2,18 @@
 
 use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
-use anyhow::Context;
 use clap::Args;
+use http::uri::Authority;
 use lifeboat_chaos::{
     fault::{ScheduledFault, spec::parse_duration},
     member::SHOWCASE,
 };
 
 use super::Usage;
-use crate::demo::{self, Options, Script};
+use crate::{
+    demo::{self, Options, Script},
+    serve::Guard,
+};
 
 #[derive(Args)]
 pub(super) struct Demo {
@@ -41,13 +44,17 @@ pub(super) struct Demo {
     /// Folder for kubeconfigs and last-known-good; a fresh temporary one by default.
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
-    /// Where the DNS servers listen, one each.
+    /// Where the DNS servers listen, one each; any address, because DNS is answered to everybody.
     #[arg(long, value_delimiter = ',', default_values = ["127.0.0.1:5300", "127.0.0.2:5300"], value_name = "ADDRESS")]
     dns: Vec<SocketAddr>,
-    /// Where the console listens.
+    /// Where the console listens; beyond loopback it needs --token.
     #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     console: SocketAddr,
-    /// Where the control plane's Kubernetes API listens.
+    /// A further name by which the console is reached, such as a proxy's; requests for other hosts are refused.
+    /// Repeatable.
+    #[arg(long = "host", value_parser = host, value_name = "NAME[:PORT]")]
+    hosts: Vec<String>,
+    /// Where the control plane's Kubernetes API listens; on loopback only, because it lets everybody do everything.
     #[arg(long, default_value = "127.0.0.1:6443", value_name = "ADDRESS")]
     api: SocketAddr,
     /// Port of the members' Kubernetes APIs, on 127.0.1.1 to 127.0.5.1.
@@ -56,7 +63,8 @@ pub(super) struct Demo {
     /// Port of the members' ingress VIPs, on 127.0.1.1 to 127.0.5.1.
     #[arg(long, default_value_t = 8000, value_name = "PORT")]
     vip_port: u16,
-    /// Token the console asks for; needed where it listens beyond loopback.
+    /// Token the console asks for (the page for a sign-in, its API for Authorization: Bearer TOKEN); needed where it
+    /// listens beyond loopback.
     #[arg(long, env = "LIFEBOAT_TOKEN", hide_env_values = true, value_name = "TOKEN")]
     token: Option<String>,
     /// Start without the sample applications.
@@ -78,17 +86,16 @@ impl Demo {
             state,
             dns,
             console,
+            hosts,
             api,
             member_api_port,
             vip_port,
             token,
             bare,
         } = *self;
+        let token = token.filter(|token| !token.is_empty());
         check(duration, &faults, clear)?;
-        if let Some(path) = &report {
-            // Found now rather than after the measuring.
-            std::fs::File::create(path).with_context(|| format!("--report {}", path.display()))?;
-        }
+        check_listeners(console, &hosts, token.as_deref(), api)?;
         let script = Script {
             duration,
             faults,
@@ -104,6 +111,7 @@ impl Demo {
             state,
             dns,
             console,
+            hosts,
             api,
             member_api_port,
             vip_port,
@@ -135,11 +143,39 @@ fn check(
             )));
         }
     }
+    if duration.is_some_and(|duration| duration.is_zero()) {
+        return Err(Usage("--duration 0s: allowed: above 0".to_owned()));
+    }
     match (duration, faults.iter().map(|fault| fault.at).chain(clear).max()) {
         (Some(duration), Some(last)) if last >= duration => Err(Usage(format!(
             "--duration {duration:?}: must be longer than the script, whose last step is at {last:?}"
         ))),
         _ => Ok(()),
+    }
+}
+
+/// What listens beyond loopback asks for a token; the simulated Kubernetes API cannot.
+fn check_listeners(
+    console: SocketAddr,
+    hosts: &[String],
+    token: Option<&str>,
+    api: SocketAddr,
+) -> Result<(), Usage> {
+    if !api.ip().is_loopback() {
+        return Err(Usage(format!(
+            "--api {api}: the simulated Kubernetes API lets everybody do everything; allowed: an address on loopback"
+        )));
+    }
+    match Guard::new(console, hosts, token.map(str::to_owned)) {
+        Ok(_) => Ok(()),
+        Err(error) => Err(Usage(format!("--console {console}: {error}"))),
+    }
+}
+
+fn host(text: &str) -> Result<String, String> {
+    match text.parse::<Authority>() {
+        Ok(host) if !text.contains('@') => Ok(host.to_string()),
+        _ => Err("not a host; allowed: NAME or NAME:PORT".to_owned()),
     }
 }
 

@@ -9,6 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Format, ServerArgs, Usage, client::encode, output};
+use crate::serve::state::HeldBack;
 
 #[derive(Args)]
 pub(super) struct Explain {
@@ -72,6 +73,14 @@ fn name(explanation: &Value) {
         text(&explanation["type"]),
         text(&explanation["client"])
     ));
+    for policy in list(&explanation["policies"]) {
+        let condition = &policy["condition"];
+        let told = match condition["reason"].as_str() {
+            None => "not judged by the controller yet".to_owned(),
+            Some(reason) => format!("{reason}: {}", text(&condition["message"])),
+        };
+        output::line(format!("TrafficPolicy {}: {told}", text(&policy["policy"])));
+    }
     for server in list(&explanation["servers"]) {
         let told = &server["explanation"];
         let panic = if told["panic"] == Value::Bool(true) {
@@ -115,8 +124,13 @@ fn cluster(explanation: &Value) {
     for path in ["traffic", "control"] {
         let state = &cluster[path];
         let votes = &state["votes"];
+        let held_back = serde_json::from_value::<Option<HeldBack>>(state["heldBack"].clone());
+        let held_back = held_back
+            .ok()
+            .flatten()
+            .map_or_else(String::new, |h| format!("; {h}"));
         output::line(format!(
-            "{path:<8} {} for {:.1} s; votes: {} clear, {} suspect, {} dead, {} abstain",
+            "{path:<8} {} for {:.1} s; votes: {} clear, {} suspect, {} dead, {} abstain{held_back}",
             text(&state["verdict"]),
             state["sinceMs"].as_f64().unwrap_or(0.0) / 1000.0,
             text(&votes["clear"]),
@@ -124,6 +138,9 @@ fn cluster(explanation: &Value) {
             text(&votes["dead"]),
             text(&votes["abstain"]),
         ));
+    }
+    for line in holds(explanation) {
+        output::line(line);
     }
     for entry in list(&explanation["history"]) {
         let at = entry["atMs"].as_f64().unwrap_or(0.0) / 1000.0;
@@ -149,6 +166,31 @@ fn cluster(explanation: &Value) {
             ));
         }
     }
+}
+
+/// Why something is not done, or not yet, and what has nowhere to go.
+fn holds(explanation: &Value) -> Vec<String> {
+    let none = list(&explanation["noTarget"]).map(|none| {
+        format!(
+            "no feasible target: {}: {}",
+            text(&none["binding"]),
+            text(&none["message"])
+        )
+    });
+    list(&explanation["holds"]).map(hold).chain(none).collect()
+}
+
+fn hold(hold: &Value) -> String {
+    let remaining = hold["remainingMs"]
+        .as_f64()
+        .map(|ms| format!(", {:.0} s more", ms / 1000.0));
+    format!(
+        "held, {} of {}: {}{}",
+        text(&hold["reason"]),
+        text(&hold["subject"]),
+        text(&hold["message"]),
+        remaining.unwrap_or_default(),
+    )
 }
 
 pub(super) fn list(value: &Value) -> impl Iterator<Item = &Value> {

@@ -2,12 +2,18 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, value_parser};
 use http::Method;
-use lifeboat_chaos::fault::FaultKind;
+use lifeboat_chaos::fault::{
+    FaultKind,
+    spec::{DELAY_MAX, TTL_MAX, parse_duration},
+};
 use serde_json::{Value, json};
 
 use super::{Format, ServerArgs, output};
+
+/// The largest delay of `slow`.
+const DELAY_MAX_MS: u64 = DELAY_MAX.as_secs() * 1000;
 
 #[derive(Args)]
 pub(super) struct Fault {
@@ -54,14 +60,14 @@ struct Slow {
     #[command(flatten)]
     inject: Inject,
     /// How much later each answer comes.
-    #[arg(long, default_value_t = 200, value_name = "MILLISECONDS")]
+    #[arg(long, default_value_t = 200, value_parser = value_parser!(u64).range(1..=DELAY_MAX_MS), value_name = "MILLISECONDS")]
     delay_ms: u64,
 }
 
 #[derive(Args)]
 struct Duration {
     /// How long the fault lasts, e.g. `30s`; every fault has an end.
-    #[arg(long = "for", value_name = "DURATION")]
+    #[arg(long = "for", value_parser = lasts, value_name = "DURATION")]
     for_: Option<String>,
 }
 
@@ -69,7 +75,7 @@ impl Fault {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self { server, action } = self;
         let client = server.client()?;
-        let inject = |kind: FaultKind, clusters: Vec<String>, duration: Duration, delay_ms: Option<u64>| json!({ "kind": kind, "clusters": clusters, "for": duration.for_, "delay_ms": delay_ms });
+        let inject = |kind: FaultKind, clusters: Vec<String>, duration: Duration, delay_ms: Option<u64>| json!({ "kind": kind, "clusters": clusters, "for": duration.for_, "delayMs": delay_ms });
         let body = match action {
             Action::PowerOff(Inject { clusters, duration }) => {
                 inject(FaultKind::PowerOff, clusters, duration, None)
@@ -114,6 +120,18 @@ impl Fault {
         let injected = client.send(Method::POST, "/api/demo/faults", Some(&body)).await?;
         print(&injected, server.output);
         Ok(ExitCode::SUCCESS)
+    }
+}
+
+/// A duration that the server will take, as it was written.
+fn lasts(text: &str) -> Result<String, String> {
+    match parse_duration(text) {
+        Ok(duration) if duration.is_zero() || duration > TTL_MAX => Err(format!(
+            "allowed: above 0, at most {} min",
+            TTL_MAX.as_secs() / 60
+        )),
+        Ok(_) => Ok(text.to_owned()),
+        Err(error) => Err(error.to_string()),
     }
 }
 

@@ -76,7 +76,11 @@ impl Get {
 }
 
 fn clusters(clusters: &[Cluster]) {
-    let votes = |path: &PathState| format!("{} ({}/{} clear)", path.verdict, path.votes.clear, total(path));
+    let votes = |path: &PathState| {
+        let held_back = path.held_back.map_or_else(String::new, |h| format!(", {h}"));
+        let clear = path.votes.clear;
+        format!("{} ({clear}/{} clear){held_back}", path.verdict, total(path))
+    };
     let rows: Vec<Vec<String>> = clusters
         .iter()
         .map(|c| {
@@ -125,7 +129,8 @@ fn names(names: &[Name]) {
     let rows: Vec<Vec<String>> = names
         .iter()
         .flat_map(|name| {
-            name.servers.iter().map(|at| {
+            let unserved = name.servers.is_empty().then(|| unserved(name));
+            let served = name.servers.iter().map(|at| {
                 let answers = at.answers.iter().map(|share| {
                     format!(
                         "{} {} {:.0}%",
@@ -144,10 +149,28 @@ fn names(names: &[Name]) {
                     answers,
                     mode.into(),
                 ]
-            })
+            });
+            served.chain(unserved)
         })
         .collect();
     output::table(&["NAME", "TTL", "POLICY", "SERVER", "ANSWERS", ""], &rows);
+}
+
+/// A declared name that no server has, with the reason.
+fn unserved(name: &Name) -> Vec<String> {
+    let why = name.condition.as_ref().map_or_else(
+        || "not served: the controller has not judged its TrafficPolicy yet".to_owned(),
+        |condition| format!("not served: {}: {}", condition.reason, condition.message),
+    );
+    let (ttl, dash) = (name.ttl.to_string(), "-".to_owned());
+    vec![
+        name.name.clone(),
+        ttl,
+        name.policy.clone(),
+        dash,
+        why,
+        String::new(),
+    ]
 }
 
 fn bindings(bindings: &[Binding]) {
@@ -192,7 +215,7 @@ fn dns(servers: &[DnsServer]) {
                 s.address.clone(),
                 s.ready.to_string(),
                 s.source.clone(),
-                format!("{}.{}", s.epoch, s.seq),
+                format!("epoch {} seq {}", s.epoch, s.seq),
                 format!("{:.0}", s.qps),
                 s.queries.to_string(),
             ]

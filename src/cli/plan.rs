@@ -41,19 +41,7 @@ impl Plan {
 }
 
 fn print(plan: &Value) {
-    let lost: Vec<String> = list(&plan["clusters"]).map(text).collect();
-    output::line(format!(
-        "if {} died now: {} replicas of {} workloads move, short by {} replicas ({} m cpu), estimated recovery {:.0} s (a sum of settings)",
-        lost.join(", "),
-        text(&plan["replicasMoved"]),
-        text(&plan["bindingsMoved"]),
-        text(&plan["shortReplicas"]),
-        text(&plan["shortCpuMillis"]),
-        plan["estimatedSeconds"].as_f64().unwrap_or(0.0),
-    ));
-    if plan["freeze"] == Value::Bool(true) {
-        output::line("FREEZE: so many clusters down at once stop every eviction; DNS steers on");
-    }
+    output::line(headline(plan));
     let rows: Vec<Vec<String>> = list(&plan["byBinding"])
         .map(|step| {
             vec![
@@ -70,6 +58,31 @@ fn print(plan: &Value) {
     }
 }
 
+fn headline(plan: &Value) -> String {
+    let lost: Vec<String> = list(&plan["clusters"]).map(text).collect();
+    let moved = format!(
+        "{} replicas of {} workloads",
+        text(&plan["replicasMoved"]),
+        text(&plan["bindingsMoved"])
+    );
+    let short = format!(
+        "short by {} replicas ({} m cpu)",
+        text(&plan["shortReplicas"]),
+        text(&plan["shortCpuMillis"])
+    );
+    let lost = lost.join(", ");
+    if plan["freeze"] == Value::Bool(true) {
+        return format!(
+            "if {lost} died now: nothing moves: FREEZE, so many clusters down at once stop every eviction; DNS steers \
+             on. Would move {moved}, {short}"
+        );
+    }
+    format!(
+        "if {lost} died now: {moved} move, {short}, estimated recovery {:.0} s (a sum of settings)",
+        plan["estimatedSeconds"].as_f64().unwrap_or(0.0),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     use clap::Parser;
@@ -80,6 +93,21 @@ mod tests {
     struct Line {
         #[command(flatten)]
         plan: Plan,
+    }
+
+    #[test]
+    fn under_freeze_nothing_moves() {
+        let mut plan = serde_json::json!({
+            "clusters": ["a", "b"], "replicasMoved": 69, "bindingsMoved": 2, "shortReplicas": 0, "shortCpuMillis": 0,
+            "estimatedSeconds": 9.0, "freeze": false,
+        });
+        assert!(headline(&plan).contains("69 replicas of 2 workloads move, short by 0"));
+        plan["freeze"] = serde_json::json!(true);
+        let told = headline(&plan);
+        assert!(
+            told.contains("nothing moves: FREEZE") && told.contains("Would move 69 replicas"),
+            "{told}"
+        );
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! What is wrong with a policy, told once, as an Event of that policy: Karmada's policies have no status.
+//! What is wrong with an object, told once, as an Event of it: Karmada's policies have no status, and of a binding
+//! whose works cannot be written nothing else says so.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -35,14 +36,22 @@ impl Complaints {
             }
             *told = true;
             let (kind, key, message) = complaint;
-            tracing::warn!(kind = kind.kind, object = %key, message, "policy has no effect");
-            writes.extend(event(kinds, index, &kind, &key, &message));
+            let policy = kind == kinds.policy || kind == kinds.cluster_policy;
+            let reason = if policy { "NoEffect" } else { "SyncFailed" };
+            tracing::warn!(kind = kind.kind, object = %key, reason, message, "told as an Event");
+            writes.extend(event(kinds, index, (&kind, &key), reason, &message));
         }
         writes
     }
 }
 
-fn event(kinds: &Kinds, index: &Index, kind: &Kind, key: &Key, message: &str) -> Option<Write> {
+fn event(
+    kinds: &Kinds,
+    index: &Index,
+    (kind, key): (&Kind, &Key),
+    reason: &str,
+    message: &str,
+) -> Option<Write> {
     let object = index.get(kind, key)?;
     let namespace = if key.namespace.is_empty() {
         "default"
@@ -54,7 +63,7 @@ fn event(kinds: &Kinds, index: &Index, kind: &Kind, key: &Key, message: &str) ->
         .pointer("/metadata/resourceVersion")
         .and_then(|v| v.as_str())
         .unwrap_or("0");
-    let name = format!("{}.no-effect.{version}", key.name);
+    let name = format!("{}.{}.{version}", key.name, reason.to_lowercase());
     let event = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": { "name": name, "namespace": namespace },
@@ -62,7 +71,7 @@ fn event(kinds: &Kinds, index: &Index, kind: &Kind, key: &Key, message: &str) ->
             "apiVersion": kind.api_version(), "kind": kind.kind, "name": key.name, "namespace": key.namespace,
             "uid": uid(&object),
         },
-        "type": "Warning", "reason": "NoEffect", "message": message,
+        "type": "Warning", "reason": reason, "message": message,
         "source": { "component": "lifeboat-controller" },
         "firstTimestamp": stamp, "lastTimestamp": stamp, "count": 1,
     });

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use lifeboat_health::Verdict;
+use lifeboat_health::{FleetView, Path, Verdict};
 use serde_json::{Value, json};
 
 use super::Kinds;
@@ -18,10 +18,15 @@ use crate::{
 /// Karmada's taint of a cluster whose API does not answer.
 const NOT_READY: &str = "cluster.karmada.io/not-ready";
 
-/// Patches for the clusters whose conditions or taints do not say what `health` says.
+/// Reason of `Ready` until the control path has once been Up.
+const NEVER_SEEN: &str = "NeverSeen";
+
+/// Patches for the clusters whose conditions or taints do not say what `health` says. A taint goes before the
+/// condition that follows from it: who waits for `Ready` may place at once.
 pub(super) fn writes(
     index: &Index,
     kinds: &Kinds,
+    verdicts: &FleetView,
     health: &BTreeMap<String, ClusterHealth>,
     refused: &BTreeMap<String, String>,
     stamp: &str,
@@ -29,7 +34,7 @@ pub(super) fn writes(
     index
         .list(&kinds.cluster)
         .into_iter()
-        .flat_map(|cluster| {
+        .filter_map(|cluster| {
             let health = health
                 .get(name(&cluster))
                 .copied()
@@ -40,14 +45,39 @@ pub(super) fn writes(
                 key: Key::of(&cluster),
                 op,
             };
-            let status = status(&cluster, health, refused, stamp).map(|patch| write(Op::MergeStatus(patch)));
+            let unknown = unknown(verdicts, name(&cluster));
             let taints = taints(&cluster, health.control, stamp).map(|patch| write(Op::Merge(patch)));
-            status.into_iter().chain(taints).collect::<Vec<_>>()
+            taints.or_else(|| {
+                status(&cluster, health, unknown, refused, stamp).map(|patch| write(Op::MergeStatus(patch)))
+            })
         })
         .collect()
 }
 
-fn status(cluster: &Value, health: ClusterHealth, refused: Option<&str>, stamp: &str) -> Option<Value> {
+/// Why the control path has no verdict, where it has none.
+fn unknown(verdicts: &FleetView, cluster: &str) -> &'static str {
+    match verdicts.better_family(cluster, Path::Control) {
+        None => "no observer probes this cluster",
+        Some(cell) if cell.frozen => "too few fresh observers for a verdict",
+        Some(_) => "no verdict yet",
+    }
+}
+
+/// The control path has once been Up: that is what Ready says, or said before it became something worse.
+fn seen(cluster: &Value) -> bool {
+    conditions::find(cluster, "Ready").is_some_and(|ready| {
+        let reason = ready["reason"].as_str().unwrap_or_default();
+        ready["status"] == "True" || matches!(reason, "NoVerdict" | "ClusterNotReachable")
+    })
+}
+
+fn status(
+    cluster: &Value,
+    health: ClusterHealth,
+    unknown: &str,
+    refused: Option<&str>,
+    stamp: &str,
+) -> Option<Value> {
     let ClusterHealth {
         traffic,
         control,
@@ -61,7 +91,8 @@ fn status(cluster: &Value, health: ClusterHealth, refused: Option<&str>, stamp: 
             "cluster is healthy and ready to accept workloads",
         ),
         (None, Verdict::Down) => ("False", "ClusterNotReachable", "cluster is not reachable"),
-        (None, Verdict::Unknown) => ("Unknown", "NoVerdict", "too few fresh observers for a verdict"),
+        (None, Verdict::Unknown) if seen(cluster) => ("Unknown", "NoVerdict", unknown),
+        (None, Verdict::Unknown) => ("Unknown", NEVER_SEEN, unknown),
     };
     let wanted = [
         condition(cluster, "Ready", ready, stamp),
@@ -87,8 +118,8 @@ fn path(cluster: &Value, kind: &str, verdict: Verdict, what: &str, stamp: &str) 
     condition(cluster, kind, (status, &verdict.to_string(), &message), stamp)
 }
 
-/// NoSchedule while the API server is down, so that the scheduler sends nothing new there; workloads that
-/// are there already tolerate it, as in Karmada.
+/// NoSchedule while the API server is down, and until it has once been Up, so that the scheduler sends nothing new
+/// there; workloads that are there already tolerate it, as in Karmada.
 fn taints(cluster: &Value, control: Verdict, stamp: &str) -> Option<Value> {
     let held = cluster
         .pointer("/spec/taints")
@@ -99,7 +130,7 @@ fn taints(cluster: &Value, control: Verdict, stamp: &str) -> Option<Value> {
     let wanted = match control {
         Verdict::Down => true,
         Verdict::Up | Verdict::Recovering => false,
-        Verdict::Suspect | Verdict::Unknown => tainted,
+        Verdict::Suspect | Verdict::Unknown => tainted || !seen(cluster),
     };
     if wanted == tainted {
         return None;
@@ -130,13 +161,13 @@ mod tests {
     #[test]
     fn conditions_that_say_it_already_are_not_written_again() {
         let mut cluster = json!({"metadata": {"name": "a"}});
-        let patch = status(&cluster, health(Verdict::Up, Verdict::Up), None, "t1").unwrap();
+        let patch = status(&cluster, health(Verdict::Up, Verdict::Up), "", None, "t1").unwrap();
         cluster["status"] = patch["status"].clone();
         assert_eq!(
-            status(&cluster, health(Verdict::Up, Verdict::Up), None, "t2"),
+            status(&cluster, health(Verdict::Up, Verdict::Up), "", None, "t2"),
             None
         );
-        let patch = status(&cluster, health(Verdict::Down, Verdict::Up), None, "t2").unwrap();
+        let patch = status(&cluster, health(Verdict::Down, Verdict::Up), "", None, "t2").unwrap();
         let conditions = patch["status"]["conditions"].as_array().unwrap();
         let of = |kind: &str| conditions.iter().find(|c| c["type"] == kind).unwrap();
         assert_eq!(
@@ -157,7 +188,9 @@ mod tests {
 
     #[test]
     fn a_taint_stays_while_nothing_is_known() {
-        let clean = json!({"metadata": {"name": "a", "resourceVersion": "1"}});
+        let ready = json!([{"type": "Ready", "status": "True", "reason": "ClusterReady"}]);
+        let clean =
+            json!({"metadata": {"name": "a", "resourceVersion": "1"}, "status": {"conditions": ready}});
         assert_eq!(taints(&clean, Verdict::Unknown, "t"), None);
         let patch = taints(&clean, Verdict::Down, "t").unwrap();
         let tainted = json!({"metadata": {"name": "a"}, "spec": patch["spec"]});
@@ -165,6 +198,62 @@ mod tests {
         assert_eq!(
             taints(&tainted, Verdict::Up, "t").unwrap()["spec"]["taints"],
             json!([])
+        );
+    }
+
+    /// What the API server holds after the writes of one tick.
+    fn tick(index: &Index, kinds: &Kinds, verdicts: &FleetView, control: Verdict) {
+        let health = BTreeMap::from([("a".to_owned(), health(Verdict::Unknown, control))]);
+        for write in writes(index, kinds, verdicts, &health, &BTreeMap::new(), "t") {
+            let (Op::Merge(patch) | Op::MergeStatus(patch)) = write.op else {
+                panic!("{write:?}");
+            };
+            let mut object = (*index.get(&write.kind, &write.key).unwrap()).clone();
+            json_patch::merge(&mut object, &patch);
+            index.apply(&write.kind, object);
+        }
+    }
+
+    #[test]
+    fn nothing_is_placed_on_a_cluster_until_it_has_been_seen() {
+        let (index, kinds) = (Index::default(), Kinds::default());
+        index.apply(&kinds.cluster, json!({"metadata": {"name": "a"}}));
+        let mut verdicts = FleetView::default();
+        let told = |verdicts: &FleetView, control: Verdict| {
+            for _ in 0..3 {
+                tick(&index, &kinds, verdicts, control);
+            }
+            let cluster = index.get(&kinds.cluster, &Key::new("", "a")).unwrap();
+            let ready = conditions::find(&cluster, "Ready").unwrap();
+            let taints = cluster.pointer("/spec/taints").and_then(Value::as_array);
+            let text = |field: &str| ready[field].as_str().unwrap().to_owned();
+            (
+                text("status"),
+                text("message"),
+                taints.is_some_and(|taints| !taints.is_empty()),
+            )
+        };
+        let expected =
+            |status: &str, message: &str, tainted| (status.to_owned(), message.to_owned(), tainted);
+        assert_eq!(
+            told(&verdicts, Verdict::Unknown),
+            expected("Unknown", "no observer probes this cluster", true)
+        );
+        let mut cell = lifeboat_health::Cell::default();
+        let key = ("a".to_owned(), Path::Control, lifeboat_health::Family::V4);
+        verdicts.cells.insert(key.clone(), cell.clone());
+        assert_eq!(
+            told(&verdicts, Verdict::Unknown),
+            expected("Unknown", "no verdict yet", true)
+        );
+        let (status, _, tainted) = told(&verdicts, Verdict::Up);
+        assert_eq!((status.as_str(), tainted), ("True", false));
+        // A controller that starts anew knows no verdict, but the cluster has been seen.
+        cell.frozen = true;
+        verdicts.cells.insert(key, cell);
+        assert_eq!(
+            told(&verdicts, Verdict::Unknown),
+            expected("Unknown", "too few fresh observers for a verdict", false)
         );
     }
 }

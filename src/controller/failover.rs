@@ -2,27 +2,38 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use futures::{StreamExt, stream};
 use lifeboat_health::Verdict;
 
 use super::{
-    Context, Leadership, LeadershipError, conditions, policies,
+    Context, Leadership, LeadershipError, conditions,
+    metrics::ClusterLabel,
+    policies,
     propagation::wall,
     reader,
     status::{Inputs, Status},
+    told::Told,
 };
 use crate::{
-    api::TargetCluster,
-    failover::{self, BindingId, BindingView, FailoverPlan, Settings, Standing, State, executor},
+    failover::{
+        self, BindingView, ClusterHealth, FailoverPlan, Settings, Standing, State,
+        executor::{self, Step},
+        intents,
+    },
     member::Links,
     schedule::{self, ClusterView},
+    store,
 };
 
 /// How often a plan is made.
 const TICK: Duration = Duration::from_millis(100);
-/// How often the standing plans are made anew.
+/// Steps of a plan that are carried out at once.
+const CONCURRENCY: usize = 16;
+/// How often the standing plans are made anew, and what is over is cleared away.
 const STANDING: Duration = Duration::from_secs(5);
 
 /// Runs until leadership is lost.
+#[expect(clippy::disallowed_methods, reason = "times its own preview")]
 pub(super) async fn run(
     context: &Arc<Context>,
     mut leadership: Leadership,
@@ -38,7 +49,7 @@ pub(super) async fn run(
         kinds.secret.clone(),
     );
     let mut pictures = Pictures::default();
-    let mut state = State::default();
+    let mut state = State::resume(intents::health_epochs(&context.index, kinds));
     let mut told = Told::default();
     let mut standing: (Option<tokio::time::Instant>, Arc<Vec<(String, Standing)>>) = (None, Arc::default());
     let mut ticks = tokio::time::interval(TICK);
@@ -52,10 +63,11 @@ pub(super) async fn run(
             settings,
         } = pictures.current(context, defaults);
         let budget = leadership.tokens(settings.rate, now);
+        let verdicts = context.verdicts();
         let inputs = Arc::new(Inputs {
             now,
             wall: wall(),
-            health: reader::health(&context.verdicts()),
+            health: reader::health(&verdicts),
             clusters,
             bindings,
             settings,
@@ -65,12 +77,20 @@ pub(super) async fn run(
         });
         follow_members(context, &mut links, &inputs);
         let stamp = inputs.wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        let reports = conditions::writes(&context.index, kinds, &inputs.health, links.refused(), &stamp);
+        let reports = conditions::writes(
+            &context.index,
+            kinds,
+            &verdicts,
+            &inputs.health,
+            links.refused(),
+            &stamp,
+        );
         context.writer.all(reports).await;
         let plan = failover::plan(&mut state, &inputs.world());
         let reports = policies::reports(&context.index, kinds, &inputs.clusters, plan.freeze, &stamp);
         context.writer.all(reports).await;
-        told.tell(context, &plan, &inputs.bindings);
+        told.tell(&context.timeline, &plan, &inputs.bindings);
+        measure(context, &inputs, &plan);
         if !plan.changes_nothing()
             && let Err(error) = carry_out(context, &mut leadership, &plan).await
         {
@@ -89,6 +109,10 @@ pub(super) async fn run(
                 .map(|name| (name.clone(), inputs.if_lost(&[name])))
                 .collect();
             standing = (Some(tokio::time::Instant::now()), Arc::new(plans));
+            let is_lost = |cluster: &str| inputs.health.get(cluster).is_some_and(ClusterHealth::is_lost);
+            let over = intents::garbage(&context.index, kinds, is_lost);
+            context.writer.all(over).await;
+            context.metrics.works_not_applied.set(not_applied(context));
         }
         context.status.store(Arc::new(Status {
             running: true,
@@ -186,6 +210,7 @@ async fn carry_out(
     }
     for step in &plan.movements {
         let kind = if step.finished {
+            context.metrics.failbacks.inc();
             "failover.failback.done"
         } else {
             "failover.failback"
@@ -196,84 +221,52 @@ async fn carry_out(
             format!("{}: {:?}: {}", step.binding, step.phase, step.reason),
         );
     }
-    let (intents, patches): (Vec<_>, Vec<_>) = executor::writes(plan, &context.index, &context.kinds)
-        .into_iter()
-        .partition(|write| write.kind == context.kinds.eviction_intent);
-    context.writer.all(intents).await;
-    context.writer.all(patches).await;
+    let steps = executor::steps(plan, &context.index, &context.kinds);
+    stream::iter(steps)
+        .for_each_concurrent(CONCURRENCY, |step| carry_out_step(context, step))
+        .await;
     Ok(())
 }
 
-/// Standing facts are told when they begin and when they end, not in every tick.
-#[derive(Default)]
-struct Told {
-    freeze: bool,
-    no_target: BTreeSet<String>,
-    holds: BTreeSet<String>,
-    /// Evicted bindings whose replicas are not all ready elsewhere yet.
-    moving: BTreeSet<BindingId>,
+/// Nothing is evicted whose intent does not stand.
+async fn carry_out_step(context: &Context, step: Step) {
+    let Step {
+        evicts,
+        intents,
+        write,
+    } = step;
+    for intent in &intents {
+        if !context.writer.done(intent).await {
+            return;
+        }
+    }
+    if context.writer.done(&write).await {
+        for cluster in evicts {
+            context
+                .metrics
+                .evictions
+                .get_or_create(&ClusterLabel { cluster })
+                .inc();
+        }
+    }
 }
 
-impl Told {
-    fn tell(&mut self, context: &Context, plan: &FailoverPlan, bindings: &[BindingView]) {
-        let timeline = &context.timeline;
-        if plan.freeze != self.freeze {
-            self.freeze = plan.freeze;
-            let (kind, detail) = if plan.freeze {
-                (
-                    "controlplane.frozen",
-                    "too many clusters look down: nothing is evicted",
-                )
-            } else {
-                (
-                    "controlplane.unfrozen",
-                    "few enough clusters look down: evictions are allowed, holds start again",
-                )
-            };
-            timeline.push(kind, None, detail);
-        }
-        self.moving
-            .extend(plan.evictions.iter().map(|eviction| eviction.binding.clone()));
-        for binding in bindings {
-            if !self.moving.contains(&binding.id) {
-                continue;
-            }
-            let away = binding
-                .tasks
-                .iter()
-                .all(|task| !binding.clusters.iter().any(|at| at.name == task.cluster));
-            let ready = |at: &TargetCluster| {
-                binding
-                    .ready
-                    .get(&at.name)
-                    .is_some_and(|ready| *ready >= at.replicas)
-            };
-            if !binding.tasks.is_empty() && away && binding.clusters.iter().all(ready) {
-                self.moving.remove(&binding.id);
-                timeline.push(
-                    "failover.evict.done",
-                    None,
-                    format!("{}: all replicas are ready elsewhere", binding.id),
-                );
-            }
-        }
-        let no_target: BTreeSet<String> = plan
-            .no_target
-            .iter()
-            .map(|none| format!("{}: {}", none.binding, none.message))
-            .collect();
-        for message in no_target.difference(&self.no_target) {
-            timeline.push("failover.no-feasible-target", None, message.clone());
-        }
-        self.no_target = no_target;
-        let holds: BTreeSet<String> = plan
-            .holds
-            .iter()
-            .map(|hold| format!("{}: {}: {}", hold.subject, hold.reason, hold.message))
-            .collect();
-        for message in holds.difference(&self.holds) {
-            tracing::debug!(message, "held");
-        }
-        self.holds = holds;
-    }
+/// What the last plan was made from and what it says, in numbers.
+fn measure(context: &Context, inputs: &Inputs, plan: &FailoverPlan) {
+    let metrics = &context.metrics;
+    let count = |count: usize| i64::try_from(count).unwrap_or(i64::MAX);
+    let away = inputs.bindings.iter().filter(|binding| !binding.home.is_empty());
+    metrics.frozen.set(i64::from(plan.freeze));
+    metrics.budget_tokens.set(i64::from(inputs.budget.0));
+    metrics.without_target.set(count(plan.no_target.len()));
+    metrics.displaced.set(count(away.count()));
+}
+
+/// Works whose members have not said that they applied them.
+fn not_applied(context: &Context) -> i64 {
+    let works = context.index.list(&context.kinds.work);
+    let missing = works.iter().filter(|work| {
+        store::conditions::find(work, "Applied").is_none_or(|applied| applied["status"] != "True")
+    });
+    i64::try_from(missing.count()).unwrap_or(i64::MAX)
 }

@@ -123,6 +123,7 @@ fn read(binding: &Value, ttls: &Ttls) -> Option<BindingView> {
                 cluster: task.from_cluster.clone(),
                 replicas: task.replicas.unwrap_or(0),
                 producer: task.producer.clone(),
+                suppressed: task.suppress_deletion == Some(true),
             })
             .collect(),
         home: stored(binding, HOME),

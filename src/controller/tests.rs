@@ -1,11 +1,15 @@
 //! The pure rounds of all rooms together, over an index that a small stand-in for the API keeps.
 
+mod eviction;
+mod home;
+mod intents;
+
 use lifeboat_health::Verdict;
 use serde_json::{Value, json};
 
 use super::*;
 use crate::{
-    failover::{ClusterHealth, World, budget::Tokens, executor, plan},
+    failover::{ClusterHealth, FailoverPlan, World, budget::Tokens, executor, plan},
     propagate::reconcile,
     schedule,
     store::{Key, Kind, Op, Write},
@@ -19,6 +23,9 @@ struct Api {
     kinds: Kinds,
     templates: Vec<Kind>,
     version: u64,
+    wall: jiff::Timestamp,
+    /// Members that cannot be read: they do not obey, and their reports are old.
+    silent: Vec<&'static str>,
 }
 
 impl Api {
@@ -32,6 +39,8 @@ impl Api {
             kinds: Kinds::default(),
             templates,
             version: 0,
+            wall: "2026-01-01T00:00:00Z".parse().unwrap(),
+            silent: Vec::new(),
         }
     }
 
@@ -84,12 +93,16 @@ impl Api {
     }
 
     /// Members that do at once what their works say: all wanted replicas are ready.
-    fn obey(&mut self, silent: &[&str]) {
+    fn obey(&mut self) {
         for work in self.index.list(&self.kinds.work) {
             let namespace = store::namespace(&work).to_owned();
             let cluster = namespace.trim_start_matches("karmada-es-");
             let manifest = work.pointer("/spec/workload/manifests/0").cloned().unwrap();
-            if silent.contains(&cluster) {
+            if self.silent.contains(&cluster) {
+                continue;
+            }
+            if work.pointer("/metadata/deletionTimestamp").is_some() {
+                self.index.delete(&self.kinds.work, &Key::of(&work));
                 continue;
             }
             let (group, version) = manifest["apiVersion"]
@@ -120,8 +133,9 @@ impl Api {
         writes.extend(schedule::reconcile::reconcile(
             &self.index,
             &self.kinds,
-            "2026-01-01T00:00:00Z".parse().unwrap(),
+            self.wall,
         ));
+        writes.extend(graceful_eviction::round(&self.index, &self.kinds, &self.fresh(), self.wall).writes);
         let count = writes.len();
         for write in writes {
             self.write(write);
@@ -129,9 +143,15 @@ impl Api {
         count
     }
 
-    fn settle(&mut self, silent: &[&str]) {
+    fn fresh(&self) -> BTreeSet<String> {
+        let silent = |name: &&str| self.silent.contains(name);
+        let names = ["a", "b", "c"].into_iter().filter(|name| !silent(name));
+        names.map(str::to_owned).collect()
+    }
+
+    fn settle(&mut self) {
         for _ in 0..ROUNDS {
-            self.obey(silent);
+            self.obey();
             if self.round() == 0 {
                 return;
             }
@@ -234,7 +254,7 @@ fn at(placed: &[(&str, i64)]) -> Vec<(String, i64)> {
 fn a_policy_becomes_bindings_works_and_statuses_and_comes_to_rest() {
     let mut api = Api::new();
     api.shop();
-    api.settle(&[]);
+    api.settle();
     assert_eq!(
         api.placement("shop-deployment"),
         at(&[("a", 4), ("b", 2), ("c", 2)])
@@ -252,9 +272,10 @@ fn a_policy_becomes_bindings_works_and_statuses_and_comes_to_rest() {
 fn a_cluster_that_is_no_longer_registered_keeps_nothing() {
     let mut api = Api::new();
     api.shop();
-    api.settle(&[]);
+    api.settle();
     api.index.delete(&api.kinds.cluster, &Key::new("", "a"));
-    api.settle(&["a"]);
+    api.silent = vec!["a"];
+    api.settle();
     assert_eq!(api.placement("shop-deployment"), at(&[("b", 4), ("c", 4)]));
     assert!(
         api.index
@@ -265,51 +286,98 @@ fn a_cluster_that_is_no_longer_registered_keeps_nothing() {
     assert!(namespace("karmada-es-a").is_none() && namespace("karmada-es-b").is_some());
 }
 
+/// The failover planner beside the other rounds, half a second a tick.
+struct Planner {
+    state: crate::failover::State,
+    health: std::collections::BTreeMap<String, ClusterHealth>,
+    settings: Settings,
+    epoch: u64,
+    tick: u64,
+}
+
+impl Planner {
+    fn new() -> Self {
+        let mut planner = Self {
+            state: crate::failover::State::default(),
+            epoch: 1,
+            health: std::collections::BTreeMap::new(),
+            settings: Settings {
+                hold: Duration::from_secs(3),
+                ..Settings::default()
+            },
+            tick: 0,
+        };
+        for name in ["a", "b", "c"] {
+            planner.see(name, Verdict::Up);
+        }
+        planner
+    }
+
+    /// Both paths of a cluster.
+    fn see(&mut self, cluster: &str, verdict: Verdict) {
+        let health = ClusterHealth {
+            traffic: verdict,
+            control: verdict,
+            returned_since: None,
+        };
+        self.health.insert(cluster.to_owned(), health);
+    }
+
+    fn plan(&mut self, api: &Api) -> FailoverPlan {
+        let bindings = reader::bindings(&api.index, &api.kinds, &api.fresh());
+        let clusters = schedule::reconcile::cluster_views(&api.index, &api.kinds);
+        let world = World {
+            now: lifeboat_health::MonoTime::from_millis(self.tick * 500),
+            wall: api.wall,
+            health: &self.health,
+            clusters: &clusters,
+            bindings: &bindings,
+            settings: &self.settings,
+            budget: Tokens(100),
+            epoch: self.epoch,
+        };
+        self.tick += 1;
+        plan(&mut self.state, &world)
+    }
+
+    /// One plan, carried out, and everything else after it.
+    fn tick(&mut self, api: &mut Api) -> FailoverPlan {
+        let plan = self.plan(api);
+        for step in executor::steps(&plan, &api.index, &api.kinds) {
+            for intent in step.intents {
+                api.write(intent);
+            }
+            api.write(step.write);
+        }
+        let is_lost = |cluster: &str| self.health.get(cluster).is_some_and(ClusterHealth::is_lost);
+        for write in crate::failover::intents::garbage(&api.index, &api.kinds, is_lost) {
+            api.write(write);
+        }
+        api.settle();
+        plan
+    }
+
+    fn run(&mut self, api: &mut Api, seconds: u64) {
+        for _ in 0..seconds * 2 {
+            self.tick(api);
+        }
+    }
+}
+
 #[test]
 fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
     let mut api = Api::new();
     api.shop();
-    api.settle(&[]);
-    let mut state = crate::failover::State::default();
-    let settings = Settings {
-        hold: Duration::from_secs(3),
-        ..Settings::default()
-    };
-    let mut health = std::collections::BTreeMap::new();
-    for name in ["a", "b", "c"] {
-        let verdict = if name == "a" { Verdict::Down } else { Verdict::Up };
-        health.insert(
-            name.to_owned(),
-            ClusterHealth {
-                traffic: verdict,
-                control: verdict,
-                returned_since: None,
-            },
-        );
-    }
-    for tick in 0..50_u64 {
-        let bindings = reader::bindings(&api.index, &api.kinds, &["b", "c"].map(str::to_owned).into());
-        let clusters = schedule::reconcile::cluster_views(&api.index, &api.kinds);
-        let world = World {
-            now: lifeboat_health::MonoTime::from_micros(tick * 100_000),
-            wall: "2026-01-01T00:00:00Z".parse().unwrap(),
-            health: &health,
-            clusters: &clusters,
-            bindings: &bindings,
-            settings: &settings,
-            budget: Tokens(100),
-            epoch: 1,
-        };
-        let plan = plan(&mut state, &world);
+    api.settle();
+    let mut planner = Planner::new();
+    planner.see("a", Verdict::Down);
+    api.silent = vec!["a"];
+    for tick in 0..10 {
+        let plan = planner.tick(&mut api);
         assert!(
-            tick >= 30 || plan.changes_nothing(),
+            tick >= 6 || plan.changes_nothing(),
             "evicted before the hold, at tick {tick}: {plan:#?}"
         );
-        let writes = executor::writes(&plan, &api.index, &api.kinds);
-        for write in writes {
-            api.write(write);
-        }
-        api.settle(&["a"]);
     }
     assert_eq!(api.placement("shop-deployment"), at(&[("b", 4), ("c", 4)]));
     // The Service is where it is needed already: taking it off a dead cluster would gain nothing.
@@ -321,4 +389,48 @@ fn a_lost_cluster_is_evacuated_and_the_scheduler_leaves_it_so() {
         .unwrap();
     assert!(work.len() <= 2, "{work:#?}");
     assert!(template.pointer("/status/readyReplicas").and_then(Value::as_i64) >= Some(8));
+}
+
+#[test]
+fn what_a_workload_needs_goes_where_it_goes_and_no_longer() {
+    let mut api = Api::new();
+    let config = Kind::new("v1", "ConfigMap", "configmaps", true);
+    api.templates.push(config.clone());
+    api.shop();
+    api.create(
+        &config,
+        json!({ "metadata": { "name": "settings", "namespace": "default" }, "data": { "k": "v" } }),
+    );
+    let (policy, deployment) = (api.kinds.policy.clone(), api.templates[0].clone());
+    let shop = Key::new("default", "shop");
+    let merge = |kind: &Kind, patch: Value| Write {
+        kind: kind.clone(),
+        key: shop.clone(),
+        op: Op::Merge(patch),
+    };
+    let volumes = json!([{ "name": "v", "configMap": { "name": "settings" } }]);
+    api.write(merge(
+        &deployment,
+        json!({ "spec": { "template": { "spec": { "volumes": volumes } } } }),
+    ));
+    api.write(merge(&policy, json!({ "spec": { "propagateDeps": true } })));
+    api.settle();
+    let works = |api: &Api| {
+        let works = api.index.list(&api.kinds.work);
+        let of_config = |work: &&Arc<Value>| work["spec"]["workload"]["manifests"][0]["kind"] == "ConfigMap";
+        works.iter().filter(of_config).count()
+    };
+    assert_eq!(works(&api), 3);
+    api.write(merge(&policy, json!({ "spec": { "propagateDeps": null } })));
+    // The works carry a finalizer that a member takes off: that they are going is what counts.
+    for _ in 0..ROUNDS {
+        api.obey();
+        api.round();
+    }
+    let going = api.index.list(&api.kinds.work);
+    let left = going.iter().filter(|work| {
+        work["spec"]["workload"]["manifests"][0]["kind"] == "ConfigMap"
+            && work.pointer("/metadata/deletionTimestamp").is_none()
+    });
+    assert_eq!(left.count(), 0);
 }

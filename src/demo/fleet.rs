@@ -152,13 +152,13 @@ impl DemoFleet {
             false,
         );
         for definition in api::crds() {
-            apply(&writer, &crd, serde_json::to_value(definition)?).await?;
+            apply(&writer, &crd, as_applied(serde_json::to_value(definition)?)).await?;
         }
         for member in self.members.members() {
             apply(&writer, &kinds.cluster, cluster(member)).await?;
         }
         for object in documents("zone.yaml", ZONE)? {
-            apply(&writer, &kinds.zone, object).await?;
+            apply(&writer, &kinds.zone, as_applied(object)).await?;
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ impl DemoFleet {
         for object in &self.samples {
             let kind = kind_of(&kinds, object)
                 .with_context(|| format!("deploy/samples: {} is not expected there", object["kind"]))?;
-            apply(&writer, &kind, object.clone()).await?;
+            apply(&writer, &kind, as_applied(object.clone())).await?;
         }
         Ok(())
     }
@@ -211,6 +211,13 @@ fn ready(cluster: &Value) -> bool {
         .any(|c| c["type"] == "Ready" && c["status"] == "True");
     let told = |part: &str| cluster.pointer(part).is_some_and(|told| !told.is_null());
     ready && told("/status/apiEnablements") && told("/status/resourceSummary/allocatable")
+}
+
+/// The object as `kubectl apply` would leave it: somebody may apply the same file again.
+fn as_applied(mut object: Value) -> Value {
+    let text = format!("{object}\n");
+    object["metadata"]["annotations"]["kubectl.kubernetes.io/last-applied-configuration"] = text.into();
+    object
 }
 
 /// Applies an object, waiting for a kind that was declared a moment ago to be served.

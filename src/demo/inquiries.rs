@@ -1,20 +1,22 @@
 //! Answers to `explain` and `plan`, from the DNS servers and the controller.
 
 use std::{
+    collections::BTreeSet,
     net::IpAddr,
     sync::{Arc, Weak},
 };
 
-use lifeboat_dns::ExplainError;
+use lifeboat_dns::{ExplainError, Rcode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::plane::Plane;
+use super::{panorama::held_back, plane::Plane};
 use crate::{
     controller::Kinds,
     serve::{
         Inquiries, Refusal,
         explain::{self, Known},
+        view::{self, declared},
     },
     store::Index,
 };
@@ -41,6 +43,9 @@ fn written(answer: impl Serialize) -> Result<Value, Refusal> {
 impl Inquiries for FromPlane {
     fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, Refusal> {
         let plane = self.plane()?;
+        let policies = declared::names(&self.index, &self.kinds)
+            .remove(&declared::canonical(name))
+            .unwrap_or_default();
         let mut servers = Vec::new();
         for role in &plane.dns {
             let explanation = role
@@ -52,13 +57,30 @@ impl Inquiries for FromPlane {
                 })?;
             if explanation.zone.is_none() {
                 let zones = role.server.status().zones.join(", ");
+                let told: String = policies
+                    .iter()
+                    .map(|policy| format!("; {}", policy.told()))
+                    .collect();
                 return Err(Refusal::Unknown(format!(
-                    "name {name:?} is in no zone that is served; zones: {zones}"
+                    "name {name:?} is in no zone that is served; zones: {zones}{told}"
+                )));
+            }
+            if explanation.rcode == Rcode::NxDomain {
+                let names: BTreeSet<String> = role
+                    .server
+                    .shares()
+                    .into_iter()
+                    .map(|shares| shares.name)
+                    .collect();
+                let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches('.')).collect();
+                return Err(Refusal::Unknown(format!(
+                    "name {name:?} does not exist in its zone; steered names: {}",
+                    names.join(", ")
                 )));
             }
             servers.push(json!({ "server": role.name, "address": role.address, "explanation": explanation }));
         }
-        Ok(json!({ "name": name, "type": kind, "client": client, "servers": servers }))
+        Ok(json!({ "name": name, "type": kind, "client": client, "policies": policies, "servers": servers }))
     }
 
     fn explain_binding(&self, binding: &str) -> Result<Value, Refusal> {
@@ -68,6 +90,7 @@ impl Inquiries for FromPlane {
             index: &self.index,
             kinds: &self.kinds,
             verdicts: &plane.verdicts(),
+            held_back: &view::merged(plane.dns.iter().map(held_back)),
             controller: &status,
             entries: plane.timeline.since(0).0,
             if_lost: &|cluster| Some(status.inputs.as_ref()?.if_lost(&[cluster.to_owned()])),

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use lifeboat_chaos::drill::DrillReport;
+use lifeboat_chaos::drill::{DrillReport, Timings};
 
 use super::{Options, fleet::DemoFleet};
 use crate::timeline::Entry;
@@ -31,7 +31,13 @@ impl Printer {
     }
 
     pub(super) fn where_to_look(&self, options: &Options, fleet: &DemoFleet) {
-        println!("console         http://{}/", options.console);
+        let console = options.console_from_here();
+        let asks = if options.token.is_some() {
+            "  (asks for the token)"
+        } else {
+            ""
+        };
+        println!("console         http://{console}/{asks}");
         for address in &options.dns {
             println!(
                 "dns             dig @{} -p {} shop.demo.example A",
@@ -42,7 +48,7 @@ impl Printer {
         println!(
             "api             http://{}, metrics http://{}/metrics",
             fleet.api(),
-            options.console
+            console
         );
         println!("seed            {}", options.seed);
         if !self.headless {
@@ -65,23 +71,42 @@ impl Printer {
         );
     }
 
-    /// The report in a few lines.
+    /// The report in a few lines, its moments in order of time; what was not reached comes last.
     pub(super) fn report(&self, report: &DrillReport) {
-        let timings = serde_json::to_value(&report.timings_ms).unwrap_or_default();
-        for (name, value) in timings.as_object().into_iter().flatten() {
-            println!(
-                "{name:<20} {}",
-                value
-                    .as_u64()
-                    .map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"))
-            );
+        let Timings {
+            suspect,
+            down,
+            first_dns_change,
+            all_dns_changed,
+            users_recovered,
+            evictions_done,
+            replicas_ready,
+            traffic_returned,
+        } = report.timings_ms;
+        let mut moments = [
+            ("suspect", suspect),
+            ("down", down),
+            ("first_dns_change", first_dns_change),
+            ("all_dns_changed", all_dns_changed),
+            ("users_recovered", users_recovered),
+            ("evictions_done", evictions_done),
+            ("replicas_ready", replicas_ready),
+        ];
+        moments.sort_by_key(|(_, ms)| ms.unwrap_or(u64::MAX));
+        let reached = |ms: Option<u64>| ms.map_or_else(|| "-".to_owned(), |ms| format!("{ms} ms"));
+        for (name, ms) in moments {
+            println!("{name:<20} {}", reached(ms));
         }
+        println!(
+            "traffic_returned     {} (from the clearing)",
+            reached(traffic_returned)
+        );
         let users = &report.users;
         println!(
             "users                {} requests, {} failed",
             users.requests, users.failed
         );
-        println!("outcome              {:?}", report.outcome);
+        println!("outcome              {}", report.outcome);
         for reason in &report.reasons {
             println!("  {reason}");
         }

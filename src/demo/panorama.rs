@@ -25,8 +25,11 @@ use crate::{
     controller::Kinds,
     serve::{
         self, Guard, Sources,
-        state::{DnsServer, Name, NameAtServer, Share, State},
-        view::{self, Known},
+        state::{DnsServer, HeldBack, Name, NameAtServer, Share, State},
+        view::{
+            self, Known,
+            declared::{self, Declared},
+        },
     },
     store::{self, Index, Watches},
     timeline::Timeline,
@@ -52,7 +55,8 @@ impl Console {
         let listener = TcpListener::bind(options.console)
             .await
             .with_context(|| format!("--console {}: listening", options.console))?;
-        let guard = Guard::new(listener.local_addr()?, &[], options.token.clone()).context("--console")?;
+        let guard =
+            Guard::new(listener.local_addr()?, &options.hosts, options.token.clone()).context("--console")?;
         let index = Index::default();
         let kinds = Kinds::default();
         let watches = Watches::new(store::connect(fleet.kube()?)?, index.clone());
@@ -78,7 +82,7 @@ impl Console {
             faults: faults.clone(),
             live: live.clone(),
             answered: BTreeMap::new(),
-            panic: false,
+            history: serve::History::default(),
         };
         let state = Arc::new(ArcSwap::from_pointee(maker.first()));
         let (document, documents) = watch::channel(Arc::from("{}"));
@@ -86,6 +90,7 @@ impl Console {
         let sources = Sources {
             state: state.clone(),
             document: documents,
+            history: maker.history.clone(),
             timeline: plane.timeline.clone(),
             inquiries: Arc::new(inquiries),
             metrics: Arc::new(metrics),
@@ -103,6 +108,7 @@ impl Console {
         let token = stop.clone();
         let serving = async move {
             // Event streams never end by themselves, so connections are not waited for.
+            let app = app.into_make_service_with_connect_info::<serve::Reached>();
             let server = axum::serve(listener, app).into_future();
             tokio::select! {
                 () = token.cancelled() => {}
@@ -166,8 +172,7 @@ struct Maker {
     live: LiveStats,
     /// Queries each server had answered when it was last looked at.
     answered: BTreeMap<String, (Instant, u64)>,
-    /// Whether the DNS tier's brake was on when last looked at.
-    panic: bool,
+    history: serve::History,
 }
 
 impl Maker {
@@ -188,27 +193,20 @@ impl Maker {
                 .map(|role| self.with_rate(server(role, 0.0)))
                 .collect();
             let state = self.document(servers);
-            if state.fleet.panic != self.panic {
-                self.panic = state.fleet.panic;
-                let (kind, detail) = if self.panic {
-                    (
-                        "controlplane.panic",
-                        "PANIC: for some name no survivor is positively healthy: its last good set is served",
-                    )
-                } else {
-                    ("controlplane.calm", "the last PANIC is over")
-                };
-                self.plane.timeline.push(kind, None, detail);
-            }
             if document.receiver_count() > 0
                 && let Ok(text) = serde_json::to_string(&state)
             {
                 document.send_replace(Arc::from(text));
             }
+            self.history.push(&state);
             shared.store(Arc::new(state));
         }
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stamps the document and times its rates"
+    )]
     fn with_rate(&mut self, mut server: DnsServer) -> DnsServer {
         let now = Instant::now();
         if let Some((at, queries)) = self.answered.insert(server.server.clone(), (now, server.queries)) {
@@ -219,6 +217,10 @@ impl Maker {
         server
     }
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "stamps the document and times its rates"
+    )]
     fn document(&self, dns: Vec<DnsServer>) -> State {
         let now = Instant::now();
         let active = self.faults.active();
@@ -248,10 +250,13 @@ impl Maker {
         state
     }
 
-    /// Every steered name with what each server would answer; zone and policy from its TrafficPolicy.
+    /// Every name that is served or declared, with what each server would answer; zone and policy from the
+    /// TrafficPolicy that speaks for it.
     fn names(&self) -> Vec<Name> {
-        let policies = self.index.list(&self.kinds.traffic_policy);
-        let mut names: BTreeMap<String, Name> = BTreeMap::new();
+        let mut names: BTreeMap<String, Name> = declared::names(&self.index, &self.kinds)
+            .into_iter()
+            .filter_map(|(name, policies)| Some((name.clone(), declared_name(name, policies.first()?))))
+            .collect();
         for role in &self.plane.dns {
             for shares in role
                 .server
@@ -259,34 +264,16 @@ impl Maker {
                 .into_iter()
                 .filter(|shares| shares.kind == "A")
             {
-                let plain = shares.name.trim_end_matches('.').to_owned();
-                let policy = policies.iter().find(|policy| {
-                    let named = policy
-                        .pointer("/spec/name")
-                        .and_then(|name| name.as_str())
-                        .unwrap_or_default();
-                    named.trim_end_matches('.').eq_ignore_ascii_case(&plain)
-                });
-                let zone = policy
-                    .and_then(|policy| policy.pointer("/spec/zone")?.as_str())
-                    .unwrap_or_default();
-                let step = policy.and_then(|policy| {
-                    policy
-                        .pointer("/spec/steer")?
-                        .as_array()?
-                        .last()?
-                        .as_object()?
-                        .keys()
-                        .next()
-                        .cloned()
-                });
-                let entry = names.entry(plain.clone()).or_insert_with(|| Name {
-                    name: plain,
-                    zone: zone.to_owned(),
-                    ttl: shares.ttl,
-                    policy: step.unwrap_or_default(),
+                let name = declared::canonical(&shares.name);
+                let entry = names.entry(name.clone()).or_insert_with(|| Name {
+                    name,
+                    zone: String::new(),
+                    ttl: 0,
+                    policy: String::new(),
+                    condition: None,
                     servers: Vec::new(),
                 });
+                entry.ttl = shares.ttl;
                 let answers = shares
                     .answers
                     .into_iter()
@@ -329,6 +316,43 @@ impl Maker {
     }
 }
 
+/// A name as its policy has it, before any server is asked.
+fn declared_name(name: String, declared: &Declared) -> Name {
+    let spec = &declared.object["spec"];
+    let steps = spec["steer"].as_array();
+    let step = steps.and_then(|steps| steps.last()?.as_object()?.keys().next().cloned());
+    Name {
+        name,
+        zone: spec["zone"].as_str().unwrap_or_default().to_owned(),
+        ttl: spec["ttl"]
+            .as_u64()
+            .and_then(|ttl| u32::try_from(ttl).ok())
+            .unwrap_or(0),
+        policy: step.unwrap_or_default(),
+        condition: declared.condition.clone(),
+        servers: Vec::new(),
+    }
+}
+
+/// The clusters that a server holds back, in the better of their families.
+pub(super) fn held_back(role: &DnsRole) -> BTreeMap<String, HeldBack> {
+    let gates = role.server.gates();
+    let open = |cluster: &str| {
+        let own = gates.iter().filter(|gate| gate.cluster == cluster);
+        own.clone().any(|gate| gate.held_back.is_none())
+    };
+    gates
+        .iter()
+        .filter(|gate| !open(&gate.cluster))
+        .filter_map(|gate| {
+            let held_back = gate.held_back?;
+            let until = jiff::Timestamp::try_from(held_back.until).ok()?;
+            let downs = held_back.downs;
+            Some((gate.cluster.clone(), HeldBack { downs, until }))
+        })
+        .collect()
+}
+
 fn server(role: &DnsRole, qps: f64) -> DnsServer {
     let status = role.server.status();
     let count = |wanted: Option<Rcode>| -> u64 {
@@ -369,5 +393,6 @@ fn server(role: &DnsRole, qps: f64) -> DnsServer {
         nxdomain: count(Some(Rcode::NxDomain)),
         servfail: count(Some(Rcode::ServFail)),
         verdicts,
+        held_back: held_back(role),
     }
 }

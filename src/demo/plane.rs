@@ -6,7 +6,7 @@ use anyhow::Context;
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use lifeboat_chaos::fault::ControllerSwitch;
-use lifeboat_dns::{Ramp, Server, ServerConfig};
+use lifeboat_dns::{GateSink, Ramp, Server, ServerConfig};
 use lifeboat_health::{
     Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, MonoClock,
     MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, StatusRange, Target, Transition,
@@ -16,9 +16,9 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 
-use super::{Options, feeder::Feeder, fleet::DemoFleet};
+use super::{Options, feeder::Feeder, fleet::DemoFleet, forget::forget, notices::Notices};
 use crate::{
-    controller::{Controller, ControllerConfig, Status},
+    controller::{Controller, ControllerConfig, ControllerMetrics, Status},
     failover::{Settings, world::Failback},
     timeline::Timeline,
 };
@@ -86,6 +86,7 @@ impl Plane {
                 .with_context(|| format!("no certificate for {name}"))
         };
 
+        let notices = Notices::new(timeline.clone());
         let mut dns = Vec::new();
         for (name, address) in dns_names.iter().zip(&options.dns) {
             let role = DnsRole::start(
@@ -97,6 +98,7 @@ impl Plane {
                 &profile,
                 &consumer_metrics,
                 &timeline,
+                &notices,
             );
             dns.push(role.with_context(|| format!("--dns {address}"))?);
         }
@@ -113,6 +115,7 @@ impl Plane {
                 clock,
                 timeline: timeline.clone(),
                 pod_start: options.pod_start,
+                metrics: ControllerMetrics::register(metrics),
             },
             running: Mutex::new(None),
         });
@@ -273,12 +276,10 @@ impl DnsRole {
         profile: &Profile,
         metrics: &ConsumerMetrics,
         timeline: &Timeline,
+        notices: &Notices,
     ) -> anyhow::Result<Self> {
-        // The simulated fleet is a new one each time; the last-known-good of another fleet would be kept against it.
         let state = folder.join(name);
-        if state.exists() {
-            std::fs::remove_dir_all(&state).with_context(|| format!("emptying {}", state.display()))?;
-        }
+        forget(&state)?;
         let server = Arc::new(Server::start(ServerConfig {
             ramp: RAMP,
             ..ServerConfig::new(name, vec![address], state)
@@ -295,7 +296,7 @@ impl DnsRole {
         let sink = Recorder {
             name: name.to_owned(),
             timeline: timeline.clone(),
-            inner: Some(server.verdict_sink()),
+            inner: Some((server.verdict_sink(), notices.clone())),
         };
         let consumer = Consumer::spawn(config, Box::new(sink))?;
         let feeder = Feeder::spawn(name, fleet.kube()?, server.clone())?;
@@ -309,20 +310,26 @@ impl DnsRole {
     }
 }
 
-/// Enters transitions into the timeline on their way to whoever acts on them.
+/// Enters transitions into the timeline on their way to whoever acts on them, and what the gates make of them.
 struct Recorder {
     name: String,
     timeline: Timeline,
-    inner: Option<Box<dyn VerdictSink>>,
+    inner: Option<(GateSink, Notices)>,
 }
 
 impl VerdictSink for Recorder {
     fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView) {
-        if let Some(inner) = &mut self.inner {
-            inner.tick(now, transitions, view);
+        // The gates first: users are moved before anything is told.
+        if let Some((gates, _)) = &mut self.inner {
+            gates.tick(now, transitions, view);
         }
         for transition in transitions {
             self.timeline.transition(&self.name, transition);
+        }
+        if let Some((gates, notices)) = &self.inner {
+            for notice in gates.notices() {
+                notices.tell(&self.name, notice);
+            }
         }
     }
 }
@@ -451,6 +458,7 @@ mod tests {
                 clock: MonoClock::new(),
                 timeline: timeline.clone(),
                 pod_start: Duration::ZERO,
+                metrics: ControllerMetrics::default(),
             },
             running: Mutex::new(None),
         };

@@ -5,8 +5,8 @@ use std::{path::PathBuf, process::ExitCode, time::Duration};
 use anyhow::Context;
 use lifeboat_chaos::{
     drill::{
-        Drill, DrillConfig, DrillError, DrillReport, Limits, LiveStats, MemberEndpoint, Outcome, Prober,
-        ProberConfig, Progress, Users, UsersConfig,
+        self, Drill, DrillConfig, DrillError, DrillReport, EventLog, Limits, LiveStats, MemberEndpoint,
+        Outcome, Prober, ProberConfig, Progress, Users, UsersConfig,
     },
     fault::{Faults, ScheduledFault},
 };
@@ -51,7 +51,7 @@ pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
     let telling = tell(stage.timeline, stage.printer);
     let playing = async {
         match stage.options.script.duration {
-            Some(duration) => drill(stage, duration).await,
+            Some(duration) => run_drill(stage, duration).await,
             None => show(stage).await,
         }
     };
@@ -61,7 +61,7 @@ pub(super) async fn run(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
     }
 }
 
-async fn drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode> {
+async fn run_drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode> {
     let Stage {
         options,
         fleet,
@@ -90,12 +90,13 @@ async fn drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode
             })
             .collect(),
         control_plane: fleet.api(),
-        console: options.console,
+        console: options.console_from_here(),
+        token: options.token.clone(),
         workloads: fleet.workloads(),
         users: USERS,
         user_interval: USER_INTERVAL,
         preflight: PREFLIGHT,
-        limits: Limits::new(TTL, options.hold, options.pod_start),
+        limits: limits(options),
     };
     let (progress, mut steps) = mpsc::channel(PROGRESS);
     let printing = async {
@@ -115,15 +116,45 @@ async fn drill(stage: &Stage<'_>, duration: Duration) -> anyhow::Result<ExitCode
     let (result, ()) = tokio::join!(running, printing);
     match result {
         Ok(report) => conclude(stage, &report),
-        Err(DrillError::Stopped) => Ok(ExitCode::SUCCESS),
-        Err(error) => Err(anyhow::Error::new(error).context("the drill did not begin")),
+        Err(DrillError::Stopped) => {
+            printer.line("stopped before the drill began");
+            Ok(ExitCode::FAILURE)
+        }
+        Err(error) => {
+            let error = anyhow::Error::new(error).context("the drill did not begin");
+            write(options, &aborted(options, &format!("{error:#}")))?;
+            Err(error)
+        }
     }
 }
 
+fn limits(options: &Options) -> Limits {
+    Limits::new(TTL, options.hold, options.pod_start)
+}
+
+/// Writes a report that says `aborted`, which stands until there is a better one: whatever ends the demo early, and a
+/// file that cannot be written is found before the measuring.
+pub(super) fn promise(options: &Options) -> anyhow::Result<()> {
+    write(options, &aborted(options, "ended before the drill began"))
+}
+
+/// The report of a drill that measured nothing.
+fn aborted(options: &Options, reason: &str) -> DrillReport {
+    drill::report(&EventLog::default(), &limits(options), options.seed, Some(reason))
+}
+
+/// Writes the report, where one was asked for.
+fn write(options: &Options, report: &DrillReport) -> anyhow::Result<()> {
+    let Some(path) = &options.script.report else {
+        return Ok(());
+    };
+    let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
+    std::fs::write(path, text + "\n").with_context(|| format!("--report {}", path.display()))
+}
+
 fn conclude(stage: &Stage<'_>, report: &DrillReport) -> anyhow::Result<ExitCode> {
+    write(stage.options, report)?;
     if let Some(path) = &stage.options.script.report {
-        let text = serde_json::to_string_pretty(report).context("writing the report as JSON")?;
-        std::fs::write(path, text + "\n").with_context(|| format!("--report {}", path.display()))?;
         stage.printer.line(&format!("report          {}", path.display()));
     }
     stage.printer.report(report);
@@ -178,6 +209,7 @@ async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
 }
 
 /// Injects and clears in time, then waits for ever.
+#[expect(clippy::disallowed_methods, reason = "a script runs by the clock")]
 async fn on_schedule(script: &Script, faults: &Faults) -> anyhow::Result<()> {
     let start = Instant::now();
     let mut steps: Vec<(Duration, Option<&ScheduledFault>)> = script

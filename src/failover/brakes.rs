@@ -1,6 +1,9 @@
 //! Which clusters are lost for good enough: hold timers, FREEZE, operators' holds.
 
-use std::{collections::BTreeSet, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use lifeboat_health::{DownShare, MonoTime, Quadrant, Verdict};
 
@@ -13,8 +16,8 @@ use super::{
 /// What this step may touch.
 pub(crate) struct Braked {
     pub(crate) freeze: bool,
-    /// Both paths Down for the whole hold, no brake on.
-    pub(crate) lost: BTreeSet<String>,
+    /// Both paths Down for the whole hold, no brake on; with the number of this loss.
+    pub(crate) lost: BTreeMap<String, u64>,
     /// Up on both paths and not held: replicas may be placed here.
     pub(crate) eligible: BTreeSet<String>,
     pub(crate) notices: Vec<HoldNotice>,
@@ -25,11 +28,13 @@ pub(crate) fn step(state: &mut State, world: &World<'_>) -> Braked {
     let members: BTreeSet<String> = world.members().into_iter().map(str::to_owned).collect();
     state.down_since.retain(|cluster, _| members.contains(cluster));
     state.up_since.retain(|cluster, _| members.contains(cluster));
+    state.returned.retain(|cluster| members.contains(cluster));
+    state.health_epochs.retain(|cluster, _| members.contains(cluster));
     let freeze = step_freeze(state, world, &members);
 
     let mut braked = Braked {
         freeze,
-        lost: BTreeSet::new(),
+        lost: BTreeMap::new(),
         eligible: BTreeSet::new(),
         notices: Vec::new(),
     };
@@ -56,7 +61,7 @@ pub(crate) fn step(state: &mut State, world: &World<'_>) -> Braked {
             remaining,
         });
     }
-    remember_losses(state, world, &braked.lost);
+    remember_losses(state, world, &mut braked.lost);
     braked
 }
 
@@ -150,6 +155,7 @@ fn step_cluster(state: &mut State, world: &World<'_>, cluster: &str, braked: &mu
     match quadrant {
         Quadrant::BothUp if health.is_up() => {
             state.up_since.entry(cluster.to_owned()).or_insert(world.now);
+            state.returned.insert(cluster.to_owned());
             if held.is_none() {
                 braked.eligible.insert(cluster.to_owned());
             }
@@ -205,22 +211,29 @@ fn step_cluster(state: &mut State, world: &World<'_>, cluster: &str, braked: &mu
                     Some(hold - down_for),
                 );
             } else {
-                braked.lost.insert(cluster.to_owned());
+                braked.lost.insert(cluster.to_owned(), 0);
             }
         }
     }
 }
 
 /// A loss counts once, when the hold passes; the cluster must come back before it can be lost again.
-fn remember_losses(state: &mut State, world: &World<'_>, lost: &BTreeSet<String>) {
-    for cluster in lost {
+fn remember_losses(state: &mut State, world: &World<'_>, lost: &mut BTreeMap<String, u64>) {
+    for (cluster, number) in lost {
+        let count = state.health_epochs.entry(cluster.clone()).or_insert(0);
         if state.lost.insert(cluster.clone()) {
+            // A leader that has never seen it Up goes on with the loss its predecessor counted.
+            if *count == 0 || state.returned.contains(cluster) {
+                *count += 1;
+            }
+            state.returned.remove(cluster);
             let losses = state.losses.entry(cluster.clone()).or_default();
             if losses.len() == LOSSES_KEPT {
                 losses.pop_front();
             }
             losses.push_back(world.now);
         }
+        *number = *count;
     }
     state.lost.retain(|cluster| world.health_of(cluster).is_lost());
     let memory = world.settings.failback.memory;

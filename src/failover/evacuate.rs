@@ -8,6 +8,7 @@ use super::{
     brakes::Braked,
     budget::Tokens,
     companions::Led,
+    intents,
     ledger::Ledger,
     output::{Eviction, HoldNotice, HoldReason, NoFeasibleTarget},
     place::{self, Assignment, NoRoom},
@@ -45,7 +46,7 @@ pub(crate) fn decide(world: &World<'_>, braked: &Braked, ledger: &mut Ledger) ->
         let current = place::assignment(&binding.clusters);
         let gone: BTreeSet<String> = current
             .keys()
-            .filter(|c| braked.lost.contains(*c))
+            .filter(|c| braked.lost.contains_key(*c))
             .cloned()
             .collect();
         if gone.is_empty() || led.covers(binding) {
@@ -73,7 +74,7 @@ pub(crate) fn decide(world: &World<'_>, braked: &Braked, ledger: &mut Ledger) ->
                 tokens = Tokens(tokens.0 - cost.0);
                 evacuation
                     .evictions
-                    .push(eviction(world, binding, &current, &gone, &next));
+                    .push(eviction(world, braked, binding, &current, &gone, &next));
             }
             Err(no_room) => evacuation.no_target.push(NoFeasibleTarget {
                 binding: binding.id.clone(),
@@ -127,11 +128,13 @@ fn relocate(
 
 fn eviction(
     world: &World<'_>,
+    braked: &Braked,
     binding: &BindingView,
     current: &Assignment,
     gone: &BTreeSet<String>,
     next: &Assignment,
 ) -> Eviction {
+    let health_epoch = |cluster: &String| braked.lost.get(cluster).copied().unwrap_or(0);
     let from = gone.iter().cloned().collect::<Vec<_>>();
     let reason = format!("{} lost: both paths Down for the hold", from.join(", "));
     Eviction {
@@ -154,22 +157,11 @@ fn eviction(
             })
             .collect(),
         home: place::home(binding),
-        intent: intent(binding, &from),
+        intents: from
+            .iter()
+            .map(|cluster| intents::intent(binding, cluster, health_epoch(cluster)))
+            .collect(),
         from,
         reason,
     }
-}
-
-/// Names the decision "this version of this binding leaves these clusters": FNV-1a, the same on every leader.
-fn intent(binding: &BindingView, from: &[String]) -> String {
-    let mut hash: u64 = 0xcbf2_9ce4_8422_2325;
-    let parts = [binding.uid.as_str(), binding.resource_version.as_str()];
-    for byte in parts
-        .into_iter()
-        .chain(from.iter().map(String::as_str))
-        .flat_map(|part| part.bytes().chain([0]))
-    {
-        hash = (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
-    }
-    format!("evict-{hash:016x}")
 }

@@ -3,7 +3,7 @@
 
 use serde_json::{Value, json};
 
-use super::{Eviction, Extension, FailoverPlan, MovementStep, TaskEnd, world::BindingId};
+use super::{Eviction, Extension, FailoverPlan, MovementStep, TaskEnd, intents, world::BindingId};
 use crate::{
     api::TargetCluster,
     controller::Kinds,
@@ -15,8 +15,17 @@ pub const HOME: &str = "lifeboat.dev/home";
 /// The planned move under way; JSON `{phase, target}`.
 pub const MOVEMENT: &str = "lifeboat.dev/movement";
 
-/// Writes in the order in which they are to be carried out. An eviction's intents come right before it.
-pub fn writes(plan: &FailoverPlan, index: &Index, kinds: &Kinds) -> Vec<Write> {
+/// A write of a plan, and the intents that must stand before it is made.
+#[derive(Debug)]
+pub struct Step {
+    /// The clusters that the write evicts from.
+    pub evicts: Vec<String>,
+    pub intents: Vec<Write>,
+    pub write: Write,
+}
+
+/// The plan's writes, in the order in which they are to be carried out.
+pub fn steps(plan: &FailoverPlan, index: &Index, kinds: &Kinds) -> Vec<Step> {
     let FailoverPlan {
         epoch,
         seq,
@@ -28,44 +37,64 @@ pub fn writes(plan: &FailoverPlan, index: &Index, kinds: &Kinds) -> Vec<Write> {
         holds: _,
         no_target: _,
     } = plan;
-    let stamp = format!("{epoch}/{seq}");
-    let mut writes = Vec::new();
-    for Extension {
+    let alone = |write: Write| Step {
+        evicts: Vec::new(),
+        intents: Vec::new(),
+        write,
+    };
+    let extensions = extensions
+        .iter()
+        .filter_map(|extension| extend(extension, index, kinds));
+    let evictions = evictions
+        .iter()
+        .filter_map(|eviction| evict(eviction, (*epoch, *seq), index, kinds));
+    let movements = movements
+        .iter()
+        .filter_map(|movement| step(movement, index, kinds));
+    let ends = task_ends.iter().filter_map(|end| end_task(end, index, kinds));
+    extensions
+        .map(alone)
+        .chain(evictions)
+        .chain(movements.map(alone))
+        .chain(ends.map(alone))
+        .collect()
+}
+
+fn extend(extension: &Extension, index: &Index, kinds: &Kinds) -> Option<Write> {
+    let Extension {
         binding,
         uid: _,
         resource_version,
         clusters,
         home,
         reason: _,
-    } in extensions
-    {
-        let patch = json!({
+    } = extension;
+    guarded(index, kinds, binding, resource_version, |_| {
+        json!({
             "metadata": { "annotations": { HOME: stored_home(home) } }, "spec": { "clusters": clusters },
-        });
-        writes.extend(guarded(index, kinds, binding, resource_version, |_| patch));
-    }
-    for eviction in evictions {
-        writes.extend(evict(eviction, *epoch, &stamp, index, kinds));
-    }
-    for movement in movements {
-        writes.extend(step(movement, index, kinds));
-    }
-    for TaskEnd {
+        })
+    })
+}
+
+fn end_task(end: &TaskEnd, index: &Index, kinds: &Kinds) -> Option<Write> {
+    let TaskEnd {
         binding,
         uid: _,
         resource_version,
         cluster,
         reason: _,
-    } in task_ends
-    {
-        writes.extend(guarded(index, kinds, binding, resource_version, |held| {
-            json!({ "spec": { "gracefulEvictionTasks": tasks_without(held, std::slice::from_ref(cluster)) } })
-        }));
-    }
-    writes
+    } = end;
+    guarded(
+        index,
+        kinds,
+        binding,
+        resource_version,
+        |held| json!({ "spec": { "gracefulEvictionTasks": tasks_without(held, std::slice::from_ref(cluster)) } }),
+    )
 }
 
-fn evict(eviction: &Eviction, epoch: u64, stamp: &str, index: &Index, kinds: &Kinds) -> Vec<Write> {
+/// None where the binding has moved on, or a later leader has taken the eviction over.
+fn evict(eviction: &Eviction, stamp: (u64, u64), index: &Index, kinds: &Kinds) -> Option<Step> {
     let Eviction {
         binding,
         uid: _,
@@ -75,36 +104,26 @@ fn evict(eviction: &Eviction, epoch: u64, stamp: &str, index: &Index, kinds: &Ki
         clusters,
         tasks,
         home,
-        intent,
+        intents,
         reason,
     } = eviction;
-    let patch = guarded(index, kinds, binding, resource_version, |held| {
+    let write = guarded(index, kinds, binding, resource_version, |held| {
         let mut all = tasks_without(held, from);
         all.extend(tasks.iter().map(|task| json!(task)));
         json!({
             "metadata": { "annotations": { HOME: stored_home(home), MOVEMENT: null } },
             "spec": { "clusters": clusters, "gracefulEvictionTasks": all },
         })
-    });
-    let Some(patch) = patch else { return Vec::new() };
-    let intent = json!({
-        "apiVersion": kinds.eviction_intent.api_version(),
-        "kind": kinds.eviction_intent.kind,
-        "metadata": { "name": intent },
-        "spec": {
-            "binding": binding.to_string(), "cluster": from.join(","), "healthEpoch": epoch, "plan": stamp,
-            "reason": reason.chars().take(1024).collect::<String>(),
-        },
-    });
-    let key = Key::of(&intent);
-    vec![
-        Write {
-            kind: kinds.eviction_intent.clone(),
-            key,
-            op: Op::Create(intent),
-        },
-        patch,
-    ]
+    })?;
+    let standing: Result<Vec<Option<Write>>, intents::Superseded> = intents
+        .iter()
+        .map(|intent| intents::stand(index, kinds, intent, binding, stamp, reason))
+        .collect();
+    Some(Step {
+        evicts: from.clone(),
+        intents: standing.ok()?.into_iter().flatten().collect(),
+        write,
+    })
 }
 
 fn step(movement: &MovementStep, index: &Index, kinds: &Kinds) -> Option<Write> {
@@ -165,7 +184,7 @@ fn guarded(
     })
 }
 
-fn address<'a>(kinds: &'a Kinds, binding: &BindingId) -> (&'a Kind, Key) {
+pub(super) fn address<'a>(kinds: &'a Kinds, binding: &BindingId) -> (&'a Kind, Key) {
     match &binding.namespace {
         Some(namespace) => (&kinds.binding, Key::new(namespace, &binding.name)),
         None => (&kinds.cluster_binding, Key::new("", &binding.name)),

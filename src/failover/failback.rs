@@ -372,6 +372,7 @@ impl Round<'_, '_> {
             ends_tasks: binding
                 .tasks
                 .iter()
+                .filter(|task| !task.suppressed)
                 .map(|task| &task.cluster)
                 .filter(ends)
                 .cloned()

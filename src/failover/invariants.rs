@@ -60,9 +60,21 @@ pub fn s4_past_epochs_decide_nothing(step: &Step<'_>) -> Result<(), Broken> {
 /// S5: an intent stands once in a plan, and evictions cost no more than the budget has.
 pub fn s5_one_intent_within_budget(step: &Step<'_>) -> Result<(), Broken> {
     let plan = step.plan;
-    let intents: BTreeSet<&String> = plan.evictions.iter().map(|eviction| &eviction.intent).collect();
-    require("S5", intents.len() == plan.evictions.len(), || {
-        "two evictions share an intent".to_owned()
+    let mut intents = BTreeSet::new();
+    let shared = plan
+        .evictions
+        .iter()
+        .flat_map(|eviction| &eviction.intents)
+        .find(|intent| !intents.insert(&intent.name));
+    require("S5", shared.is_none(), || {
+        format!("two evictions share {shared:?}")
+    })?;
+    let without = evicted(step).find(|(eviction, from)| {
+        let mut intents = eviction.intents.iter();
+        !intents.any(|intent| intent.cluster == **from && intent.health_epoch > 0)
+    });
+    require("S5", without.is_none(), || {
+        format!("an eviction without an intent: {without:?}")
     })?;
     let cost: u64 = plan
         .evictions

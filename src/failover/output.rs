@@ -69,9 +69,20 @@ pub struct Eviction {
     pub tasks: Vec<GracefulEvictionTask>,
     /// To store as the binding's home.
     pub home: Vec<TargetCluster>,
-    /// Deterministic name of the intent, the same whoever leads.
-    pub intent: String,
+    /// One for each cluster of `from`.
+    pub intents: Vec<Intent>,
     pub reason: String,
+}
+
+/// Stands for "this binding leaves this cluster because of this loss"; without it nothing is evicted.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Intent {
+    /// Deterministic, the same whoever leads.
+    pub name: String,
+    pub cluster: String,
+    /// Which loss of the cluster this is.
+    pub health_epoch: u64,
 }
 
 /// One step of a planned move.

@@ -26,6 +26,7 @@ pub struct Standing {
     pub clusters: Vec<String>,
     /// Names of `clusters` that are not registered; the plan is made without them.
     pub unknown: Vec<String>,
+    /// What moves, or would if `freeze` did not forbid it.
     pub bindings_moved: usize,
     pub replicas_moved: i64,
     /// Replicas that would find no place.
@@ -36,7 +37,7 @@ pub struct Standing {
     pub feasible: bool,
     /// So many clusters down would stop every eviction.
     pub freeze: bool,
-    /// From the loss to the last replica ready: detection, hold, budget, start of the pods.
+    /// From the loss to the last replica ready: detection, hold, budget, start of the pods. 0 when nothing moves.
     pub estimated_seconds: f64,
     pub by_binding: Vec<StandingMove>,
 }
@@ -81,7 +82,7 @@ pub fn if_lost(world: &World<'_>, clusters: &[String], pod_start: Duration) -> S
 
     let braked = Braked {
         freeze: false,
-        lost: lost.clone(),
+        lost: lost.iter().map(|cluster| (cluster.clone(), 0)).collect(),
         eligible,
         notices: Vec::new(),
     };
@@ -130,7 +131,7 @@ pub fn if_lost(world: &World<'_>, clusters: &[String], pod_start: Duration) -> S
             binding: eviction.binding.to_string(),
             from: part(&binding.clusters, &lost),
             to,
-            message: "moves".to_owned(),
+            message: if freeze { "would move" } else { "moves" }.to_owned(),
         });
     }
     for stays in &evacuation.no_target {
@@ -161,7 +162,9 @@ pub fn if_lost(world: &World<'_>, clusters: &[String], pod_start: Duration) -> S
         }));
     }
     standing.by_binding.sort_by(|a, b| a.binding.cmp(&b.binding));
-    standing.estimated_seconds = estimated(world, &lost, evictions, pod_start).as_secs_f64();
+    if !freeze {
+        standing.estimated_seconds = estimated(world, &lost, evictions, pod_start).as_secs_f64();
+    }
     standing
 }
 

@@ -22,6 +22,10 @@ pub struct State {
     pub(crate) freeze: Option<Freeze>,
     /// Clusters whose hold has passed.
     pub(crate) lost: BTreeSet<String>,
+    /// How often each cluster was lost.
+    pub(crate) health_epochs: BTreeMap<String, u64>,
+    /// Clusters that this leader has seen Up since they were last lost.
+    pub(crate) returned: BTreeSet<String>,
     /// When clusters were lost, newest last: a cluster that keeps dying settles longer.
     pub(crate) losses: BTreeMap<String, VecDeque<MonoTime>>,
     pub(crate) movements: BTreeMap<BindingId, MovementTimer>,
@@ -30,6 +34,15 @@ pub struct State {
 }
 
 impl State {
+    /// Goes on counting the losses of clusters from `health_epochs`, the highest that intents hold: a cluster that
+    /// is Down when this leader begins was lost under an earlier one.
+    pub fn resume(health_epochs: BTreeMap<String, u64>) -> Self {
+        Self {
+            health_epochs,
+            ..Self::default()
+        }
+    }
+
     /// The highest epoch this memory has planned for.
     pub fn epoch(&self) -> u64 {
         self.epoch

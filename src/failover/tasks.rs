@@ -9,7 +9,7 @@ use super::{
     failback,
     output::{TaskEnd, TaskEndReason},
     place,
-    world::{BindingId, BindingView, World},
+    world::{BindingId, BindingView, TaskView, World},
 };
 
 /// Ends what can be ended on bindings that nothing else in this plan writes to.
@@ -21,7 +21,8 @@ pub(crate) fn decide(world: &World<'_>, braked: &Braked, touched: &BTreeSet<Bind
         .iter()
         .filter(|binding| !touched.contains(&binding.id))
     {
-        for task in binding.tasks.iter().filter(|task| task.producer == PRODUCER) {
+        let ours = |task: &&TaskView| task.producer == PRODUCER && !task.suppressed;
+        for task in binding.tasks.iter().filter(ours) {
             let reason = if !members.contains(task.cluster.as_str()) {
                 Some(TaskEndReason::ClusterRemoved)
             } else if !world.health_of(&task.cluster).is_up() {

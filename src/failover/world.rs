@@ -77,6 +77,8 @@ pub struct TaskView {
     pub replicas: i32,
     /// Tasks of other producers are left to the graceful eviction controller.
     pub producer: String,
+    /// `suppressDeletion: true`: the copy stays until somebody decides.
+    pub suppressed: bool,
 }
 
 /// Where a planned move stands.

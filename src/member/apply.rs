@@ -6,7 +6,8 @@ use serde_json::Value;
 
 use crate::{
     interpret,
-    store::{Key, Kind, Op, Write, generation, resource_version, uid},
+    propagate::names::keys,
+    store::{Key, Kind, Op, Write, annotation, generation, label, resource_version, uid},
 };
 
 /// What was last applied: the manifest, and the version of the object that came of it. An API server may
@@ -39,10 +40,46 @@ pub(super) fn write(
     })
 }
 
-/// The write that removes an object we put there; none if it is gone.
-pub(super) fn removal(kind: &Kind, observed: Option<&Value>) -> Option<Write> {
-    let observed = observed?;
-    Some(Write {
+/// Why `observed`, which stands in the member where `manifest` is to go, is left as it is; none if it may be
+/// written. It may where it came from this work, where nobody but us made it, and where the manifest says
+/// `overwrite`, as in Karmada.
+pub(super) fn refusal(cluster: &str, kind: &Kind, manifest: &Value, observed: &Value) -> Option<String> {
+    // A namespace that was made for the sake of what goes into it belongs to no work.
+    let made_by_us = label(observed, keys::MANAGED) == Some("true") && !of_some_work(observed);
+    let overwrite = annotation(manifest, keys::CONFLICT_RESOLUTION) == Some("overwrite");
+    if overwrite || made_by_us || of_same_work(manifest, observed) {
+        return None;
+    }
+    Some(format!(
+        "{} {} exists in {cluster} and is not managed by this work: annotation {} is \"abort\"; allowed is \
+         \"overwrite\" (spec.conflictResolution: Overwrite of the policy), which takes the object over",
+        kind.kind,
+        Key::of(manifest),
+        keys::CONFLICT_RESOLUTION,
+    ))
+}
+
+/// By the id of the work, or by its name where the id is another, such as the random one of Karmada.
+fn of_same_work(manifest: &Value, observed: &Value) -> bool {
+    let same = |wanted: Option<&str>, held: Option<&str>| wanted.is_some() && wanted == held;
+    let annotated = |key: &str| same(annotation(manifest, key), annotation(observed, key));
+    same(label(manifest, keys::WORK_ID), label(observed, keys::WORK_ID))
+        || (annotated(keys::WORK_NAMESPACE) && annotated(keys::WORK_NAME))
+}
+
+fn of_some_work(observed: &Value) -> bool {
+    label(observed, keys::WORK_ID).is_some() || annotation(observed, keys::WORK_NAME).is_some()
+}
+
+/// Whether `observed` is what we put there for `manifest`; nothing else is ever removed.
+pub(super) fn ours(manifest: &Value, observed: &Value) -> bool {
+    label(observed, keys::MANAGED) == Some("true") && of_same_work(manifest, observed)
+}
+
+/// The write that removes an object; none if it is on its way out.
+pub(super) fn removal(kind: &Kind, observed: &Value) -> Option<Write> {
+    let going = observed.pointer("/metadata/deletionTimestamp").is_some();
+    (!going).then(|| Write {
         kind: kind.clone(),
         key: Key::of(observed),
         op: Op::Delete {
@@ -113,5 +150,57 @@ mod tests {
         assert_eq!(write(&deployment(), &manifest, Some(&held), &applied), None);
         let moved = json!({"metadata": {"name": "a", "generation": 5}, "spec": {"cpu": "400m"}});
         assert!(write(&deployment(), &manifest, Some(&moved), &applied).is_some());
+    }
+
+    fn marked(manifest: bool, id: &str, work: &str) -> Value {
+        let mut object = json!({
+            "metadata": { "namespace": "shop", "name": "a", "uid": "u",
+                "labels": { "work.karmada.io/permanent-id": id },
+                "annotations": { "work.karmada.io/namespace": "karmada-es-m", "work.karmada.io/name": work } },
+        });
+        if manifest {
+            object["metadata"]["annotations"]["work.karmada.io/conflict-resolution"] = json!("abort");
+        } else {
+            object["metadata"]["labels"]["karmada.io/managed"] = json!("true");
+        }
+        object
+    }
+
+    #[test]
+    fn an_object_of_somebody_else_is_neither_written_nor_removed() {
+        let manifest = marked(true, "1", "w");
+        let bare = json!({"metadata": {"namespace": "shop", "name": "a", "uid": "u"}});
+        let labelled = json!({"metadata": {"name": "a", "labels": {"karmada.io/managed": "true"}}});
+        // (observed, may be written, may be removed)
+        let cases = [
+            (bare.clone(), false, false),
+            (labelled, true, false),
+            (marked(false, "1", "w"), true, true),
+            (marked(false, "of Karmada", "w"), true, true),
+            (marked(false, "1", "other"), true, true),
+            (marked(false, "2", "other"), false, false),
+        ];
+        for (observed, written, removed) in cases {
+            let refusal = refusal("m", &deployment(), &manifest, &observed);
+            assert_eq!(refusal.is_none(), written, "{observed}: {refusal:?}");
+            assert_eq!(ours(&manifest, &observed), removed, "{observed}");
+        }
+        let mut overwrite = manifest;
+        overwrite["metadata"]["annotations"]["work.karmada.io/conflict-resolution"] = json!("overwrite");
+        assert_eq!(refusal("m", &deployment(), &overwrite, &bare), None);
+    }
+
+    #[test]
+    fn a_refusal_names_the_object_the_cluster_and_what_is_allowed() {
+        let bare = json!({"metadata": {"namespace": "shop", "name": "a"}});
+        let refusal = refusal("m", &deployment(), &marked(true, "1", "w"), &bare).unwrap();
+        for part in [
+            "Deployment shop/a",
+            "exists in m",
+            "work.karmada.io/conflict-resolution",
+            "\"overwrite\"",
+        ] {
+            assert!(refusal.contains(part), "{part} is not in: {refusal}");
+        }
     }
 }

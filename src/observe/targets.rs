@@ -73,10 +73,10 @@ fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, String> {
 fn parse(text: &str) -> Result<Vec<Check>, String> {
     let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
     let one = |value: Value| serde_json::from_value::<Check>(value).map_err(|error| error.to_string());
-    match value {
-        Value::Array(list) => list.into_iter().map(one).collect(),
-        value => Ok(vec![one(value)?]),
+    if let Value::Array(list) = value {
+        return list.into_iter().map(one).collect();
     }
+    Ok(vec![one(value)?])
 }
 
 fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {

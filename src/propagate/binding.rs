@@ -20,7 +20,7 @@ use crate::{
 /// Keeps a binding until its works are gone.
 pub const FINALIZER: &str = "karmada.io/binding-controller";
 
-const API_VERSION: &str = "work.karmada.io/v1alpha2";
+pub(super) const API_VERSION: &str = "work.karmada.io/v1alpha2";
 /// Fields of `spec` that follow from template and policy, besides `resource` and `suspension`.
 const OWNED: &[&str] = &[
     "conflictResolution",
@@ -108,7 +108,8 @@ fn said(policy: &PolicyView, field: &str) -> Option<Value> {
     policy.raw.get(field).filter(|value| !value.is_null()).cloned()
 }
 
-fn resource(template: &Value) -> Value {
+/// What a binding says of the object it is for.
+pub(super) fn resource(template: &Value) -> Value {
     let mut resource = json!({
         "apiVersion": template["apiVersion"], "kind": template["kind"], "name": name(template),
     });

@@ -2,7 +2,6 @@
 //!
 //! ```text
 //! evict ──> task ── assess ──> ends: all scheduled clusters are Healthy, or the time is up     (Karmada)
-//!                 ├ returned ─> ends: the cluster is Up on both paths again                   (ours)
 //!                 └ keep_only_copy ─> stays: nothing is ready elsewhere                       (ours)
 //! ```
 //! A real Karmada with an empty schedule ends every task, "all of nothing being healthy", and deletes the only
@@ -127,23 +126,6 @@ pub fn next_retry(
         Some(time_of(task, timeout) - now.duration_since(began))
     });
     left.min().map(|left| left.max(SignedDuration::ZERO))
-}
-
-/// Ends the tasks of clusters that are Up on both paths again and scheduled again: nothing is deleted by that.
-/// One that is Up but not scheduled any more is left to `assess`, since its end takes a working copy away.
-/// A task that the user suppresses goes on.
-pub fn returned(
-    tasks: &[GracefulEvictionTask],
-    clusters: &[TargetCluster],
-    is_up: impl Fn(&str) -> bool,
-) -> Assessment {
-    let back = |task: &GracefulEvictionTask| {
-        task.suppress_deletion != Some(true)
-            && is_up(&task.from_cluster)
-            && clusters.iter().any(|cluster| cluster.name == task.from_cluster)
-    };
-    let (ended, kept) = tasks.iter().cloned().partition(back);
-    Assessment { kept, ended }
 }
 
 /// Lets the tasks that ended go on if the copies they guard are the only ready ones. `ready` says how many

@@ -9,13 +9,14 @@ use std::{
 use serde_json::{Value, json};
 
 use super::{
-    binding, names,
+    binding, dependencies, names,
     policy::{self, PolicyView},
     status, works,
 };
 use crate::{
     api,
     controller::Kinds,
+    schedule,
     store::{Index, Key, Kind, Op, Write, name, namespace, uid},
 };
 
@@ -23,7 +24,7 @@ use crate::{
 #[derive(Default)]
 pub struct Round {
     pub writes: Vec<Write>,
-    /// Policies that cannot be read or that select nothing, with the reason: (kind, key, message).
+    /// Policies that cannot be read, select nothing or name unknown clusters: (kind, key, message).
     pub complaints: Vec<(Kind, Key, String)>,
 }
 
@@ -82,6 +83,7 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
             templates.insert((kind.clone(), key), template);
         }
     }
+    attach(&mut round, index, kinds, template_kinds, &templates);
     for kind in [&kinds.binding, &kinds.cluster_binding] {
         for held in index.list(kind) {
             let template = template_of(&held, template_kinds).and_then(|(kind, key)| {
@@ -92,16 +94,20 @@ pub fn reconcile(index: &Index, kinds: &Kinds, template_kinds: &[Kind]) -> Round
             carry_out(&mut round, kinds, kind, &held, template, &works, &clusters);
         }
     }
+    let known = clusters.iter().map(String::as_str).collect();
     for (policy, selected) in policies.iter().zip(selected) {
-        if !selected {
+        let placement = policy.spec.placement.as_ref();
+        let unknown = placement.and_then(|placement| schedule::unknown_clusters(placement, &known));
+        let idle = (!selected).then(|| no_effect(policy, template_kinds, &templates));
+        let problems: Vec<String> = idle.into_iter().chain(unknown).collect();
+        if !problems.is_empty() {
             let kind = if policy.namespace.is_some() {
                 &kinds.policy
             } else {
                 &kinds.cluster_policy
             };
             let key = Key::new(policy.namespace.as_deref().unwrap_or(""), &policy.name);
-            let message = no_effect(policy, template_kinds, &templates);
-            round.complaints.push((kind.clone(), key, message));
+            round.complaints.push((kind.clone(), key, problems.join("; ")));
         }
     }
     round
@@ -220,6 +226,67 @@ fn bind(round: &mut Round, index: &Index, kinds: &Kinds, template: &Value, polic
         key,
         op,
     });
+}
+
+/// Bindings of what other bindings' objects need.
+fn attach(
+    round: &mut Round,
+    index: &Index,
+    kinds: &Kinds,
+    template_kinds: &[Kind],
+    templates: &BTreeMap<(Kind, Key), Arc<Value>>,
+) {
+    let kind = &kinds.binding;
+    let bindings = index.list(kind);
+    let mut write = |key: Key, op: Op| {
+        round.writes.push(Write {
+            kind: kind.clone(),
+            key,
+            op,
+        });
+    };
+    let mut wanted: BTreeMap<Key, (&Value, Vec<&Value>)> = BTreeMap::new();
+    let mut unknown = BTreeSet::new();
+    for held in bindings.iter().filter(|held| dependencies::asked_for(held)) {
+        let template = template_of(held, template_kinds).and_then(|of| templates.get(&of));
+        let Some(template) = template.filter(|template| owns(template, held)) else {
+            unknown.insert(Key::of(held));
+            continue;
+        };
+        let needed = dependencies::needed(template);
+        if let Some(patch) = dependencies::record_patch(held, &needed) {
+            write(Key::of(held), Op::Merge(patch));
+        }
+        if held.pointer("/spec/clusters").is_none() {
+            continue;
+        }
+        for needed in needed {
+            let of_kind = |kind: &&Kind| kind.kind == needed.kind && kind.api_version() == needed.api_version;
+            let key = Key::new(&needed.namespace, &needed.name);
+            let object = template_kinds
+                .iter()
+                .find(of_kind)
+                .and_then(|kind| templates.get(&(kind.clone(), key)));
+            if let Some(object) = object {
+                let (_, by) = wanted
+                    .entry(dependencies::binding_key(object))
+                    .or_insert((object, Vec::new()));
+                by.push(held);
+            }
+        }
+    }
+    for held in &bindings {
+        let by = wanted.remove(&Key::of(held)).map(|(_, by)| by);
+        // A binding of a template that was deleted and made anew goes first.
+        if held.pointer("/metadata/deletionTimestamp").is_none()
+            && let Some(patch) = dependencies::patch(held, &by.unwrap_or_default(), &unknown)
+        {
+            write(Key::of(held), Op::Merge(patch));
+        }
+    }
+    for (key, (object, by)) in wanted {
+        write(key, Op::Create(dependencies::attached(object, &by)));
+    }
 }
 
 /// The template a binding was made from.

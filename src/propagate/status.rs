@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde_json::{Map, Value, json};
 
-use super::works::holding_clusters;
+use super::works::{holding_clusters, scheduled_clusters};
 use crate::{
     interpret::{self, Health, Item},
     store::{
@@ -151,9 +151,13 @@ pub fn items(binding: &Value) -> Vec<Item> {
 }
 
 /// The merge patch for the template's status; `None` when it says this already, or when its kind has nothing
-/// to aggregate.
+/// to aggregate. A cluster that is being left does not count: what it last said may be of long ago, and a rollout
+/// would wait for it in vain.
 pub fn template_patch(template: &Value, binding: &Value) -> Option<Value> {
-    let wanted = interpret::aggregate(template, &items(binding))?;
+    let staying = scheduled_clusters(binding);
+    let mut items = items(binding);
+    items.retain(|item| staying.contains(&item.cluster));
+    let wanted = interpret::aggregate(template, &items)?;
     let none = json!({});
     let held = template
         .get("status")

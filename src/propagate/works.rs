@@ -115,6 +115,15 @@ pub fn holding_clusters(binding: &Value) -> BTreeSet<String> {
         .collect()
 }
 
+/// The same without those that are being left.
+pub fn scheduled_clusters(binding: &Value) -> BTreeSet<String> {
+    targets(&binding["spec"])
+        .into_iter()
+        .filter(|target| target.evicting.is_none())
+        .map(|target| target.cluster)
+        .collect()
+}
+
 /// A divided Job's completions by cluster, in proportion to the pods it runs there.
 fn completions(spec: &Value, template: &Value, targets: &[Target]) -> BTreeMap<String, i64> {
     let total = template.pointer("/spec/completions").and_then(Value::as_i64);

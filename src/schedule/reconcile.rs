@@ -4,9 +4,9 @@ use std::sync::Arc;
 
 use serde_json::{Value, json};
 
-use super::{ClusterView, Decision, Request, Resources, ScheduleError, schedule};
+use super::{ClusterView, Decision, Request, Resources, ScheduleError, dispense, schedule, unknown_clusters};
 use crate::{
-    api::{Cluster, ResourceBindingSpec, view},
+    api::{Cluster, ResourceBindingSpec, TargetCluster, view},
     controller::Kinds,
     failover::executor::{HOME, MOVEMENT},
     store::{Index, Key, Kind, Op, Write, annotation, conditions, generation},
@@ -68,22 +68,19 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
     let fresh = fresh(binding, &spec);
     // What the failover planner is moving is the planner's, although a move raises more replicas than are asked
     // for; what it has displaced is the planner's until it is at home again, unless somebody asks for something else.
+    // When that is another number of replicas, they are placed where they can be now, and the home follows: it is
+    // where they would be had nothing been lost.
     // Clusters that are no longer registered are nobody's to keep.
     let removed = spec
         .clusters
         .iter()
         .any(|at| !clusters.iter().any(|cluster| cluster.name == at.name));
     let moving = annotation(binding, MOVEMENT).is_some();
-    let displaced = annotation(binding, HOME).is_some() && !replicas_changed(&spec);
+    let displaced = annotation(binding, HOME).is_some() && !replicas_changed(&spec, &spec.clusters);
     let divided = placement.divides_replicas() && spec.replicas > 0;
-    let settled = divided && !spec.clusters.is_empty() && !replicas_changed(&spec);
+    let settled = divided && !spec.clusters.is_empty() && !replicas_changed(&spec, &spec.clusters);
+    let stands = !placement_changed && !fresh && !removed;
     let stamp = wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    if (moving || displaced || settled) && !placement_changed && !fresh && !removed {
-        // Nothing to decide; what was decided is said again where the status has lost it.
-        return report(kind, binding, json!({}), SCHEDULED, &stamp)
-            .into_iter()
-            .collect();
-    }
     let requirements = Resources::of_replica(spec.replica_requirements.as_ref());
     let evicting: Vec<String> = spec
         .graceful_eviction_tasks
@@ -107,9 +104,65 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
         clusters,
         now: wall,
     };
+    let home = home(binding).filter(|_| stands);
+    let rehomed = home.as_ref().map(|home| {
+        if replicas_changed(&spec, home) {
+            rehomed(&request, home)
+        } else {
+            home.clone()
+        }
+    });
+    if (moving || displaced || settled) && stands {
+        // Nothing to decide; what was decided is said again where the status has lost it.
+        let follows = rehomed.filter(|next| home.as_ref() != Some(next));
+        return follows
+            .map(|home| follow(kind, binding, &home))
+            .into_iter()
+            .chain(report(kind, binding, json!({}), SCHEDULED, &stamp))
+            .collect();
+    }
     match schedule(&request) {
-        Ok(decision) => placed(kind, binding, &spec, &decision, &placement_text, &stamp),
-        Err(error) => unplaced(kind, binding, &error, &stamp),
+        Ok(decision) => placed(kind, binding, &spec, &decision, rehomed, &placement_text, &stamp),
+        Err(error) => unplaced(kind, binding, &request, &error, &stamp),
+    }
+}
+
+fn home(binding: &Value) -> Option<Vec<TargetCluster>> {
+    serde_json::from_str(annotation(binding, HOME)?).ok()
+}
+
+/// The home of a binding that was scaled while it is away: where its replicas would be had nothing been lost.
+fn rehomed(request: &Request<'_>, home: &[TargetCluster]) -> Vec<TargetCluster> {
+    let undisturbed = Request {
+        previous: home,
+        evicting: &[],
+        observed_affinity: None,
+        ..*request
+    };
+    schedule(&undisturbed).map_or_else(
+        |_| {
+            let shares: Vec<(String, i64)> = home
+                .iter()
+                .map(|at| (at.name.clone(), i64::from(at.replicas)))
+                .collect();
+            dispense(request.replicas, &shares, &[], request.uid).0
+        },
+        |decision| decision.clusters,
+    )
+}
+
+/// Stores a home that has followed the workload's size while the replicas themselves are the planner's.
+fn follow(kind: &Kind, binding: &Value, home: &[TargetCluster]) -> Write {
+    let patch = json!({
+        "metadata": {
+            "resourceVersion": binding["metadata"]["resourceVersion"],
+            "annotations": { HOME: json!(home).to_string() },
+        },
+    });
+    Write {
+        kind: kind.clone(),
+        key: Key::of(binding),
+        op: Op::Merge(patch),
     }
 }
 
@@ -125,18 +178,16 @@ fn fresh(binding: &Value, spec: &ResourceBindingSpec) -> bool {
         .is_none_or(|last| asked.0 > last)
 }
 
-fn replicas_changed(spec: &ResourceBindingSpec) -> bool {
+/// `clusters` do not add up to what is asked for.
+fn replicas_changed(spec: &ResourceBindingSpec, clusters: &[TargetCluster]) -> bool {
     let divided = spec
         .placement
         .as_ref()
         .is_some_and(|placement| placement.divides_replicas());
     match (spec.replicas > 0, divided) {
         (false, _) => false,
-        (true, true) => spec.clusters.iter().map(|cluster| cluster.replicas).sum::<i32>() != spec.replicas,
-        (true, false) => spec
-            .clusters
-            .iter()
-            .any(|cluster| cluster.replicas != spec.replicas),
+        (true, true) => clusters.iter().map(|cluster| cluster.replicas).sum::<i32>() != spec.replicas,
+        (true, false) => clusters.iter().any(|cluster| cluster.replicas != spec.replicas),
     }
 }
 
@@ -145,6 +196,7 @@ fn placed(
     binding: &Value,
     spec: &ResourceBindingSpec,
     decision: &Decision,
+    home: Option<Vec<TargetCluster>>,
     placement: &str,
     stamp: &str,
 ) -> Vec<Write> {
@@ -153,13 +205,20 @@ fn placed(
     let mut held = spec.clusters.clone();
     wanted.sort();
     held.sort();
+    let away = home.map(|mut home| {
+        home.sort();
+        home
+    });
+    let away = away
+        .filter(|home| *home != wanted)
+        .map(|home| json!(home).to_string());
     let applied = annotation(binding, APPLIED_PLACEMENT) == Some(placement);
     if wanted != held || !applied {
         let patch = json!({
             "metadata": {
                 "resourceVersion": binding["metadata"]["resourceVersion"],
                 "annotations": {
-                    APPLIED_PLACEMENT: placement, HOME: null, MOVEMENT: null,
+                    APPLIED_PLACEMENT: placement, HOME: away, MOVEMENT: null,
                 },
             },
             "spec": { "clusters": decision.clusters },
@@ -185,16 +244,32 @@ fn placed(
     writes
 }
 
-fn unplaced(kind: &Kind, binding: &Value, error: &ScheduleError, stamp: &str) -> Vec<Write> {
-    report(
-        kind,
-        binding,
-        json!({}),
-        ("False", error.reason(), &error.to_string()),
-        stamp,
-    )
-    .into_iter()
-    .collect()
+fn unplaced(
+    kind: &Kind,
+    binding: &Value,
+    request: &Request<'_>,
+    error: &ScheduleError,
+    stamp: &str,
+) -> Vec<Write> {
+    let known = request
+        .clusters
+        .iter()
+        .map(|cluster| cluster.name.as_str())
+        .collect();
+    let message = match (unknown_clusters(request.placement, &known), error) {
+        // That no other cluster is selected follows from it.
+        (Some(unknown), ScheduleError::NoFit { reasons })
+            if reasons.iter().all(|reason| reason.filter == "ClusterAffinity") =>
+        {
+            unknown
+        }
+        (Some(unknown), _) => format!("{unknown}; {error}"),
+        (None, _) => error.to_string(),
+    };
+    let scheduled = ("False", error.reason(), message.as_str());
+    report(kind, binding, json!({}), scheduled, stamp)
+        .into_iter()
+        .collect()
 }
 
 /// The Scheduled condition, with the rest of the status that changed.

@@ -3,7 +3,7 @@
 #[cfg(test)]
 mod tests;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use lifeboat_health::FleetView;
 use serde::Serialize;
@@ -11,7 +11,7 @@ use serde_json::Value;
 
 use super::{
     Refusal,
-    state::{Binding, PathState},
+    state::{Binding, HeldBack, PathState},
     view,
 };
 use crate::{
@@ -30,6 +30,8 @@ pub struct Known<'a> {
     pub index: &'a Index,
     pub kinds: &'a Kinds,
     pub verdicts: &'a FleetView,
+    /// Clusters that DNS holds back for flapping.
+    pub held_back: &'a BTreeMap<String, HeldBack>,
     pub controller: &'a Status,
     /// The whole timeline, oldest first.
     pub entries: Vec<Entry>,
@@ -90,6 +92,7 @@ pub fn binding(known: Known<'_>, asked: &str) -> Result<BindingExplanation, Refu
         index,
         kinds,
         verdicts,
+        held_back,
         controller,
         entries,
         if_lost,
@@ -117,7 +120,7 @@ pub fn binding(known: Known<'_>, asked: &str) -> Result<BindingExplanation, Refu
         clusters: concerned
             .iter()
             .map(|cluster| {
-                let (traffic, control) = view::paths(verdicts, cluster);
+                let (traffic, control) = view::paths(verdicts, held_back, cluster);
                 Verdicts {
                     name: (*cluster).to_owned(),
                     traffic,

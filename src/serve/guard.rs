@@ -1,22 +1,38 @@
 //! Who may ask, and how: every request names a known host; a request that changes something is JSON and
-//! comes from our own page or from no page at all; beyond loopback a token is needed.
+//! comes from our own page or from no page at all; beyond loopback a token is needed, but for the console's files,
+//! which hold nothing of the fleet and ask for the token themselves.
 
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
     Json,
-    extract::{Request, State},
+    extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
+    serve::IncomingStream,
 };
+use tokio::net::TcpListener;
 
-use super::console::CONTENT_SECURITY_POLICY;
+use super::console::{self, CONTENT_SECURITY_POLICY};
+
+/// The address by which a connection reached the listener: of a wildcard listener, one of the machine's own.
+#[derive(Clone, Copy, Debug)]
+pub struct Reached(Option<SocketAddr>);
+
+impl Connected<IncomingStream<'_, TcpListener>> for Reached {
+    fn connect_info(stream: IncomingStream<'_, TcpListener>) -> Self {
+        let address = stream.io().local_addr().ok();
+        Self(address.map(|address| SocketAddr::new(address.ip().to_canonical(), address.port())))
+    }
+}
 
 /// The rules for one listener.
 #[derive(Clone, Debug)]
 pub struct Guard {
     hosts: Arc<Vec<String>>,
+    /// The listener has every address of the machine.
+    wildcard: bool,
     token: Option<Arc<str>>,
 }
 
@@ -24,38 +40,70 @@ pub struct Guard {
 pub enum GuardError {
     #[error("listening on {0}, beyond loopback, needs a token (--token or LIFEBOAT_TOKEN)")]
     TokenNeeded(SocketAddr),
+    #[error("a token is made of letters, digits and signs of ASCII, without spaces")]
+    TokenText,
 }
 
 impl Guard {
-    /// Known hosts are the listener's own address and, for loopback, `localhost`; `extra` adds names it
-    /// is reached by.
+    /// Known hosts are the listener's own address, `localhost` for loopback and wildcard listeners, for a wildcard
+    /// listener also the address a connection came to. `extra` adds names, `NAME` or `NAME:PORT`, such as a proxy's.
+    ///
+    /// # Errors
+    /// A listener beyond loopback without a token; a token that no header can carry.
     pub fn new(listen: SocketAddr, extra: &[String], token: Option<String>) -> Result<Self, GuardError> {
-        if !listen.ip().is_loopback() && token.as_deref().unwrap_or("").is_empty() {
+        let token = token.filter(|token| !token.is_empty());
+        if !listen.ip().is_loopback() && token.is_none() {
             return Err(GuardError::TokenNeeded(listen));
         }
-        let mut hosts = vec![listen.to_string()];
-        if listen.ip().is_loopback() {
-            hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{}", listen.port())));
+        if token
+            .iter()
+            .any(|token| !token.bytes().all(|byte| byte.is_ascii_graphic()))
+        {
+            return Err(GuardError::TokenText);
         }
-        hosts.extend(extra.iter().map(|host| host.to_ascii_lowercase()));
+        let (port, wildcard) = (listen.port(), listen.ip().is_unspecified());
+        let mut hosts = vec![listen.to_string()];
+        if listen.ip().is_loopback() || wildcard {
+            hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(|host| format!("{host}:{port}")));
+        }
+        for host in extra {
+            let host = host.to_ascii_lowercase();
+            hosts.extend([format!("{host}:{port}"), host]);
+        }
         hosts.sort();
         hosts.dedup();
         Ok(Self {
             hosts: Arc::new(hosts),
+            wildcard,
             token: token.map(Arc::from),
         })
     }
 
-    fn check(&self, method: &Method, headers: &HeaderMap, path: &str) -> Result<(), (StatusCode, String)> {
+    fn knows(&self, host: &str, reached: Reached) -> bool {
+        self.hosts.iter().any(|known| known == host)
+            || self.wildcard && reached.0.is_some_and(|address| address.to_string() == host)
+    }
+
+    fn check(
+        &self,
+        method: &Method,
+        headers: &HeaderMap,
+        path: &str,
+        reached: Reached,
+    ) -> Result<(), (StatusCode, String)> {
         let host = text(headers, header::HOST)
             .unwrap_or_default()
             .to_ascii_lowercase();
-        if !self.hosts.contains(&host) {
+        if !self.knows(&host, reached) {
             let allowed = self.hosts.join(", ");
             return Err((
                 StatusCode::MISDIRECTED_REQUEST,
-                format!("host {host:?} is not known; allowed: {allowed}"),
+                format!("host {host:?} is not known; allowed: {allowed}, and what --host names"),
             ));
+        }
+        let reads = matches!(*method, Method::GET | Method::HEAD);
+        if reads && console::file(path).is_some() {
+            return Ok(());
         }
         if let Some(token) = &self.token {
             let given = text(headers, header::AUTHORIZATION).and_then(|value| value.strip_prefix("Bearer "));
@@ -66,14 +114,14 @@ impl Guard {
                 ));
             }
         }
-        if matches!(*method, Method::GET | Method::HEAD) {
+        if reads {
             return Ok(());
         }
         if let Some(origin) = text(headers, header::ORIGIN)
-            && !self.hosts.iter().any(|known| {
-                origin.strip_prefix("http://") == Some(known.as_str())
-                    || origin.strip_prefix("https://") == Some(known.as_str())
-            })
+            && !["http://", "https://"]
+                .iter()
+                .filter_map(|scheme| origin.strip_prefix(scheme))
+                .any(|host| self.knows(host, reached))
         {
             return Err((
                 StatusCode::FORBIDDEN,
@@ -91,7 +139,9 @@ impl Guard {
 
 /// Middleware around every route of a listener.
 pub(super) async fn enforce(State(guard): State<Guard>, request: Request, next: Next) -> Response {
-    let verdict = guard.check(request.method(), request.headers(), request.uri().path());
+    let reached = request.extensions().get::<ConnectInfo<Reached>>();
+    let reached = reached.map_or(Reached(None), |ConnectInfo(reached)| *reached);
+    let verdict = guard.check(request.method(), request.headers(), request.uri().path(), reached);
     let mut response = match verdict {
         Ok(()) => next.run(request).await,
         Err((status, message)) => (status, Json(serde_json::json!({ "error": message }))).into_response(),
@@ -130,7 +180,7 @@ mod tests {
             );
         }
         let status = guard
-            .check(&method, &map, "/api/x")
+            .check(&method, &map, "/api/x", Reached(None))
             .map_or_else(|(status, _)| status.as_u16(), |()| 200);
         assert_eq!(status, expected, "{method} {headers:?}");
     }
@@ -162,14 +212,50 @@ mod tests {
     #[test]
     fn beyond_loopback_a_token_is_needed() {
         assert!(Guard::new("192.0.2.1:8080".parse().unwrap(), &[], None).is_err());
+        assert!(Guard::new("192.0.2.1:8080".parse().unwrap(), &[], Some(String::new())).is_err());
         let guard = Guard::new("192.0.2.1:8080".parse().unwrap(), &[], Some("secret".into())).unwrap();
         let mut headers = HeaderMap::new();
         headers.insert("host", "192.0.2.1:8080".parse().unwrap());
-        assert_eq!(
-            guard.check(&Method::GET, &headers, "/").unwrap_err().0,
-            StatusCode::UNAUTHORIZED
-        );
+        let status = |method: Method, headers: &HeaderMap, path: &str| {
+            guard
+                .check(&method, headers, path, Reached(None))
+                .map_err(|(status, _)| status)
+        };
+        let refused = Err(StatusCode::UNAUTHORIZED);
+        for path in ["/api/state", "/api/stream", "/metrics", "/nowhere"] {
+            assert_eq!(status(Method::GET, &headers, path), refused, "{path}");
+        }
+        for file in ["/", "/console/js/main.js"] {
+            assert_eq!(status(Method::GET, &headers, file), Ok(()), "{file}");
+            assert_eq!(status(Method::POST, &headers, file), refused, "{file}");
+        }
         headers.insert("authorization", "Bearer secret".parse().unwrap());
-        assert!(guard.check(&Method::GET, &headers, "/").is_ok());
+        assert_eq!(status(Method::GET, &headers, "/api/state"), Ok(()));
+        headers.insert("host", "evil.example".parse().unwrap());
+        let misdirected = Err(StatusCode::MISDIRECTED_REQUEST);
+        assert_eq!(status(Method::GET, &headers, "/api/state"), misdirected);
+    }
+
+    #[test]
+    fn a_wildcard_listener_is_known_by_the_address_it_was_reached_at_and_by_its_names() {
+        let extra = ["Console.Example".to_owned(), "proxy.example:443".to_owned()];
+        let guard = Guard::new("0.0.0.0:8180".parse().unwrap(), &extra, Some("secret".into())).unwrap();
+        let here = Reached(Some("192.0.2.7:8180".parse().unwrap()));
+        let known = |host: &str| guard.knows(host, here);
+        for host in [
+            "192.0.2.7:8180",
+            "localhost:8180",
+            "127.0.0.1:8180",
+            "console.example",
+            "console.example:8180",
+            "proxy.example:443",
+        ] {
+            assert!(known(host), "{host}");
+        }
+        for host in ["192.0.2.8:8180", "192.0.2.7:81", "evil.example:8180", ""] {
+            assert!(!known(host), "{host}");
+        }
+        let bound = Guard::new("192.0.2.1:8180".parse().unwrap(), &[], Some("secret".into())).unwrap();
+        assert!(!bound.knows("192.0.2.7:8180", here));
     }
 }

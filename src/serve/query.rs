@@ -4,7 +4,7 @@
 use std::str::FromStr;
 
 use axum::{
-    extract::{FromRequestParts, Query},
+    extract::{FromRequestParts, Path, Query},
     http::request::Parts,
 };
 
@@ -19,7 +19,26 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
         match Query::from_request_parts(parts, state).await {
             Ok(Query(pairs)) => Ok(Self(pairs)),
-            Err(error) => Err(Refusal::Invalid(error.body_text())),
+            Err(_) => Err(Refusal::Invalid(
+                "the query cannot be read; allowed: NAME=VALUE, joined by &, percent-encoded".to_owned(),
+            )),
+        }
+    }
+}
+
+/// The name at the end of the path.
+pub(super) struct Named(pub(super) String);
+
+impl<S: Send + Sync> FromRequestParts<S> for Named {
+    type Rejection = Refusal;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refusal> {
+        match Path::from_request_parts(parts, state).await {
+            Ok(Path(name)) => Ok(Self(name)),
+            Err(_) => Err(Refusal::Invalid(format!(
+                "the name in {} cannot be read; allowed: UTF-8, percent-encoded",
+                parts.uri.path()
+            ))),
         }
     }
 }

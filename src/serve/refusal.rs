@@ -16,6 +16,9 @@ pub enum Refusal {
     /// It asks for something that does not exist.
     #[error("{0}")]
     Unknown(String),
+    /// What is there takes other methods.
+    #[error("{0}")]
+    Method(String),
     /// What would answer it is not running.
     #[error("{0}")]
     Unavailable(String),
@@ -26,6 +29,7 @@ impl Refusal {
         match self {
             Self::Invalid(_) => StatusCode::BAD_REQUEST,
             Self::Unknown(_) => StatusCode::NOT_FOUND,
+            Self::Method(_) => StatusCode::METHOD_NOT_ALLOWED,
             Self::Unavailable(_) => StatusCode::SERVICE_UNAVAILABLE,
         }
     }

@@ -11,8 +11,8 @@ use std::{
 use arc_swap::ArcSwap;
 use axum::{
     Json, Router,
-    extract::{Path, State as Extract},
-    http::{HeaderMap, StatusCode, Uri, header},
+    extract::State as Extract,
+    http::{HeaderMap, Method, StatusCode, Uri, header},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
@@ -22,7 +22,12 @@ use serde::Serialize;
 use serde_json::{Value, json};
 use tokio::sync::watch;
 
-use super::{Guard, Refusal, console, guard, query::Asked, state::State, stream};
+use super::{
+    Guard, History, Refusal, console, guard,
+    query::{Asked, Named},
+    state::State,
+    stream,
+};
 use crate::timeline::Timeline;
 
 /// Answers questions that need more than the current [`State`].
@@ -41,6 +46,8 @@ pub struct Sources {
     pub state: Arc<ArcSwap<State>>,
     /// The same state, serialized once for all event streams.
     pub document: watch::Receiver<Arc<str>>,
+    /// What the charts of a page that opens begin with.
+    pub history: History,
     pub timeline: Timeline,
     pub inquiries: Arc<dyn Inquiries>,
     pub metrics: Arc<Registry>,
@@ -85,6 +92,7 @@ pub fn router(sources: Sources, guard: Guard, extra: Router) -> Router {
         .with_state(sources)
         .merge(extra)
         .fallback(console_file)
+        .method_not_allowed_fallback(not_allowed)
         .layer(middleware::from_fn_with_state(guard, guard::enforce))
 }
 
@@ -107,7 +115,7 @@ async fn timeline(Extract(sources): Extract<Sources>, asked: Asked) -> Result<Re
 
 async fn explain_name(
     Extract(sources): Extract<Sources>,
-    Path(name): Path<String>,
+    Named(name): Named,
     asked: Asked,
 ) -> Result<Response, Refusal> {
     asked.only(&["client", "kind"])?;
@@ -122,7 +130,7 @@ async fn explain_name(
 /// The cluster as it stands and the decisions that brought it there.
 async fn explain_cluster(
     Extract(sources): Extract<Sources>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Response, Refusal> {
     let state = sources.state.load();
     let Some(cluster) = state.clusters.iter().find(|cluster| cluster.name == name) else {
@@ -139,12 +147,15 @@ async fn explain_cluster(
         .into_iter()
         .filter(|entry| entry.cluster.as_deref() == Some(&name))
         .collect();
-    Ok(json(&json!({ "cluster": cluster, "history": history })))
+    let (holds, no_target) = state.held_up(&name);
+    Ok(json(
+        &json!({ "cluster": cluster, "holds": holds, "noTarget": no_target, "history": history }),
+    ))
 }
 
 async fn explain_binding(
     Extract(sources): Extract<Sources>,
-    Path(name): Path<String>,
+    Named(name): Named,
 ) -> Result<Response, Refusal> {
     Ok(json(&sources.inquiries.explain_binding(&name)?))
 }
@@ -169,7 +180,8 @@ async fn event_stream(Extract(sources): Extract<Sources>, headers: HeaderMap) ->
         .get("last-event-id")
         .and_then(|id| id.to_str().ok()?.parse().ok())
         .unwrap_or(0);
-    stream::events(sources.document.clone(), &sources.timeline, last_id).into_response()
+    let history = sources.history.to_json();
+    stream::events(sources.document.clone(), &sources.timeline, last_id, &history).into_response()
 }
 
 async fn metrics(Extract(sources): Extract<Sources>) -> Response {
@@ -184,6 +196,11 @@ async fn metrics(Extract(sources): Extract<Sources>) -> Response {
             (StatusCode::INTERNAL_SERVER_ERROR, Json(message)).into_response()
         }
     }
+}
+
+/// The header `Allow` of the answer names the methods that are possible.
+async fn not_allowed(method: Method, uri: Uri) -> Refusal {
+    Refusal::Method(format!("{method} is not possible on {}", uri.path()))
 }
 
 async fn console_file(uri: Uri) -> Response {

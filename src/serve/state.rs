@@ -1,6 +1,9 @@
 //! The document that describes the whole fleet at one moment: `GET /api/state` and each `state` event.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -17,12 +20,44 @@ pub struct State {
     pub dns: Vec<DnsServer>,
     pub bindings: Vec<Binding>,
     pub observers: Vec<Observer>,
+    /// Why something is not done, or not yet; empty while the controller is down.
+    #[serde(default)]
+    pub holds: Vec<Hold>,
+    /// Bindings on lost clusters with nowhere to go.
+    #[serde(default)]
+    pub no_target: Vec<NoTarget>,
     /// What would happen if one cluster were lost now; null until first computed.
     pub standing: Option<Vec<Standing>>,
     /// Synthetic users; null outside the demo.
     pub users: Option<Value>,
     /// Faults in force; null outside the demo.
     pub faults: Option<Value>,
+}
+
+impl State {
+    /// What is not done, or not yet, about a cluster: its own holds, the fleet's, and those of bindings that are in
+    /// it or are leaving it; and what has nowhere to go from it.
+    pub fn held_up(&self, cluster: &str) -> (Vec<&Hold>, Vec<&NoTarget>) {
+        let here: BTreeSet<String> = self
+            .bindings
+            .iter()
+            .filter(|binding| {
+                binding.clusters.iter().any(|at| at.name == cluster)
+                    || binding.evicting.iter().any(|task| task.cluster == cluster)
+            })
+            .map(|binding| match binding.namespace.as_str() {
+                "" => binding.name.clone(),
+                namespace => format!("{namespace}/{}", binding.name),
+            })
+            .collect();
+        let concerns =
+            |hold: &&Hold| hold.subject == cluster || hold.subject == "fleet" || here.contains(&hold.subject);
+        let stays = |none: &&NoTarget| none.clusters.iter().any(|at| at == cluster);
+        (
+            self.holds.iter().filter(concerns).collect(),
+            self.no_target.iter().filter(stays).collect(),
+        )
+    }
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -66,7 +101,27 @@ pub struct PathState {
     pub since_ms: u64,
     pub votes: Votes,
     pub rtt_ms: Option<f64>,
+    /// Kept out of rotation for flapping: `held_back` says for how long.
     pub suppressed: bool,
+    /// By the gates of the DNS servers, which decide it; null on the control path, and while it is not suppressed.
+    #[serde(default)]
+    pub held_back: Option<HeldBack>,
+}
+
+/// A cluster that went down too often, and is kept out after its return as far as others can serve.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HeldBack {
+    /// How often it went Down since its flap penalty was last below the profile's `flapRelease`.
+    pub downs: u32,
+    /// When it is let in again, if it does not go Down before.
+    pub until: Timestamp,
+}
+
+impl fmt::Display for HeldBack {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let until = self.until.strftime("%H:%M:%S UTC");
+        write!(f, "held back after {} Downs, until about {until}", self.downs)
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
@@ -113,6 +168,10 @@ pub struct Name {
     pub zone: String,
     pub ttl: u32,
     pub policy: String,
+    /// What became of the TrafficPolicy that declares it; null where none does, or the controller has not said yet.
+    #[serde(default)]
+    pub condition: Option<Condition>,
+    /// Empty for a name that is declared and not served.
     pub servers: Vec<NameAtServer>,
 }
 
@@ -134,6 +193,7 @@ pub struct Share {
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
 pub struct DnsServer {
     pub server: String,
     pub address: String,
@@ -147,6 +207,9 @@ pub struct DnsServer {
     pub nxdomain: u64,
     pub servfail: u64,
     pub verdicts: BTreeMap<String, String>,
+    /// Clusters that this server holds back for flapping.
+    #[serde(default)]
+    pub held_back: BTreeMap<String, HeldBack>,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -203,4 +266,26 @@ pub struct Standing {
     /// A sum of settings, not a measurement: see [`crate::failover::Standing::estimated_seconds`].
     pub estimated_seconds: f64,
     pub feasible: bool,
+}
+
+/// Why something is not done, or not yet: see [`crate::failover::HoldNotice`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Hold {
+    /// A cluster, a binding, or `fleet`.
+    pub subject: String,
+    pub reason: String,
+    pub message: String,
+    /// How much longer, where that is known.
+    pub remaining_ms: Option<u64>,
+}
+
+/// A binding on lost clusters with nowhere to go: see [`crate::failover::NoFeasibleTarget`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct NoTarget {
+    pub binding: String,
+    pub clusters: Vec<String>,
+    pub short_replicas: i64,
+    pub message: String,
 }

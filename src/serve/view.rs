@@ -1,5 +1,6 @@
 //! From what is known to the [`State`] document. Pure.
 
+pub mod declared;
 #[cfg(test)]
 mod tests;
 
@@ -9,12 +10,13 @@ use lifeboat_health::{Cell, FleetView, Path};
 use serde_json::Value;
 
 use super::state::{
-    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, Name, Observer,
-    PathState, Replicas, Standing, State, Votes,
+    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, HeldBack, Hold, Name,
+    NoTarget, Observer, PathState, Replicas, Standing, State, Votes,
 };
 use crate::{
     api::quantity::Nanos,
     controller::{Kinds, Status, reader},
+    failover::{HoldNotice, NoFeasibleTarget},
     steer::compile::input::INGRESS_ADDRESSES,
     store::{Index, annotation, name, namespace},
 };
@@ -53,6 +55,7 @@ pub fn state(known: Known<'_>) -> State {
         .flat_map(|kind| index.list(kind))
         .map(|object| binding(&object, stale))
         .collect();
+    let held_back = merged(dns.iter().map(|server| server.held_back.clone()));
     let clusters = index
         .list(&kinds.cluster)
         .iter()
@@ -60,6 +63,7 @@ pub fn state(known: Known<'_>) -> State {
             cluster(
                 object,
                 verdicts,
+                &held_back,
                 &bindings,
                 stale,
                 faults.get(name(object)).cloned().unwrap_or_default(),
@@ -99,9 +103,31 @@ pub fn state(known: Known<'_>) -> State {
                 age_ms: u64::from(observer.age_ms),
             })
             .collect(),
+        holds: controller.holds.iter().map(hold).collect(),
+        no_target: controller.no_target.iter().map(no_target).collect(),
         standing: controller.running.then(|| standing(controller)),
         users: None,
         faults: None,
+    }
+}
+
+fn hold(notice: &HoldNotice) -> Hold {
+    Hold {
+        subject: notice.subject.clone(),
+        reason: notice.reason.to_string(),
+        message: notice.message.clone(),
+        remaining_ms: notice
+            .remaining
+            .map(|left| u64::try_from(left.as_millis()).unwrap_or(u64::MAX)),
+    }
+}
+
+fn no_target(none: &NoFeasibleTarget) -> NoTarget {
+    NoTarget {
+        binding: none.binding.to_string(),
+        clusters: none.clusters.clone(),
+        short_replicas: none.short_replicas,
+        message: none.message.clone(),
     }
 }
 
@@ -122,6 +148,7 @@ fn standing(controller: &Status) -> Vec<Standing> {
 fn cluster(
     object: &Value,
     verdicts: &FleetView,
+    held_back: &BTreeMap<String, HeldBack>,
     bindings: &[Binding],
     stale: impl Fn(&str) -> bool,
     faults: Vec<String>,
@@ -162,7 +189,7 @@ fn cluster(
         let field = |field: &str| taint[field].as_str().unwrap_or_default().to_owned();
         format!("{}:{}", field("key"), field("effect"))
     };
-    let (traffic, control) = paths(verdicts, name);
+    let (traffic, control) = paths(verdicts, held_back, name);
     Cluster {
         name: name.to_owned(),
         provider: text("/spec/provider"),
@@ -184,12 +211,31 @@ fn cluster(
     }
 }
 
-/// Traffic, control.
-pub(super) fn paths(verdicts: &FleetView, cluster: &str) -> (PathState, PathState) {
-    (
-        path(verdicts, cluster, Path::Traffic),
-        path(verdicts, cluster, Path::Control),
-    )
+/// What several servers hold back; of one cluster, what lasts longest.
+pub fn merged(each: impl IntoIterator<Item = BTreeMap<String, HeldBack>>) -> BTreeMap<String, HeldBack> {
+    let mut merged: BTreeMap<String, HeldBack> = BTreeMap::new();
+    for (cluster, held_back) in each.into_iter().flatten() {
+        let longest = merged.entry(cluster).or_insert(held_back);
+        if longest.until < held_back.until {
+            *longest = held_back;
+        }
+    }
+    merged
+}
+
+/// Traffic, control. Who is held back is decided by the DNS servers; `verdicts` may be another's, and younger.
+pub(super) fn paths(
+    verdicts: &FleetView,
+    held_back: &BTreeMap<String, HeldBack>,
+    cluster: &str,
+) -> (PathState, PathState) {
+    let held_back = held_back.get(cluster).copied();
+    let traffic = PathState {
+        suppressed: held_back.is_some(),
+        held_back,
+        ..path(verdicts, cluster, Path::Traffic)
+    };
+    (traffic, path(verdicts, cluster, Path::Control))
 }
 
 fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
@@ -207,6 +253,7 @@ fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
         },
         rtt_ms: cell.rtt_ms,
         suppressed: cell.suppressed,
+        held_back: None,
     }
 }
 

@@ -10,7 +10,7 @@
 mod claim;
 pub mod input;
 mod stamp;
-mod weigh;
+pub(super) mod weigh;
 
 use std::collections::BTreeMap;
 
@@ -55,6 +55,8 @@ pub enum Reason {
     /// Another object declared it first.
     NameTaken,
     WorkloadNotFound,
+    /// The Service that users are to reach is not propagated to a cluster that runs the workload.
+    ServiceNotFound,
     UnknownCluster,
     /// A cluster that runs the workload has no ingress address.
     NoAddress,
@@ -77,6 +79,7 @@ impl Reason {
             Self::NameOutsideZone => "NameOutsideZone",
             Self::NameTaken => "NameTaken",
             Self::WorkloadNotFound => "WorkloadNotFound",
+            Self::ServiceNotFound => "ServiceNotFound",
             Self::UnknownCluster => "UnknownCluster",
             Self::NoAddress => "NoAddress",
             Self::NotReady => "NotReady",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use lifeboat_health::Verdict;
 
-use super::compile::{Input, Output};
+use super::compile::{Input, Output, weigh};
 
 /// An invariant that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -185,6 +185,7 @@ pub fn o6_blindness_lowers_nothing(input: &Input<'_>, output: &Output) -> Result
                 && workload.movement.is_none()
                 && !workload.ready.contains_key(cluster)
                 && policy.weights.get(cluster) != Some(&0)
+                && weigh::has_service(input, policy, cluster)
                 && input
                     .clusters
                     .get(cluster)

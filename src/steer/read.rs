@@ -162,6 +162,12 @@ pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView 
         steer: steer(&spec.steer),
         weights: spec.weights.clone(),
         workload,
+        service: spec.service.as_ref().map(|service| WorkloadKey {
+            api_version: "v1".to_owned(),
+            kind: "Service".to_owned(),
+            namespace,
+            name: service.name.clone(),
+        }),
         invalid: None,
     }
 }
@@ -190,6 +196,7 @@ fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
             namespace,
             name: String::new(),
         },
+        service: None,
         invalid: Some(error.to_string()),
     }
 }
@@ -219,12 +226,17 @@ fn workload(binding: &Value, fresh: &BTreeSet<String>) -> Option<(WorkloadKey, W
         namespace: text("namespace"),
         name: text("name"),
     };
-    let clusters = binding.pointer("/spec/clusters").and_then(Value::as_array);
-    let clusters = clusters
-        .into_iter()
-        .flatten()
-        .filter_map(|c| Some(c["name"].as_str()?.to_owned()))
-        .collect();
+    let list = |pointer: &str| {
+        let items = binding.pointer(pointer).and_then(Value::as_array);
+        items.into_iter().flatten()
+    };
+    let named = |item: &Value, field: &str| Some(item[field].as_str()?.to_owned());
+    let clusters: BTreeSet<String> = list("/spec/clusters").filter_map(|c| named(c, "name")).collect();
+    let required = list("/spec/requiredBy")
+        .flat_map(|by| by["clusters"].as_array().into_iter().flatten())
+        .filter_map(|c| named(c, "name"));
+    let leaving = list("/spec/gracefulEvictionTasks").filter_map(|task| named(task, "fromCluster"));
+    let present = required.chain(leaving).chain(clusters.iter().cloned()).collect();
     let ready = reader::ready(binding, true)
         .into_iter()
         .map(|(cluster, replicas)| {
@@ -236,6 +248,7 @@ fn workload(binding: &Value, fresh: &BTreeSet<String>) -> Option<(WorkloadKey, W
         key,
         WorkloadView {
             clusters,
+            present,
             ready,
             movement: reader::movement(binding),
         },

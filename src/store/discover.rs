@@ -41,6 +41,7 @@ impl Discovery {
     }
 
     /// Whether and how the API server serves the kind.
+    #[expect(clippy::disallowed_methods, reason = "times its own retries")]
     pub async fn ask(&mut self, api_version: &str, kind: &str) -> Served {
         let key = (api_version.to_owned(), kind.to_owned());
         if let Some(kind) = self.found.get(&key) {

@@ -44,20 +44,46 @@ impl std::fmt::Display for Key {
 /// The objects of every watched kind, as last seen. Cheap to clone; all clones share one state.
 #[derive(Clone)]
 pub struct Index {
-    kinds: Arc<RwLock<BTreeMap<Kind, Objects>>>,
+    state: Arc<RwLock<State>>,
     changes: watch::Sender<u64>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Default)]
+struct State {
+    kinds: BTreeMap<Kind, Arc<Objects>>,
+    /// How many changes there were.
+    changes: u64,
+}
+
+/// Objects of one kind. A change is known by its number among the changes of the whole index.
+#[derive(Clone, Default)]
 struct Objects {
     by_key: BTreeMap<Key, Arc<Value>>,
     synced: bool,
+    /// Its last change.
+    changed: u64,
+    /// The last time it was listed anew.
+    listed: u64,
+    /// The last change of each namespace since then.
+    changed_in: BTreeMap<String, u64>,
+}
+
+impl Objects {
+    fn changed(&mut self, namespace: &str, number: u64) {
+        self.changed = number;
+        match self.changed_in.get_mut(namespace) {
+            Some(held) => *held = number,
+            None => {
+                self.changed_in.insert(namespace.to_owned(), number);
+            }
+        }
+    }
 }
 
 impl Default for Index {
     fn default() -> Self {
         Self {
-            kinds: Arc::default(),
+            state: Arc::default(),
             changes: watch::channel(0).0,
         }
     }
@@ -68,29 +94,30 @@ impl Index {
     /// late watch event does not undo what the writer has just stored.
     pub fn apply(&self, kind: &Kind, object: Value) {
         let key = Key::of(&object);
-        {
-            let mut kinds = self.kinds.write();
-            let objects = kinds.entry(kind.clone()).or_default();
+        self.change(|state, number| {
+            let objects = state.kinds.entry(kind.clone()).or_default();
             if objects.by_key.get(&key).is_some_and(|held| !newer(&object, held)) {
-                return;
+                return false;
             }
+            let objects = Arc::make_mut(objects);
+            objects.changed(&key.namespace, number);
             objects.by_key.insert(key, Arc::new(object));
-        }
-        self.changed();
+            true
+        });
     }
 
     pub fn delete(&self, kind: &Kind, key: &Key) {
-        if self
-            .kinds
-            .write()
-            .entry(kind.clone())
-            .or_default()
-            .by_key
-            .remove(key)
-            .is_some()
-        {
-            self.changed();
-        }
+        self.change(|state, number| {
+            let Some(objects) = state.kinds.get_mut(kind) else {
+                return false;
+            };
+            if !objects.by_key.contains_key(key) {
+                return false;
+            }
+            let objects = Arc::make_mut(objects);
+            objects.changed(&key.namespace, number);
+            objects.by_key.remove(key).is_some()
+        });
     }
 
     /// Replaces all objects of a kind by a fresh list.
@@ -99,34 +126,41 @@ impl Index {
             .into_iter()
             .map(|object| (Key::of(&object), Arc::new(object)))
             .collect();
-        self.kinds
-            .write()
-            .insert(kind.clone(), Objects { by_key, synced: true });
-        self.changed();
+        self.change(|state, number| {
+            let objects = Objects {
+                by_key,
+                synced: true,
+                changed: number,
+                listed: number,
+                changed_in: BTreeMap::new(),
+            };
+            state.kinds.insert(kind.clone(), Arc::new(objects));
+            true
+        });
     }
 
     /// Forgets a kind that is no longer watched.
     pub fn forget(&self, kind: &Kind) {
-        self.kinds.write().remove(kind);
-        self.changed();
+        self.change(|state, _| state.kinds.remove(kind).is_some());
     }
 
     pub fn get(&self, kind: &Kind, key: &Key) -> Option<Arc<Value>> {
-        self.kinds.read().get(kind)?.by_key.get(key).cloned()
+        self.state.read().kinds.get(kind)?.by_key.get(key).cloned()
     }
 
     /// All objects of a kind, ordered by namespace and name.
     pub fn list(&self, kind: &Kind) -> Vec<Arc<Value>> {
-        self.kinds
+        self.state
             .read()
+            .kinds
             .get(kind)
             .map(|o| o.by_key.values().cloned().collect())
             .unwrap_or_default()
     }
 
     pub fn list_namespace(&self, kind: &Kind, namespace: &str) -> Vec<Arc<Value>> {
-        let kinds = self.kinds.read();
-        let Some(objects) = kinds.get(kind) else {
+        let state = self.state.read();
+        let Some(objects) = state.kinds.get(kind) else {
             return Vec::new();
         };
         objects
@@ -139,10 +173,20 @@ impl Index {
 
     /// Whether each of `kinds` has been listed at least once.
     pub fn synced<'a>(&self, kinds: impl IntoIterator<Item = &'a Kind>) -> bool {
-        let held = self.kinds.read();
+        let state = self.state.read();
         kinds
             .into_iter()
-            .all(|kind| held.get(kind).is_some_and(|objects| objects.synced))
+            .all(|kind| state.kinds.get(kind).is_some_and(|objects| objects.synced))
+    }
+
+    /// What is held at this moment, as an index of its own that nothing changes any more.
+    #[must_use]
+    pub fn snapshot(&self) -> Self {
+        let state = self.state.read().clone();
+        Self {
+            changes: watch::channel(state.changes).0,
+            state: Arc::new(RwLock::new(state)),
+        }
     }
 
     /// A hint that something changed; never data.
@@ -155,8 +199,32 @@ impl Index {
         *self.changes.borrow()
     }
 
-    fn changed(&self) {
-        self.changes.send_modify(|count| *count = count.wrapping_add(1));
+    /// The same for what was computed from these kinds alone.
+    pub fn version_of<'a>(&self, kinds: impl IntoIterator<Item = &'a Kind>) -> u64 {
+        let state = self.state.read();
+        let changed = kinds.into_iter().filter_map(|kind| state.kinds.get(kind));
+        changed.map(|objects| objects.changed).max().unwrap_or(0)
+    }
+
+    /// The same for what was computed from one namespace of one kind alone.
+    pub fn version_in(&self, kind: &Kind, namespace: &str) -> u64 {
+        let state = self.state.read();
+        state.kinds.get(kind).map_or(0, |objects| {
+            let changed = objects.changed_in.get(namespace).copied();
+            changed.unwrap_or(0).max(objects.listed)
+        })
+    }
+
+    /// Makes a change, which is told its number and says whether it was one.
+    fn change(&self, make: impl FnOnce(&mut State, u64) -> bool) {
+        let mut state = self.state.write();
+        let number = state.changes + 1;
+        if !make(&mut state, number) {
+            return;
+        }
+        state.changes = number;
+        drop(state);
+        self.changes.send_modify(|count| *count = (*count).max(number));
     }
 }
 
@@ -204,5 +272,30 @@ mod tests {
         assert_eq!(index.list(&kind).len(), 2);
         assert_eq!(index.list_namespace(&kind, "a").len(), 2);
         assert!(index.list_namespace(&kind, "b").is_empty());
+    }
+
+    #[test]
+    fn a_change_is_told_from_those_of_other_kinds_and_namespaces() {
+        let (index, pods) = (Index::default(), Kind::new("v1", "Pod", "pods", true));
+        let others = Kind::new("v1", "Secret", "secrets", true);
+        index.reset(&pods, vec![object("x", "2")]);
+        let before = (index.version_of([&pods]), index.version_in(&pods, "a"));
+        index.apply(&others, object("x", "3"));
+        let elsewhere = json!({"metadata": {"namespace": "b", "name": "x", "resourceVersion": "4"}});
+        index.apply(&pods, elsewhere);
+        assert_eq!(index.version_in(&pods, "a"), before.1);
+        assert!(index.version_of([&pods]) > before.0);
+        index.delete(&pods, &Key::new("a", "x"));
+        assert!(index.version_in(&pods, "a") > before.1);
+    }
+
+    #[test]
+    fn a_snapshot_stays_as_it_is() {
+        let (index, kind) = (Index::default(), Kind::new("v1", "Pod", "pods", true));
+        index.apply(&kind, object("x", "1"));
+        let snapshot = index.snapshot();
+        index.apply(&kind, object("y", "2"));
+        assert_eq!((snapshot.list(&kind).len(), index.list(&kind).len()), (1, 2));
+        assert!(snapshot.version() < index.version());
     }
 }

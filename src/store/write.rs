@@ -7,6 +7,10 @@ use kube::{
     Api, Client,
     api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams, Preconditions},
 };
+use prometheus_client::{
+    encoding::EncodeLabelSet,
+    metrics::{counter::Counter, family::Family},
+};
 use serde_json::Value;
 
 use super::{Index, Key, Kind, watch::raw};
@@ -14,7 +18,7 @@ use super::{Index, Key, Kind, watch::raw};
 /// Longest wait for one request; a hanging API server must not stall the loop that called.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
 /// Requests under way at once.
-const CONCURRENCY: usize = 16;
+pub const CONCURRENCY: usize = 16;
 
 /// One change to one object.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,6 +40,19 @@ pub enum Op {
     Delete {
         uid: String,
     },
+}
+
+impl Op {
+    /// As it is written in messages.
+    pub fn verb(&self) -> &'static str {
+        match self {
+            Self::Create(_) => "create",
+            Self::Merge(_) => "patch",
+            Self::MergeStatus(_) => "patch status of",
+            Self::Apply(_) => "apply",
+            Self::Delete { .. } => "delete",
+        }
+    }
 }
 
 /// How a write ended.
@@ -77,45 +94,112 @@ pub fn reason(error: &kube::Error) -> String {
     cause.to_string()
 }
 
+/// `{outcome}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WriteLabel {
+    pub outcome: &'static str,
+}
+
+/// Writes by how they ended: done, moot, conflict, failed.
+pub type Writes = Family<WriteLabel, Counter>;
+
 #[derive(Clone)]
 pub struct Writer {
     client: Client,
     index: Index,
+    writes: Writes,
 }
 
 impl Writer {
     pub fn new(client: Client, index: Index) -> Self {
-        Self { client, index }
+        Self {
+            client,
+            index,
+            writes: Writes::default(),
+        }
+    }
+
+    /// Counts its writes there.
+    #[must_use]
+    pub fn counted(self, writes: Writes) -> Self {
+        Self { writes, ..self }
     }
 
     /// Carries out all writes, several at a time; one failure stops no other. Failures are logged here,
     /// where they are handled: the next round computes anew. Returns how many changed something.
     pub async fn all(&self, writes: Vec<Write>) -> usize {
+        let mut done = 0;
+        for (_, outcome) in self.each(writes).await {
+            match outcome {
+                Ok(Outcome::Done) => done += 1,
+                Ok(Outcome::Moot | Outcome::Conflict) => {}
+                Err(error) => tracing::warn!(error = %error, "write failed"),
+            }
+        }
+        done
+    }
+
+    /// The same for a caller that handles failures itself. The order of what is returned is that of the answers.
+    pub async fn each(&self, writes: Vec<Write>) -> Vec<(Write, Result<Outcome, WriteError>)> {
         stream::iter(writes)
             .map(|write| async move {
-                match self.one(&write).await {
-                    Ok(Outcome::Done) => 1,
-                    Ok(Outcome::Moot | Outcome::Conflict) => 0,
-                    Err(error) => {
-                        tracing::warn!(error = %error, "write failed");
-                        0
-                    }
-                }
+                let outcome = self.one(&write).await;
+                (write, outcome)
             })
             .buffer_unordered(CONCURRENCY)
-            .fold(0, |sum, n| async move { sum + n })
+            .collect()
             .await
     }
 
+    /// Whether the write changed something; a failure is logged.
+    pub async fn done(&self, write: &Write) -> bool {
+        match self.one(write).await {
+            Ok(outcome) => outcome == Outcome::Done,
+            Err(error) => {
+                tracing::warn!(error = %error, "write failed");
+                false
+            }
+        }
+    }
+
+    /// The object as the API server holds it now, watched or not; none if there is none.
+    ///
+    /// # Errors
+    /// The API server did not say.
+    pub async fn read(&self, kind: &Kind, key: &Key) -> Result<Option<Value>, WriteError> {
+        let verb = "read";
+        let api = self.api(kind, key);
+        match tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(&key.name)).await {
+            Ok(Ok(object)) => Ok(object.and_then(|object| raw(kind, object))),
+            Ok(Err(error)) => Err(WriteError::Api {
+                verb,
+                kind: kind.kind.clone(),
+                key: key.clone(),
+                reason: reason(&error),
+            }),
+            Err(_elapsed) => Err(WriteError::Timeout {
+                verb,
+                kind: kind.kind.clone(),
+                key: key.clone(),
+            }),
+        }
+    }
+
     pub async fn one(&self, write: &Write) -> Result<Outcome, WriteError> {
-        let Write { kind, key, op } = write;
-        let verb = match op {
-            Op::Create(_) => "create",
-            Op::Merge(_) => "patch",
-            Op::MergeStatus(_) => "patch status of",
-            Op::Apply(_) => "apply",
-            Op::Delete { .. } => "delete",
+        let ended = self.attempt(write).await;
+        let outcome = match &ended {
+            Ok(Outcome::Done) => "done",
+            Ok(Outcome::Moot) => "moot",
+            Ok(Outcome::Conflict) => "conflict",
+            Err(_) => "failed",
         };
+        self.writes.get_or_create(&WriteLabel { outcome }).inc();
+        ended
+    }
+
+    async fn attempt(&self, write: &Write) -> Result<Outcome, WriteError> {
+        let Write { kind, key, op } = write;
+        let verb = op.verb();
         let request = tokio::time::timeout(REQUEST_TIMEOUT, self.send(kind, key, op));
         match request.await {
             Ok(Ok(object)) => {
@@ -150,13 +234,17 @@ impl Writer {
         }
     }
 
-    async fn send(&self, kind: &Kind, key: &Key, op: &Op) -> Result<Option<DynamicObject>, kube::Error> {
+    fn api(&self, kind: &Kind, key: &Key) -> Api<DynamicObject> {
         let resource = kind.resource();
-        let api: Api<DynamicObject> = if kind.namespaced {
+        if kind.namespaced {
             Api::namespaced_with(self.client.clone(), &key.namespace, &resource)
         } else {
             Api::all_with(self.client.clone(), &resource)
-        };
+        }
+    }
+
+    async fn send(&self, kind: &Kind, key: &Key, op: &Op) -> Result<Option<DynamicObject>, kube::Error> {
+        let api = self.api(kind, key);
         let merge = PatchParams {
             field_manager: Some("lifeboat".to_owned()),
             ..PatchParams::default()

@@ -1,8 +1,8 @@
 // Checks the web console in headless Chromium against a running demo.
 //
-//   node run.mjs http://127.0.0.1:8080 [folder for screenshots]
+//   node run.mjs http://127.0.0.1:8080 [folder for screenshots [token]]
 //
-// Loads the page in both themes and on a phone's width, cuts the power of one cluster with the page's own button,
+// Signs in, where a token is given. Loads the page in both themes and on a phone's width, cuts the power of one cluster with the page's own button,
 // sees the verdict and the answers move, clears the fault and sees the cluster return. Exits 1 with the first
 // expectation that was not met. CHROMIUM names another browser than /usr/bin/chromium.
 
@@ -11,14 +11,14 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { pureChecks } from "./pure.mjs";
 
-const [url, folder = "shots"] = process.argv.slice(2);
+const [url, folder = "shots", token] = process.argv.slice(2);
 const VICTIM = "eu-central-1";
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const MAX_LAYOUT_SHIFT = 0.1;
 const SECOND = 1000;
 
 if (!url) {
-  console.error("usage: node run.mjs URL [FOLDER]");
+  console.error("usage: node run.mjs URL [FOLDER [TOKEN]]");
   process.exit(2);
 }
 
@@ -82,11 +82,25 @@ const answered = ([name, expected]) => {
 async function open(browser, options) {
   const page = await browser.newPage(options);
   await listen(page);
-  const response = await page.goto(url, { waitUntil: "load" });
+  const response = await page.goto(token ? `${url}/#token=${token}` : url, { waitUntil: "load" });
   expect(response?.ok(), `${url} answered ${response?.status()}`);
   const policy = response.headers()["content-security-policy"] ?? "";
   expect(policy.includes("default-src 'none'") && !policy.includes("unsafe"), `the content security policy is “${policy}”`);
   return page;
+}
+
+/** Not listened to: a browser complains about the 401 that is wanted here. */
+async function signIn(browser) {
+  const page = await browser.newPage({ colorScheme: "light" });
+  await page.goto(url, { waitUntil: "load" });
+  for (const [typed, link] of [["wrong", "locked"], [token, "live"]]) {
+    await page.locator("#login").waitFor({ state: "visible" });
+    await page.fill("#token", typed);
+    await page.click("#login button");
+    await until(page, `“${typed}” makes the page ${link}`, 20 * SECOND, (state) => document.body.dataset.link === state, link);
+  }
+  expect(await page.locator("#login").isHidden(), "the sign-in stays on the page");
+  await page.close();
 }
 
 async function themes(page, shot) {
@@ -139,6 +153,7 @@ async function recovery(page, shot) {
 }
 
 async function main(browser) {
+  if (token) await signIn(browser);
   const page = await open(browser, { viewport: { width: 1440, height: 900 }, colorScheme: "dark" });
   const shot = (name) => page.screenshot({ path: join(folder, `${name}.png`) });
   await until(page, "the stream is live", 20 * SECOND, () => document.body.dataset.link === "live");
@@ -152,6 +167,9 @@ async function main(browser) {
   await until(page, "live after the reload", 20 * SECOND, () => document.body.dataset.link === "live" && document.querySelectorAll(".node").length === 5);
   await failure(page, shot);
   await recovery(page, shot);
+  await page.reload();
+  await until(page, "live after another reload", 20 * SECOND, () => document.body.dataset.link === "live");
+  expect(!page.url().includes(token ?? "#"), `the address is ${page.url()}`);
   const shift = await page.evaluate(() => window.shift);
   expect(shift < MAX_LAYOUT_SHIFT, `the layout shifted by ${shift.toFixed(3)}, allowed is ${MAX_LAYOUT_SHIFT}`);
   expect(problems.length === 0, `the browser complained:\n  ${problems.join("\n  ")}`);

@@ -7,7 +7,8 @@ cd "$(dirname "$0")"
 shots="${2:-$(mktemp -d)}"
 log="$(mktemp)"
 npm ci --silent --no-fund --no-audit
-"$binary" demo --headless >"$log" 2>&1 &
+token=browser-check
+"$binary" demo --headless --token "$token" >"$log" 2>&1 &
 demo=$!
 trap 'kill -TERM "$demo" 2>/dev/null || true; wait "$demo" || true; rm -f "$log"' EXIT
 for _ in $(seq 1 300); do
@@ -15,5 +16,5 @@ for _ in $(seq 1 300); do
     kill -0 "$demo" || { cat "$log"; exit 1; }
     sleep 0.1
 done
-node run.mjs http://127.0.0.1:8080 "$shots"
+node run.mjs http://127.0.0.1:8080 "$shots" "$token"
 echo "screenshots in $shots"

@@ -3,7 +3,10 @@
 use std::{net::SocketAddr, time::Duration};
 
 use bytes::Bytes;
-use http::{Request, StatusCode, header::HOST};
+use http::{
+    Request, StatusCode,
+    header::{AUTHORIZATION, HOST},
+};
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::{body::Incoming, client::conn::http1};
 use hyper_util::rt::TokioIo;
@@ -52,7 +55,7 @@ impl Client {
                 Some(sender) => sender,
                 None => connect(self.address).await?,
             };
-            let response = send(&mut sender, path, &self.address.to_string()).await?;
+            let response = send(&mut sender, path, &self.address.to_string(), None).await?;
             let status = response.status();
             let body = Limited::new(response.into_body(), BODY_MAX).collect().await;
             let body = body
@@ -91,11 +94,13 @@ pub(super) async fn send(
     sender: &mut http1::SendRequest<Empty<Bytes>>,
     path: &str,
     host: &str,
+    token: Option<&str>,
 ) -> Result<hyper::Response<Incoming>, HttpError> {
-    let request = Request::get(path)
-        .header(HOST, host)
-        .body(Empty::new())
-        .map_err(HttpError::Request)?;
+    let mut request = Request::get(path).header(HOST, host);
+    if let Some(token) = token {
+        request = request.header(AUTHORIZATION, format!("Bearer {token}"));
+    }
+    let request = request.body(Empty::new()).map_err(HttpError::Request)?;
     sender.ready().await.map_err(HttpError::Exchange)?;
     sender.send_request(request).await.map_err(HttpError::Exchange)
 }

@@ -31,6 +31,8 @@ pub struct DrillConfig {
     pub control_plane: SocketAddr,
     /// The console, for its stream of verdicts.
     pub console: SocketAddr,
+    /// The token the console asks for, where it does.
+    pub token: Option<String>,
     /// The Deployments to count.
     pub workloads: Vec<WorkloadRef>,
     /// Synthetic users over all names.

@@ -1,11 +1,11 @@
 //! Whether a report keeps its limits: one sentence for each that is broken.
 
-use std::time::Duration;
+use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     config::Limits,
     log::EventLog,
-    report::{DrillReport, Incident},
+    report::{DrillReport, Incident, SAME_INSTANT_US},
 };
 use crate::fault::FaultKind;
 
@@ -21,7 +21,8 @@ pub(super) fn judge(
     let mut reasons = always(report, log);
     if let Some(incident) = incident {
         let expected = Expected::of(log, incident, limits);
-        reasons.extend(expected.judge(report, limits));
+        let moved = moved_bindings(log, incident);
+        reasons.extend(expected.judge(report, limits, &moved));
     }
     reasons
 }
@@ -64,10 +65,39 @@ fn always(report: &DrillReport, log: &EventLog) -> Vec<String> {
     reasons
 }
 
+/// Bindings whose clusters were others at some moment of the incident than just before it: lost, gained or gone. What
+/// follows a later fault is that fault's.
+fn moved_bindings<'a>(log: &'a EventLog, incident: &Incident) -> BTreeSet<&'a str> {
+    let looks = &log.binding_samples;
+    let Some(before) = looks.iter().rev().find(|look| look.at_us <= incident.start_us) else {
+        return BTreeSet::new();
+    };
+    let later = log.injections.iter().map(|one| one.at_us);
+    let end_us = later
+        .filter(|at_us| *at_us > incident.start_us + SAME_INSTANT_US)
+        .min()
+        .unwrap_or(log.end_us);
+    let during = looks
+        .iter()
+        .filter(|look| (incident.start_us..=end_us).contains(&look.at_us));
+    let mut moved = BTreeSet::new();
+    for look in during {
+        moved.extend(before.holders.iter().filter_map(|(key, held_by)| {
+            let now = look.holders.iter().find(|(other, _)| other == key);
+            (now.map(|(_, now)| now) != Some(held_by)).then_some(key.as_str())
+        }));
+    }
+    moved
+}
+
 /// What ought to happen after the faults that were injected.
 struct Expected {
     dns_moves: bool,
     dns_stays: bool,
+    /// The console says Down of every faulted cluster: users are cut off from all of them.
+    down: bool,
+    /// No faulted cluster is cut off from users, and none is so slow that it may look dead.
+    no_verdict: bool,
     evicts: bool,
     keeps_bindings: bool,
     replicas_ready: bool,
@@ -96,9 +126,12 @@ impl Expected {
             .any(|one| one.kind == FaultKind::ControllerDown);
         let dns_moves = no_traffic > 0 && !whole_fleet;
         let evicts = dead_count > 0 && !frozen && !controller_down;
+        let slow = log.injections.iter().any(|one| one.kind == FaultKind::Slow);
         Self {
             dns_moves: dns_moves && lasted(limits.all_dns_changed + Duration::from_secs(2)),
             dns_stays: no_traffic == 0 || whole_fleet,
+            down: dns_moves && incident.no_traffic == incident.clusters && lasted(limits.all_dns_changed),
+            no_verdict: no_traffic == 0 && !slow,
             evicts: evicts && lasted(limits.replicas_ready),
             keeps_bindings: dead_count == 0 || frozen,
             replicas_ready: evicts && lasted(limits.replicas_ready),
@@ -108,7 +141,7 @@ impl Expected {
         }
     }
 
-    fn judge(&self, report: &DrillReport, limits: &Limits) -> Vec<String> {
+    fn judge(&self, report: &DrillReport, limits: &Limits, moved_bindings: &BTreeSet<&str>) -> Vec<String> {
         let timings = &report.timings_ms;
         let mut reasons = Vec::new();
         let mut within = |expected: bool, name: &str, got: Option<u64>, limit: Duration| {
@@ -122,6 +155,14 @@ impl Expected {
                 Some(_) => {}
             }
         };
+        // A verdict of hard evidence goes to Down without Suspect.
+        within(
+            self.down && timings.suspect.is_some(),
+            "suspect",
+            timings.suspect,
+            limits.all_dns_changed,
+        );
+        within(self.down, "down", timings.down, limits.all_dns_changed);
         within(
             self.dns_moves,
             "all_dns_changed",
@@ -146,14 +187,27 @@ impl Expected {
             timings.traffic_returned,
             limits.traffic_returned,
         );
-        if self.dns_stays && timings.all_dns_changed.is_some() {
-            reasons.push("DNS withdrew the faulted clusters and was to keep them".to_owned());
+        for (name, got) in [("suspect", timings.suspect), ("down", timings.down)] {
+            if let (true, Some(ms)) = (self.no_verdict, got) {
+                reasons.push(format!(
+                    "{name} came after {ms} ms and was to be null: users reached the faulted clusters"
+                ));
+            }
+        }
+        if let (true, Some(ms)) = (self.dns_stays, timings.first_dns_change) {
+            reasons.push(format!(
+                "first_dns_change came after {ms} ms and was to be null: DNS was to keep the faulted clusters"
+            ));
         }
         if self.evicts && timings.evictions_done.is_none() {
             reasons.push("evictions_done was not reached".to_owned());
         }
-        if self.keeps_bindings && timings.evictions_done.is_some() {
-            reasons.push("the faulted clusters lost their bindings and were to keep them".to_owned());
+        if self.keeps_bindings {
+            reasons.extend(
+                moved_bindings
+                    .iter()
+                    .map(|binding| format!("binding {binding} changed its clusters and was to keep them")),
+            );
         }
         if self.all_ready_at_end && report.workloads.ready_end != report.workloads.desired {
             reasons.push(format!(

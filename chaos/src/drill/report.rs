@@ -10,6 +10,8 @@ mod tests;
 mod users;
 mod workloads;
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -21,7 +23,7 @@ use super::{
 /// `apiVersion` of the report.
 const API_VERSION: &str = "lifeboat.dev/v1alpha1";
 /// Injections this close together are one instant.
-const SAME_INSTANT_US: u64 = 100_000;
+pub(super) const SAME_INSTANT_US: u64 = 100_000;
 
 /// What a drill found.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -36,7 +38,7 @@ pub struct DrillReport {
     pub seed: u64,
     /// Whether every figure kept its limit.
     pub outcome: Outcome,
-    /// Why not, one sentence a broken limit; empty when passed.
+    /// Why not: one sentence a broken limit, or why it was aborted; empty when passed.
     pub reasons: Vec<String>,
     /// What happened, in order.
     pub events: Vec<ReportEvent>,
@@ -60,6 +62,17 @@ pub enum Outcome {
     Failed,
     /// The drill was stopped before its end; the figures are those up to then.
     Aborted,
+}
+
+impl fmt::Display for Outcome {
+    /// As in the JSON.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.pad(match self {
+            Self::Passed => "passed",
+            Self::Failed => "failed",
+            Self::Aborted => "aborted",
+        })
+    }
 }
 
 /// Something that happened.
@@ -226,11 +239,13 @@ pub fn report(log: &EventLog, limits: &Limits, seed: u64, aborted: Option<&str>)
         workloads: workloads.figures,
     };
     report.events = events::all(log, incident.as_ref(), &report.timings_ms);
-    report.reasons = judge(&report, log, incident.as_ref(), limits);
     if let Some(reason) = aborted {
         report.outcome = Outcome::Aborted;
-        report.reasons.insert(0, reason.to_owned());
-    } else if !report.reasons.is_empty() {
+        report.reasons.push(reason.to_owned());
+        return report;
+    }
+    report.reasons = judge(&report, log, incident.as_ref(), limits);
+    if !report.reasons.is_empty() {
         report.outcome = Outcome::Failed;
     }
     report

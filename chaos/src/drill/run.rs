@@ -2,6 +2,7 @@
 
 use std::{net::SocketAddr, time::Duration};
 
+use http::StatusCode;
 use tokio::{
     sync::{broadcast::error::RecvError, mpsc, watch},
     task::JoinSet,
@@ -11,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     bindings,
+    client::HttpError,
     config::DrillConfig,
     live::LiveStats,
     log::{ClusterMask, EventLog},
@@ -61,6 +63,14 @@ pub enum DrillError {
     /// The users did not start.
     #[error(transparent)]
     Users(#[from] UsersError),
+    /// The console refuses its stream of verdicts.
+    #[error("the event stream of the console at {console}: {reason}")]
+    Console {
+        /// Where it was asked for.
+        console: SocketAddr,
+        /// What it answered.
+        reason: String,
+    },
     /// The preflight saw no healthy start.
     #[error("not ready within {within:?}: {missing}")]
     NotReady {
@@ -97,6 +107,15 @@ impl Drill {
             }
         };
         check(config, faults)?;
+        let stream = verdicts::Stream::open(config.console, config.token.clone()).await;
+        let stream = stream.map_err(|error| DrillError::Console {
+            console: config.console,
+            reason: if matches!(error, HttpError::Status(StatusCode::UNAUTHORIZED)) {
+                "it refuses the drill's token".to_owned()
+            } else {
+                error.to_string()
+            },
+        })?;
         let recorder = recorder(config);
         let probes = ProberConfig {
             servers: config.dns.clone(),
@@ -115,7 +134,7 @@ impl Drill {
             latest,
         ));
         watches.spawn(bindings::watch(config.control_plane, clusters, recorder.clone()));
-        watches.spawn(verdicts::watch(config.console, recorder.clone()));
+        watches.spawn(stream.watch(recorder.clone()));
 
         tokio::select! {
             result = preflight(config, &recorder, &mut ready, &tell) => result?,

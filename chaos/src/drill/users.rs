@@ -162,7 +162,7 @@ impl User {
             let mut sender = client::connect(address)
                 .await
                 .map_err(|error| error.to_string())?;
-            let response = client::send(&mut sender, "/", &self.name)
+            let response = client::send(&mut sender, "/", &self.name, None)
                 .await
                 .map_err(|error| error.to_string())?;
             let status = response.status();

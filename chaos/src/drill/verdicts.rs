@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, time::Duration};
 
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
 use serde_json::Value;
 use tokio::time::Instant;
 
@@ -12,27 +13,59 @@ use super::{
 };
 
 const STREAM: &str = "/api/stream";
+const OPEN_WITHIN: Duration = Duration::from_secs(5);
 const RECONNECT_AFTER: Duration = Duration::from_millis(200);
 /// A line longer than this is no event of ours.
 const LINE_MAX: usize = 1024 * 1024;
 
-/// Reads until dropped; after a broken stream it connects again.
-pub(super) async fn watch(console: SocketAddr, recorder: Recorder) {
-    loop {
-        if let Err(error) = read(console, &recorder).await {
-            tracing::debug!(%error, "the console's stream ended");
+/// The stream of one console.
+pub(super) struct Stream {
+    console: SocketAddr,
+    token: Option<String>,
+    body: Incoming,
+}
+
+impl Stream {
+    /// Opens the stream: a console that refuses it would leave a drill without verdicts.
+    pub(super) async fn open(console: SocketAddr, token: Option<String>) -> Result<Self, HttpError> {
+        let body = tokio::time::timeout(OPEN_WITHIN, connect(console, token.as_deref()))
+            .await
+            .unwrap_or(Err(HttpError::Timeout(OPEN_WITHIN)))?;
+        Ok(Self { console, token, body })
+    }
+
+    /// Reads until dropped; after a broken stream it connects again.
+    pub(super) async fn watch(self, recorder: Recorder) {
+        let Self {
+            console,
+            token,
+            mut body,
+        } = self;
+        loop {
+            if let Err(error) = read(&mut body, &recorder).await {
+                tracing::debug!(%error, "the console's stream ended");
+            }
+            body = loop {
+                tokio::time::sleep(RECONNECT_AFTER).await;
+                match connect(console, token.as_deref()).await {
+                    Ok(body) => break body,
+                    Err(error) => tracing::debug!(%error, "the console's stream does not open"),
+                }
+            };
         }
-        tokio::time::sleep(RECONNECT_AFTER).await;
     }
 }
 
-async fn read(console: SocketAddr, recorder: &Recorder) -> Result<(), HttpError> {
+async fn connect(console: SocketAddr, token: Option<&str>) -> Result<Incoming, HttpError> {
     let mut sender = client::connect(console).await?;
-    let response = client::send(&mut sender, STREAM, &console.to_string()).await?;
+    let response = client::send(&mut sender, STREAM, &console.to_string(), token).await?;
     if !response.status().is_success() {
         return Err(HttpError::Status(response.status()));
     }
-    let mut body = response.into_body();
+    Ok(response.into_body())
+}
+
+async fn read(body: &mut Incoming, recorder: &Recorder) -> Result<(), HttpError> {
     let mut parser = Parser::default();
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(HttpError::Exchange)?;

@@ -3,7 +3,7 @@
 //! | request | answer |
 //! |---|---|
 //! | `GET /api/demo/faults` | `{faults, kinds, clusters}` |
-//! | `POST /api/demo/faults` `{kind, clusters?, for?, delay_ms?}` | 201 and the fault, once it is in force |
+//! | `POST /api/demo/faults` `{kind, clusters?, for?, delayMs?}` | 201 and the fault, once it is in force |
 //! | `DELETE /api/demo/faults` | `{cleared}` |
 //! | `DELETE /api/demo/faults/{id}` | the fault that ended |
 //!
@@ -18,7 +18,7 @@ use std::time::Duration;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State},
+    extract::{DefaultBodyLimit, Path, State, rejection::PathRejection},
     response::{IntoResponse, Response},
     routing::{delete, get},
 };
@@ -41,7 +41,7 @@ pub fn router(faults: Faults) -> Router {
 }
 
 #[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
 struct Request {
     kind: String,
     #[serde(default)]
@@ -122,13 +122,16 @@ async fn clear_all(State(faults): State<Faults>) -> Json<Value> {
     Json(json!({ "cleared": cleared }))
 }
 
-async fn clear(State(faults): State<Faults>, Path(id): Path<String>) -> Result<Response, Refusal> {
-    let id = id.parse().map_err(|_| {
-        Refusal(
-            StatusCode::BAD_REQUEST,
-            format!("`{id}` is not the number of a fault"),
-        )
-    })?;
+async fn clear(
+    State(faults): State<Faults>,
+    id: Result<Path<String>, PathRejection>,
+) -> Result<Response, Refusal> {
+    let bad = |id: &str| {
+        let message = format!("`{id}` is not the number of a fault");
+        Refusal(StatusCode::BAD_REQUEST, message)
+    };
+    let Path(id) = id.map_err(|_| bad("…"))?;
+    let id = id.parse().map_err(|_| bad(&id))?;
     Ok(Json(faults.clear(id)?.view(Instant::now())).into_response())
 }
 

@@ -12,7 +12,7 @@ pub(crate) const SETTLE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct FamilyState {
-    total: bool,
+    pub(super) total: bool,
     healthy_since: Option<MonoTime>,
 }
 
@@ -33,9 +33,13 @@ impl Judged {
     }
 }
 
+/// Known to be able to serve now.
+pub(crate) fn healthy(cell: &Cell) -> bool {
+    cell.positively_healthy && !cell.frozen && cell.verdict.serves()
+}
+
 impl FamilyState {
     pub(crate) fn judge(&mut self, now: MonoTime, cells: &[(&str, &Cell)]) -> Judged {
-        let healthy = |cell: &Cell| cell.positively_healthy && !cell.frozen && cell.verdict.serves();
         let unsuppressed = cells
             .iter()
             .filter(|(_, cell)| healthy(cell) && !cell.suppressed)

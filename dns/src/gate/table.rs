@@ -14,8 +14,9 @@ const CAPACITY: usize = 4_096;
 
 const GATE_BITS: u32 = 20;
 const GATE_MASK: u64 = (1 << GATE_BITS) - 1;
-const EPISODE_BITS: u32 = 23;
+const EPISODE_BITS: u32 = 22;
 const EPISODE_MASK: u64 = (1 << EPISODE_BITS) - 1;
+const SPARE_BIT: u64 = 1 << 62;
 const HELD_BIT: u64 = 1 << 63;
 
 /// The number of a slot.
@@ -33,6 +34,8 @@ pub struct GateValue {
     pub episode: u32,
     /// Kept in the answers only because of PANIC.
     pub held: bool,
+    /// Withdrawn, and positively healthy all the same: held back for flapping. It serves where nobody else can.
+    pub spare: bool,
 }
 
 impl Default for GateValue {
@@ -42,6 +45,7 @@ impl Default for GateValue {
             last_good: FULL,
             episode: 0,
             held: false,
+            spare: false,
         }
     }
 }
@@ -52,6 +56,7 @@ impl GateValue {
         u64::from(self.gate.min(FULL))
             | u64::from(self.last_good.min(FULL)) << GATE_BITS
             | episode << (2 * GATE_BITS)
+            | if self.spare { SPARE_BIT } else { 0 }
             | if self.held { HELD_BIT } else { 0 }
     }
 
@@ -62,6 +67,7 @@ impl GateValue {
             last_good: field(GATE_BITS, GATE_MASK),
             episode: field(2 * GATE_BITS, EPISODE_MASK),
             held: word & HELD_BIT != 0,
+            spare: word & SPARE_BIT != 0,
         }
     }
 }
@@ -165,12 +171,14 @@ mod tests {
                 last_good: FULL,
                 episode: 7,
                 held: false,
+                spare: true,
             },
             GateValue {
                 gate: 250_000,
                 last_good: 1,
-                episode: (1 << 23) - 1,
+                episode: (1 << 22) - 1,
                 held: true,
+                spare: false,
             },
         ] {
             assert_eq!(GateValue::unpack(value.pack()), value);

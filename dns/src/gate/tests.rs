@@ -3,6 +3,8 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::snapshot::Candidate;
+use crate::steer::health;
 
 const CLUSTERS: [&str; 5] = ["a", "b", "c", "d", "e"];
 
@@ -53,6 +55,11 @@ impl Fleet {
             .insert((cluster.to_owned(), Path::Traffic, Family::V4), cell);
     }
 
+    fn views(&self) -> Vec<GateView> {
+        self.gates
+            .view(|at| SystemTime::UNIX_EPOCH + at.saturating_since(MonoTime::ZERO))
+    }
+
     fn tick(&mut self, ms: u64) -> Vec<u32> {
         self.gates
             .tick(MonoTime::from_millis(ms), &self.view, &self.table);
@@ -91,14 +98,14 @@ fn five_that_die_at_once_are_never_withdrawn() {
     }
     assert_eq!(fleet.tick(10), [1000; 5]);
     assert_eq!(fleet.tick(600_000), [1000; 5], "for as long as it lasts");
-    assert!(fleet.gates.view().iter().all(|gate| gate.held));
+    assert!(fleet.views().iter().all(|gate| gate.held));
     // They return one after another within the settling time: nobody was withdrawn, nobody ramps.
     for (index, cluster) in CLUSTERS.iter().enumerate() {
         fleet.set(cluster, Verdict::Recovering);
         assert_eq!(fleet.tick(600_010 + 100 * index as u64), [1000; 5]);
     }
     assert_eq!(fleet.tick(602_000), [1000; 5]);
-    assert!(fleet.gates.view().iter().all(|gate| !gate.held));
+    assert!(fleet.views().iter().all(|gate| !gate.held));
 }
 
 #[test]
@@ -188,10 +195,36 @@ fn the_suppressed_are_out_unless_nobody_else_is_left() {
         verdict: Verdict::Up,
         positively_healthy: true,
         suppressed: true,
+        downs: 3,
+        release_at: MonoTime::from_millis(579_000),
         ..Cell::default()
     };
-    fleet.cell("a", flappy);
+    fleet.cell("a", flappy.clone());
     assert_eq!(fleet.tick(0), [0, 1000, 1000, 1000, 1000]);
+    let spare = |fleet: &Fleet| fleet.table.gate("a", Family::V4).unwrap().spare;
+    assert!(spare(&fleet));
+    let held_back = HeldBack {
+        downs: 3,
+        until: SystemTime::UNIX_EPOCH + Duration::from_secs(579),
+    };
+    assert_eq!(fleet.views()[0].held_back, Some(held_back));
+    let frozen = Cell {
+        frozen: true,
+        positively_healthy: false,
+        ..flappy.clone()
+    };
+    fleet.cell("a", frozen);
+    fleet.tick(10);
+    assert!(spare(&fleet), "without evidence it stays as it was");
+    let dead = Cell {
+        verdict: Verdict::Down,
+        positively_healthy: false,
+        ..flappy.clone()
+    };
+    fleet.cell("a", dead);
+    fleet.tick(20);
+    assert!(!spare(&fleet));
+    fleet.cell("a", flappy);
     for cluster in &CLUSTERS[1..] {
         fleet.set(cluster, Verdict::Down);
     }
@@ -280,6 +313,60 @@ proptest! {
                 prop_assert!(after.iter().any(|gate| *gate > 0), "everything is withdrawn");
             }
             before = after;
+        }
+    }
+    /// S14, "last usable": whatever the history, no answer of any name holds a cluster that is Down while a candidate
+    /// with weight is positively healthy, flapping or not.
+    #[test]
+    fn the_last_usable_cluster_serves(
+        weights in prop::collection::vec(0_u32..3, 5),
+        steps in prop::collection::vec(
+            (0_usize..5, 0_u8..5, any::<(bool, bool)>(), prop::bool::weighted(0.1), 1_u64..8_000), 1..80),
+    ) {
+        let mut fleet = Fleet::new();
+        let candidates: Vec<Candidate> = CLUSTERS
+            .iter()
+            .zip(&weights)
+            .map(|(cluster, weight)| Candidate {
+                slot: fleet.table.intern(cluster, Family::V4).unwrap(),
+                cluster: 0,
+                weight: *weight,
+                count: std::num::NonZeroU16::MIN,
+                body_start: 0,
+            })
+            .collect();
+        // A set without any weight treats its candidates alike.
+        let counts = |index: usize| weights[index] > 0 || weights.iter().all(|weight| *weight == 0);
+        let mut now = 0;
+        let mut effective = Vec::new();
+        for (index, kind, (healthy, suppressed), frozen, wait) in steps {
+            let verdict = match kind {
+                0 | 1 => Verdict::Down,
+                2 => Verdict::Suspect,
+                3 => Verdict::Recovering,
+                _ => Verdict::Up,
+            };
+            let cell = Cell {
+                verdict,
+                positively_healthy: healthy && !frozen && verdict != Verdict::Down,
+                suppressed,
+                frozen,
+                ..Cell::default()
+            };
+            fleet.cell(CLUSTERS[index], cell);
+            now += wait;
+            fleet.tick(now);
+            if fleet.gates.families[&Family::V4].total {
+                continue;
+            }
+            health::apply(&candidates, &fleet.table, &mut effective);
+            let cell = |index: usize| fleet.view.cell(CLUSTERS[index], Path::Traffic, Family::V4).unwrap();
+            let holds_down = (0..5).any(|at| effective[at] > 0 && cell(at).current() == Verdict::Down);
+            let healthy = (0..5).any(|at| counts(at) && cell(at).positively_healthy);
+            prop_assert!(
+                crate::invariants::s14_last_usable_serves(holds_down, healthy),
+                "{effective:?} of {:?}", fleet.view.cells
+            );
         }
     }
 }

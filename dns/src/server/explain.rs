@@ -2,11 +2,12 @@
 
 use std::net::IpAddr;
 
+use lifeboat_health::{Family, Verdict};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::gate::FULL;
-use crate::gate::table::GateTable;
+use crate::gate::table::{GateTable, GateValue};
+use crate::gate::{FULL, GateView};
 use crate::name::Name;
 use crate::snapshot::{Lookup, Policy, RrData, RrSet, Snapshot, Steered};
 use crate::steer::health::{self, Health};
@@ -65,6 +66,7 @@ pub struct StepCandidate {
 pub(super) fn explain(
     snapshot: &Snapshot,
     gates: &GateTable,
+    views: &[GateView],
     name: &str,
     kind: &str,
     client: IpAddr,
@@ -104,7 +106,7 @@ pub(super) fn explain(
         }
         Lookup::Present { zone, sets } => {
             explanation.zone = Some(zone.apex.to_string());
-            present(&mut explanation, snapshot, gates, sets, qtype);
+            present(&mut explanation, snapshot, gates, views, sets, qtype);
         }
     }
     Ok(explanation)
@@ -114,6 +116,7 @@ fn present(
     explanation: &mut Explanation,
     snapshot: &Snapshot,
     gates: &GateTable,
+    views: &[GateView],
     sets: &[RrSet],
     qtype: u16,
 ) {
@@ -140,7 +143,7 @@ fn present(
                 explanation.kind, set.ttl_s
             );
         }
-        RrData::Steered(steered) => steer_steps(explanation, snapshot, gates, set, steered),
+        RrData::Steered(steered) => steer_steps(explanation, snapshot, gates, views, set, steered),
     }
 }
 
@@ -148,9 +151,15 @@ fn steer_steps(
     explanation: &mut Explanation,
     snapshot: &Snapshot,
     gates: &GateTable,
+    views: &[GateView],
     set: &RrSet,
     steered: &Steered,
 ) {
+    let family = if set.kind == rtype::AAAA {
+        Family::V6
+    } else {
+        Family::V4
+    };
     let mut effective = Vec::new();
     let health = health::apply(&steered.candidates, gates, &mut effective);
     explanation.panic = health.is_panic();
@@ -161,6 +170,9 @@ fn steer_steps(
         .collect();
     let detail = match health {
         Health::Normal => "each weight times the gate of its cluster",
+        Health::Spare => {
+            "nobody else can serve, so those do that are healthy and only held back for flapping"
+        }
         Health::Held => "PANIC: no survivor is positively healthy, so nothing is withdrawn",
         Health::LastGood => "PANIC: every candidate is withdrawn, so the last good set serves",
     };
@@ -171,13 +183,17 @@ fn steer_steps(
             .zip(shares)
             .map(|(candidate, share)| {
                 let value = gates.load(candidate.slot);
+                let cluster = snapshot.cluster(candidate);
+                let view = views
+                    .iter()
+                    .find(|view| view.cluster == cluster && view.family == family);
                 StepCandidate {
-                    cluster: snapshot.cluster(candidate).to_owned(),
+                    cluster: cluster.to_owned(),
                     addresses: snapshot.address_list(set.kind, candidate),
                     weight: candidate.weight,
                     gate: f64::from(value.gate) / f64::from(FULL),
                     share: *share,
-                    note: note(candidate.weight, value.gate, value.held, *share),
+                    note: note(candidate.weight, value, view, *share),
                 }
             })
             .collect()
@@ -218,8 +234,19 @@ fn steer_steps(
     explanation.steps.extend([health_step, policy_step]);
 }
 
-fn note(weight: u32, gate: u32, held: bool, share: f64) -> String {
-    let text = match (weight, gate, held) {
+fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {
+    let held_back = view.and_then(|view| Some((view.verdict, view.held_back?)));
+    if let (1.., Some((verdict, held_back))) = (weight, held_back) {
+        return match verdict {
+            Verdict::Down if share > 0.0 => format!("down, used for want of a better; {held_back}"),
+            Verdict::Down => format!("down; {held_back}"),
+            Verdict::Unknown | Verdict::Up | Verdict::Suspect | Verdict::Recovering if share > 0.0 => {
+                format!("{held_back}; used, because nobody else is known to be healthy")
+            }
+            Verdict::Unknown | Verdict::Up | Verdict::Suspect | Verdict::Recovering => held_back.to_string(),
+        };
+    }
+    let text = match (weight, value.gate, value.held) {
         (0, _, _) => "weight 0 in the plan",
         (_, 0, _) if share > 0.0 => "withdrawn, in the last good set",
         (_, 0, _) => "withdrawn",

@@ -14,6 +14,7 @@ pub(crate) struct Readiness {
 }
 
 impl Readiness {
+    #[expect(clippy::disallowed_methods, reason = "the grace after a start")]
     pub(crate) fn new(grace: Duration) -> Self {
         Self {
             judged: Mutex::new(false),
@@ -22,6 +23,7 @@ impl Readiness {
         }
     }
 
+    #[expect(clippy::disallowed_methods, reason = "the grace after a start")]
     pub(crate) fn is_ready(&self) -> bool {
         Instant::now() >= self.grace_ends || *self.judged.lock()
     }
@@ -33,6 +35,7 @@ impl Readiness {
     }
 
     /// Waits until ready; false when told to stop before.
+    #[expect(clippy::disallowed_methods, reason = "the grace after a start")]
     pub(crate) fn wait(&self, stopping: impl Fn() -> bool) -> bool {
         let mut judged = self.judged.lock();
         loop {

@@ -77,6 +77,14 @@ fn of_set(
     }
 }
 
+/// PANIC is on for at least one name.
+pub(crate) fn any_panic(snapshot: &Snapshot, gates: &GateTable) -> bool {
+    let mut effective = Vec::new();
+    snapshot
+        .steered()
+        .any(|(_, _, steered)| health::apply(&steered.candidates, gates, &mut effective).is_panic())
+}
+
 pub(crate) fn panic_names(snapshot: &Snapshot, gates: &GateTable) -> usize {
     let mut effective = Vec::new();
     let names: BTreeSet<_> = snapshot

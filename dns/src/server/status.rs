@@ -39,7 +39,10 @@ pub struct Status {
     pub truncated: u64,
     pub panic_answers: u64,
     pub send_failed: u64,
+    /// TCP connections over the limit of the server.
     pub connections_refused: u64,
+    /// TCP connections over the limit for one client.
+    pub client_connections_refused: u64,
     pub plans_applied: u64,
     pub plans_refused: u64,
     pub sets_skipped: u64,
@@ -93,6 +96,7 @@ pub(super) fn status(shared: &Shared, listen: &[SocketAddr]) -> Status {
         panic_answers: sum(&shared.counters, |counters| &counters.panic_answers),
         send_failed: sum(&shared.counters, |counters| &counters.send_failed),
         connections_refused: sum(&shared.counters, |counters| &counters.connections_refused),
+        client_connections_refused: sum(&shared.counters, |counters| &counters.client_connections_refused),
         plans_applied: shared.plans.applied.load(Ordering::Relaxed),
         plans_refused: shared.plans.refused.load(Ordering::Relaxed),
         sets_skipped: shared.plans.skipped.load(Ordering::Relaxed),

@@ -1,8 +1,9 @@
 //! The health filter: effective weight = plan weight × gate, in millionths, without rounding.
 //!
-//! Never empty: where health leaves nothing, the last good set serves, which is what was withdrawn in the latest
-//! episode that touched this record set; where even that is empty, the plan's weights; where the plan gives this
-//! address family no weight at all, every candidate alike.
+//! Never empty. Where health leaves nothing, those serve that are positively healthy and only held back for flapping;
+//! where there are none, the last good set, which is what was withdrawn in the latest episode that touched this record
+//! set; where even that is empty, the plan's weights. Where the plan gives this address family no weight at all, every
+//! candidate counts alike.
 
 use crate::gate::FULL;
 use crate::gate::table::GateTable;
@@ -13,6 +14,8 @@ use crate::snapshot::Candidate;
 pub(crate) enum Health {
     /// At least one candidate is let through by health.
     Normal,
+    /// Nobody else can serve: those that are healthy and held back for flapping do.
+    Spare,
     /// Candidates serve only because nobody is known to be better.
     Held,
     /// Every candidate is withdrawn: the last good set serves.
@@ -23,7 +26,7 @@ impl Health {
     /// PANIC is on for this record set.
     pub(crate) fn is_panic(self) -> bool {
         match self {
-            Self::Normal => false,
+            Self::Normal | Self::Spare => false,
             Self::Held | Self::LastGood => true,
         }
     }
@@ -34,13 +37,10 @@ pub(crate) fn apply(candidates: &[Candidate], gates: &GateTable, effective: &mut
         return health;
     }
     if candidates.iter().any(|candidate| candidate.weight > 0) {
-        last_good(candidates, gates, plan_weight, effective);
-    } else if let Some(health) = gated(candidates, gates, |_| 1, effective) {
-        return health;
-    } else {
-        last_good(candidates, gates, |_| 1, effective);
+        return withdrawn(candidates, gates, plan_weight, effective);
     }
-    Health::LastGood
+    gated(candidates, gates, |_| 1, effective)
+        .unwrap_or_else(|| withdrawn(candidates, gates, |_| 1, effective))
 }
 
 fn plan_weight(candidate: &Candidate) -> u64 {
@@ -65,6 +65,26 @@ fn gated(
         effective.push(through);
     }
     any.then_some(if sound { Health::Normal } else { Health::Held })
+}
+
+/// Who serves when everyone is withdrawn.
+fn withdrawn(
+    candidates: &[Candidate],
+    gates: &GateTable,
+    weight: impl Fn(&Candidate) -> u64,
+    effective: &mut [u64],
+) -> Health {
+    let mut any = false;
+    for (into, candidate) in effective.iter_mut().zip(candidates) {
+        let open = if gates.load(candidate.slot).spare { FULL } else { 0 };
+        *into = weight(candidate) * u64::from(open);
+        any |= *into > 0;
+    }
+    if any {
+        return Health::Spare;
+    }
+    last_good(candidates, gates, weight, effective);
+    Health::LastGood
 }
 
 fn last_good(

@@ -42,7 +42,7 @@ impl Set {
             gate,
             last_good: FULL,
             episode,
-            held: false,
+            ..GateValue::default()
         };
         self.gates.store(self.steered.candidates[index].slot, value);
     }
@@ -52,6 +52,19 @@ impl Set {
             self.steered.candidates[index].slot,
             GateValue {
                 held: true,
+                ..GateValue::default()
+            },
+        );
+    }
+
+    /// Withdrawn for flapping, and healthy.
+    fn hold_back(&self, index: usize, episode: u32) {
+        self.gates.store(
+            self.steered.candidates[index].slot,
+            GateValue {
+                gate: 0,
+                episode,
+                spare: true,
                 ..GateValue::default()
             },
         );
@@ -92,6 +105,27 @@ fn when_all_are_withdrawn_those_of_the_latest_episode_serve() {
     set.gate(1, 0, 2);
     set.gate(2, 0, 2);
     assert_eq!(set.shares(), (vec![0.0, 0.5, 0.5], Health::LastGood));
+}
+
+#[test]
+fn the_held_back_serve_before_the_dead() {
+    let set = Set::new(Policy::Weighted, &[1, 1, 2, 1]);
+    set.hold_back(0, 1);
+    set.gate(1, 0, 2);
+    set.hold_back(2, 1);
+    assert_eq!(
+        set.shares(),
+        (vec![0.0, 0.0, 0.0, 1.0], Health::Normal),
+        "not while another can serve"
+    );
+    set.gate(3, 0, 2);
+    let (shares, health) = set.shares();
+    assert_eq!((shares[1], shares[3], health), (0.0, 0.0, Health::Spare));
+    assert!((shares[0] - 1.0 / 3.0).abs() < 1e-12, "{shares:?}");
+    let set = Set::new(Policy::Weighted, &[0, 0]);
+    set.hold_back(0, 1);
+    set.gate(1, 0, 2);
+    assert_eq!(set.shares(), (vec![1.0, 0.0], Health::Spare));
 }
 
 #[test]

@@ -11,10 +11,10 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use lifeboat_dns::{
-    EndpointInput, NameInput, NameServerInput, Server, ServerConfig, SnapshotInput, SoaInput, Stamp, Steer,
-    ZoneInput,
+    EndpointInput, GateSink, NameInput, NameServerInput, Notice, Server, ServerConfig, SnapshotInput,
+    SoaInput, Stamp, Steer, ZoneInput,
 };
-use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path as Tested, Verdict, VerdictSink};
+use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path as Tested, Verdict, VerdictSink as _};
 
 pub(crate) const CLUSTERS: [&str; 5] = ["a", "b", "c", "d", "e"];
 pub(crate) const SHOP: &str = "shop.demo.example.";
@@ -150,6 +150,7 @@ pub(crate) fn served(server: &Server) -> String {
 }
 
 /// Waits for something that happens on another thread.
+#[expect(clippy::disallowed_methods, reason = "a test gives up")]
 pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(10);
     while !holds() {
@@ -160,7 +161,7 @@ pub(crate) fn eventually(what: &str, mut holds: impl FnMut() -> bool) {
 
 /// Plays the consumer of evidence: says what each cluster's verdict is and ticks the server's sink.
 pub(crate) struct Verdicts {
-    sink: Box<dyn VerdictSink>,
+    pub(crate) sink: GateSink,
     view: FleetView,
 }
 
@@ -190,7 +191,24 @@ impl Verdicts {
         }
     }
 
-    pub(crate) fn tick(&mut self, ms: u64) {
+    /// Up and positively healthy, and kept out after three Downs until the release.
+    pub(crate) fn hold_back(&mut self, cluster: &str, release_at: MonoTime) {
+        let cell = Cell {
+            verdict: Verdict::Up,
+            positively_healthy: true,
+            suppressed: true,
+            downs: 3,
+            release_at,
+            ..Cell::default()
+        };
+        self.view
+            .cells
+            .insert((cluster.to_owned(), Tested::Traffic, Family::V4), cell);
+    }
+
+    /// What the server has to tell of this tick.
+    pub(crate) fn tick(&mut self, ms: u64) -> &[Notice] {
         self.sink.tick(MonoTime::from_millis(ms), &[], &self.view);
+        self.sink.notices()
     }
 }

@@ -235,6 +235,8 @@ impl Subject {
             q: tally.q,
             rtt_ms: rtts.get(rtts.len() / 2).map(|us| f64::from(*us) / 1_000.0),
             penalty: self.flap.penalty(now, profile),
+            downs: self.flap.downs(),
+            release_at: self.flap.release_at(profile),
         }
     }
 

@@ -81,6 +81,7 @@ fn observer_config(
 }
 
 /// Wait for something to become true; the bound is generous because only order matters.
+#[expect(clippy::disallowed_methods, reason = "a test measures")]
 async fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let start = Instant::now();
     while !holds() {

@@ -107,7 +107,9 @@ pub struct EvictionIntentSpec {
     pub binding: String,
     /// The cluster it leaves.
     pub cluster: String,
-    /// Counts the times the cluster went Down; an intent is for one of them.
+    /// Which loss of the cluster this is. Counts the times both of its paths were Down for the whole hold, from the
+    /// highest number that an intent held when the leader began; a leader that finds the cluster Down goes on with
+    /// that number.
     pub health_epoch: u64,
     /// The failover plan that decided it, as `epoch/seq`.
     pub plan: String,

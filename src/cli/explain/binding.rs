@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{list, targets, text};
+use super::{hold, list, targets, text};
 use crate::cli::{
     get::{explain_mark, readiness},
     output,
@@ -129,18 +129,7 @@ fn reasons(explanation: &Value) -> Vec<String> {
             targets(&movement["target"])
         ));
     }
-    for hold in list(&explanation["holds"]) {
-        let remaining = hold["remainingMs"]
-            .as_f64()
-            .map(|ms| format!(", {:.0} s more", ms / 1000.0));
-        reasons.push(format!(
-            "held, {} of {}: {}{}",
-            text(&hold["reason"]),
-            text(&hold["subject"]),
-            text(&hold["message"]),
-            remaining.unwrap_or_default(),
-        ));
-    }
+    reasons.extend(list(&explanation["holds"]).map(hold));
     for none in list(&explanation["noTarget"]) {
         reasons.push(format!("no feasible target: {}", text(&none["message"])));
     }

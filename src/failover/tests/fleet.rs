@@ -335,6 +335,7 @@ impl Fleet {
                     cluster: task.from_cluster.clone(),
                     replicas: task.replicas.unwrap_or(0),
                     producer: task.producer.clone(),
+                    suppressed: task.suppress_deletion == Some(true),
                 }));
                 binding.home.clone_from(&eviction.home);
                 binding.movement = None;

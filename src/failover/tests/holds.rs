@@ -186,6 +186,7 @@ fn tasks_of_others_are_left_alone() {
         cluster: "d".to_owned(),
         replicas: 1,
         producer: "TaintManager".to_owned(),
+        suppressed: false,
     };
     fleet.bindings[0].tasks.push(task);
     fleet.run(60);

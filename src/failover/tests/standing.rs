@@ -87,6 +87,8 @@ fn it_says_how_much_is_missing() {
 fn too_many_would_freeze() {
     let standing = ask(&fleet(), &["a", "b", "c"]);
     assert!(standing.freeze && !standing.feasible);
+    assert_eq!(standing.estimated_seconds, 0.0);
+    assert!(standing.by_binding.iter().all(|step| step.message != "moves"));
     let standing = ask(&fleet(), &["d", "nowhere"]);
     assert_eq!(standing.unknown, ["nowhere"]);
     assert!(standing.feasible && standing.by_binding.is_empty());

@@ -76,18 +76,6 @@ fn the_only_ready_copy_is_kept() {
 }
 
 #[test]
-fn a_task_ends_when_its_cluster_is_back() {
-    let mut suppressed = task("c");
-    suppressed.suppress_deletion = Some(true);
-    let tasks = [task("a"), task("b"), suppressed, task("d")];
-    let assessment = returned(&tasks, &targets(&["a", "c", "d"]), |cluster| cluster != "d");
-    assert_eq!(
-        (names(&assessment.ended), names(&assessment.kept)),
-        (vec!["a"], vec!["b", "c", "d"])
-    );
-}
-
-#[test]
 fn the_next_retry_is_never_in_the_past() {
     let now = Timestamp::UNIX_EPOCH + SignedDuration::from_secs(30);
     let retry = |seconds| next_retry(&[task("a")], now, SignedDuration::from_secs(seconds));

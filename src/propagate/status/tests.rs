@@ -94,3 +94,28 @@ fn the_template_gets_the_sum() {
         None
     );
 }
+
+#[test]
+fn a_rollout_does_not_wait_for_a_cluster_that_was_left() {
+    let mut held = binding(json!([{"name": "a"}, {"name": "b"}]));
+    let (a, mut b) = (work("True", 2), work("True", 6));
+    // The one that died has never heard of the template's second generation.
+    b["status"]["manifestStatuses"][1]["status"]["resourceTemplateGeneration"] = json!(1);
+    apply(binding_patch(&held, &[("a", &a), ("b", &b)]).unwrap(), &mut held);
+    let template = json!({"apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generation": 2}});
+    let waits = template_patch(&template, &held).unwrap();
+    assert_ne!(waits["status"]["observedGeneration"], 2);
+    held["spec"]["clusters"] = json!([{"name": "a"}]);
+    held["spec"]["gracefulEvictionTasks"] =
+        json!([{"fromCluster": "b", "reason": "ClusterDown", "producer": "p"}]);
+    let status = template_patch(&template, &held).unwrap()["status"].clone();
+    assert_eq!(
+        (&status["observedGeneration"], &status["readyReplicas"]),
+        (&json!(2), &json!(2))
+    );
+    assert_eq!(
+        items(&held).len(),
+        2,
+        "the binding still says what the other one said"
+    );
+}

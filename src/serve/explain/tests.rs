@@ -129,6 +129,7 @@ fn ask(asked: &str) -> Result<BindingExplanation, Refusal> {
         index: &world.index,
         kinds: &world.kinds,
         verdicts: &world.verdicts,
+        held_back: &BTreeMap::new(),
         controller: &world.controller,
         entries: world.timeline.since(0).0,
         if_lost: &|lost| Some(standing(lost)),

@@ -62,6 +62,7 @@ fn app() -> Router {
     let sources = Sources {
         state: Arc::new(ArcSwap::from_pointee(state)),
         document: watch::channel(Arc::from("{}")).1,
+        history: History::default(),
         timeline: Timeline::new(MonoClock::new()),
         inquiries: Arc::new(Echo),
         metrics: Arc::new(Registry::default()),
@@ -118,6 +119,23 @@ async fn a_bad_parameter_is_named_with_its_value_and_what_is_allowed() {
     refused("/api/plan?iflost=a", 400, &["\"iflost\"", "ifLost"]).await;
     refused("/api/plan?ifLost=mars", 404, &["mars", "a, b"]).await;
     refused("/api/explain/cluster/mars", 404, &["mars", "known"]).await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_read_or_done_is_told_in_our_words() {
+    refused("/api/explain/name/%00%ff", 400, &["%00%ff", "UTF-8"]).await;
+    refused("/api/explain/binding/%ff", 400, &["%ff", "UTF-8"]).await;
+    let request = Request::post("/metrics")
+        .header(header::HOST, "127.0.0.1:8080")
+        .header(header::CONTENT_TYPE, "application/json")
+        .body(Body::empty())
+        .unwrap();
+    let response = app().oneshot(request).await.unwrap();
+    assert_eq!(response.status(), StatusCode::METHOD_NOT_ALLOWED);
+    assert_eq!(response.headers()[header::ALLOW], "GET,HEAD");
+    let body = to_bytes(response.into_body(), 1 << 20).await.unwrap();
+    let answer: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!(answer, json!({ "error": "POST is not possible on /metrics" }));
 }
 
 #[tokio::test]

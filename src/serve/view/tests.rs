@@ -7,6 +7,30 @@ use serde_json::json;
 use super::*;
 
 #[test]
+fn who_is_held_back_is_told_by_the_dns_servers() {
+    let held_back = |downs, second| HeldBack {
+        downs,
+        until: jiff::Timestamp::from_second(second).unwrap(),
+    };
+    let told = merged([
+        BTreeMap::from([
+            ("a".to_owned(), held_back(3, 60)),
+            ("b".to_owned(), held_back(4, 9)),
+        ]),
+        BTreeMap::from([("a".to_owned(), held_back(4, 70))]),
+    ]);
+    assert_eq!(told["a"], held_back(4, 70));
+    assert_eq!(
+        told["b"].to_string(),
+        "held back after 4 Downs, until about 00:00:09 UTC"
+    );
+    // A controller that has just started knows nothing of it.
+    let (traffic, control) = paths(&FleetView::default(), &told, "a");
+    assert!(traffic.suppressed && traffic.held_back == Some(held_back(4, 70)));
+    assert!(!control.suppressed && control.held_back.is_none());
+}
+
+#[test]
 fn readiness_that_nobody_reads_is_stale() {
     let (index, kinds) = (Index::default(), Kinds::default());
     for cluster in ["a", "b", "c"] {

@@ -74,6 +74,8 @@ pub struct PolicyView {
     /// Weight of one ready replica by cluster; 1 where a cluster is not listed.
     pub weights: BTreeMap<String, u32>,
     pub workload: WorkloadKey,
+    /// `spec.service`: what users are to reach in every cluster that is answered.
+    pub service: Option<WorkloadKey>,
     /// Why the policy as it stands means nothing: what it served before stays.
     pub invalid: Option<String>,
 }
@@ -91,6 +93,8 @@ pub struct Ready {
 pub struct WorkloadView {
     /// Names in `spec.clusters`.
     pub clusters: BTreeSet<String>,
+    /// Every cluster it is applied in: these, those where something else requires it, and those it is leaving.
+    pub present: BTreeSet<String>,
     pub ready: BTreeMap<String, Ready>,
     pub movement: Option<Movement>,
 }

@@ -90,6 +90,7 @@ fn policy(name: &str) -> PolicyView {
         steer: Steer::Weighted,
         weights: BTreeMap::new(),
         workload: key(name),
+        service: None,
         invalid: None,
     }
 }
@@ -97,6 +98,7 @@ fn policy(name: &str) -> PolicyView {
 fn workload(ready: &[(&str, i32)]) -> WorkloadView {
     WorkloadView {
         clusters: ready.iter().map(|(cluster, _)| (*cluster).to_owned()).collect(),
+        present: ready.iter().map(|(cluster, _)| (*cluster).to_owned()).collect(),
         ready: ready
             .iter()
             .map(|(cluster, replicas)| {
@@ -390,6 +392,46 @@ fn what_is_wrong_with_one_object_touches_no_other() {
         .map(|condition| format!("{}: {}", condition.reason.as_str(), condition.message))
         .collect();
     insta::assert_snapshot!(told.join("\n"));
+}
+
+#[test]
+fn a_cluster_without_the_service_is_not_answered() {
+    // Clusters that have the Service, before and after the name went live -> weights and reason.
+    fn check(before: &[&str], after: &[&str], expected: &str, reason: Reason) {
+        let mut fixture = shop();
+        let service = WorkloadKey {
+            api_version: "v1".to_owned(),
+            kind: "Service".to_owned(),
+            ..key("shop")
+        };
+        fixture.policies[0].service = Some(service.clone());
+        let placed = |clusters: &[&str]| WorkloadView {
+            present: clusters.iter().map(|cluster| (*cluster).to_owned()).collect(),
+            ..WorkloadView::default()
+        };
+        fixture.workloads.insert(service.clone(), placed(before));
+        fixture.publish();
+        fixture.workloads.remove(&service);
+        if !after.is_empty() {
+            fixture.workloads.insert(service, placed(after));
+        }
+        let output = fixture.compile();
+        assert_eq!(weights(&output, "shop"), expected, "{before:?} {after:?}");
+        let condition = condition(&output, "shop");
+        assert_eq!(condition.reason, reason, "{}", condition.message);
+        assert_eq!(condition.status, reason == Reason::Published);
+        assert!(
+            reason == Reason::Published || condition.message.contains("v1 Service default/shop"),
+            "{}",
+            condition.message
+        );
+    }
+    let all = ["a", "b", "c", "d"];
+    check(&all, &all, "a3 b3 c3", Reason::Published);
+    check(&all, &["a", "c"], "a3 c3", Reason::ServiceNotFound);
+    check(&all, &[], "a3 b3 c3", Reason::ServiceNotFound);
+    check(&[], &[], "-", Reason::ServiceNotFound);
+    check(&[], &["b"], "b3", Reason::ServiceNotFound);
 }
 
 #[test]

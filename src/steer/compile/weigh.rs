@@ -6,6 +6,8 @@
 //! | both paths Down, no FREEZE, someone else serves | 0, until a fresh report after its return |
 //! | anything else, was in the plan | what it last reported: not to see it is no reason to lower it |
 //! | anything else, was not in the plan | 0, until a fresh report |
+//!
+//! A cluster without the Service that users are to reach is not a candidate.
 
 use lifeboat_dns::{EndpointInput, NameInput, Steer};
 use lifeboat_health::Verdict;
@@ -69,18 +71,22 @@ pub(crate) fn name(
 /// Nothing can be said for the name: it stays as it was, or out.
 fn keep(policy: &PolicyView, live: Option<&NameInput>, problems: &mut Problems) -> Option<NameInput> {
     let workload = &policy.workload;
+    let needed = match &policy.service {
+        Some(service) => format!("an address and {service}"),
+        None => "an address".to_owned(),
+    };
     match live {
         Some(live) => {
             let clusters: Vec<&str> = live.endpoints.iter().map(|e| e.cluster.as_str()).collect();
             let message = format!(
-                "no replica of {workload} is ready in a cluster with an address: the name keeps {}",
+                "no replica of {workload} is ready in a cluster with {needed}: the name keeps {}",
                 clusters.join(", ")
             );
             problems.push(Reason::KeepsLastEndpoints, message);
         }
         None => {
             let message = format!(
-                "no replica of {workload} is ready in a cluster with an address: the name is left out until one is"
+                "no replica of {workload} is ready in a cluster with {needed}: the name is left out until one is"
             );
             problems.push(Reason::NotReady, message);
         }
@@ -96,6 +102,7 @@ fn endpoints(
     problems: &mut Problems,
 ) -> Vec<EndpointInput> {
     let mut endpoints = Vec::new();
+    let mut without_service = Vec::new();
     for cluster in &workload.clusters {
         let factor = policy.weights.get(cluster).copied().unwrap_or(1);
         let weight = match counted(input, workload, cluster, live) {
@@ -108,6 +115,10 @@ fn endpoints(
             .min(wanted(workload, cluster).saturating_mul(factor))
             .min(WEIGHT_MAX);
         if weight == 0 {
+            continue;
+        }
+        if !has_service(input, policy, cluster) {
+            without_service.push(cluster.as_str());
             continue;
         }
         let addresses = input
@@ -130,7 +141,22 @@ fn endpoints(
             weight,
         });
     }
+    if let (Some(service), false) = (&policy.service, without_service.is_empty()) {
+        let message = format!(
+            "spec.service names {service}: no policy propagates it to {}, where users would reach nothing",
+            without_service.join(", ")
+        );
+        problems.push(Reason::ServiceNotFound, message);
+    }
     endpoints
+}
+
+/// Whether users who are sent to the cluster reach the policy's Service there.
+pub(crate) fn has_service(input: &Input<'_>, policy: &PolicyView, cluster: &str) -> bool {
+    policy.service.as_ref().is_none_or(|service| {
+        let placed = input.workloads.get(service);
+        placed.is_some_and(|placed| placed.present.contains(cluster))
+    })
 }
 
 /// While traffic is shifted no cluster gets more than what it will have afterwards.

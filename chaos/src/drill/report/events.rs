@@ -48,7 +48,12 @@ pub(super) fn all(log: &EventLog, incident: Option<&Incident>, timings: &Timings
             );
         }
     }
-    for said in &log.verdicts {
+    // The drill's own note of a fault is the one above.
+    let told = log
+        .verdicts
+        .iter()
+        .filter(|said| !said.kind.starts_with("fault."));
+    for said in told {
         push(said.at_us, &said.kind, said.cluster.clone(), said.detail.clone());
     }
     if let Some(incident) = incident {

@@ -43,7 +43,7 @@ const FAULTS: &str = "/api/demo/faults";
 #[tokio::test(start_paused = true)]
 async fn faults_are_injected_listed_and_cleared() {
     let demo = demo();
-    let body = r#"{"kind":"slow","clusters":["eu","us"],"for":"30s","delay_ms":200}"#;
+    let body = r#"{"kind":"slow","clusters":["eu","us"],"for":"30s","delayMs":200}"#;
     let (status, fault) = send(&demo, "POST", FAULTS, Some(body)).await;
     let expected = json!({"id": 1, "kind": "slow", "clusters": ["eu", "us"], "delayMs": 200, "ageMs": 0, "remainingMs": 30_000});
     assert_eq!((status, &fault), (StatusCode::CREATED, &expected));

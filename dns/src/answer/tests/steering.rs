@@ -35,7 +35,7 @@ fn panic_is_told_by_ede() {
                 gate: 0,
                 last_good: FULL,
                 episode: 1,
-                held: false,
+                ..GateValue::default()
             },
         );
     }

@@ -125,6 +125,7 @@ impl Inside {
     }
 
     /// The table, each `sendMs`, until `stop`.
+    #[expect(clippy::disallowed_methods, reason = "the phase of its own ticks")]
     async fn send(&self, anchors: &[Arc<Prober>], stop: &CancellationToken) -> BTreeMap<SocketAddr, Line> {
         let around = &self.around;
         let count = |result| {

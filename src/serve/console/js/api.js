@@ -1,5 +1,7 @@
 // The few requests the page makes itself. Each failure becomes one sentence that says what to do.
 
+import { authorization } from "./session.js";
+
 export class RequestError extends Error {
   constructor(message, status) {
     super(message);
@@ -7,8 +9,9 @@ export class RequestError extends Error {
   }
 }
 
-export function fetchState() {
-  return request("GET", "/api/state");
+/** The body of the event stream, until `signal` ends it. */
+export async function openStream(signal) {
+  return (await send("GET", "/api/stream", undefined, signal)).body;
 }
 
 export function injectFault(kind, clusters, seconds) {
@@ -24,20 +27,25 @@ export function clearFaults() {
 }
 
 async function request(method, path, body) {
-  const headers = method === "GET" ? {} : { "content-type": "application/json" };
-  let response;
-  try {
-    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store" });
-  } catch {
-    throw new RequestError("the server cannot be reached (is “lifeboat” still running?)", 0);
-  }
-  const answer = await response.text();
-  if (!response.ok) throw new RequestError(reason(response, answer), response.status);
+  const answer = await (await send(method, path, body)).text();
   return answer ? JSON.parse(answer) : null;
 }
 
+async function send(method, path, body, signal) {
+  const headers = { ...authorization(), ...(method === "GET" ? {} : { "content-type": "application/json" }) };
+  let response;
+  try {
+    response = await fetch(path, { method, headers, body: body && JSON.stringify(body), cache: "no-store", signal });
+  } catch {
+    throw new RequestError("the server cannot be reached (is “lifeboat” still running?)", 0);
+  }
+  if (!response.ok) throw new RequestError(reason(response, await response.text()), response.status);
+  return response;
+}
+
 function reason(response, answer) {
-  if (response.status === 401 || response.status === 403) return "the server refuses this page: open it at the address the server printed";
+  if (response.status === 401) return "the server asks for its token: load the page again to sign in";
+  if (response.status === 403 || response.status === 421) return "the server refuses this page: open it at the address the server printed";
   try {
     const said = JSON.parse(answer);
     return said.message ?? said.error ?? `the server answered ${response.status}`;

@@ -2,7 +2,7 @@
 
 import { byId, el, keyed, set, setSign, sign, style, text } from "./dom.js";
 import { clusterShares } from "./shares.js";
-import { coarse, duration, number, percent, plural, readiness, verdictSign } from "./words.js";
+import { coarse, number, percent, plural, readiness, verdictSign } from "./words.js";
 
 const MAX_PIPS = 12;
 
@@ -14,29 +14,31 @@ export class Board {
   }
 
   update(doc) {
-    const signature = JSON.stringify([doc.clusters.map((c) => c.name), doc.bindings.map(bindingKey), Boolean(doc.standing), Boolean(doc.faults)]);
-    if (signature !== this.signature) this.build(doc);
+    // Objects without replicas, such as Services, have nothing to count.
+    const workloads = doc.bindings.filter((b) => b.workload);
+    const signature = JSON.stringify([doc.clusters.map((c) => c.name), workloads.map(bindingKey), Boolean(doc.standing), Boolean(doc.faults)]);
+    if (signature !== this.signature) this.build(doc, workloads);
     this.signature = signature;
     const shares = clusterShares(doc.names);
     doc.clusters.forEach((cluster, i) => this.columns[i]?.update(cluster, doc, shares.get(cluster.name) ?? 0));
-    doc.bindings.forEach((binding, i) => this.workloads[i].update(binding));
+    workloads.forEach((binding, i) => this.workloads[i]?.update(binding, doc.now));
   }
 
-  build(doc) {
+  build(doc, workloads) {
     const scroll = byId("board-scroll");
     if (!doc.clusters.length) {
-      scroll.replaceChildren(el("p", { class: "empty" }, "No cluster has joined. “lifeboat join” registers one; then it has a column here."));
-      [this.columns, this.workloads] = [[], doc.bindings.map(() => ({ update() {} }))];
+      scroll.replaceChildren(el("p", { class: "empty" }, "No cluster has joined. Apply a Cluster object and it has a column here."));
+      [this.columns, this.workloads] = [[], []];
       return;
     }
     this.columns = doc.clusters.map((c) => column(c, doc, this.onPower));
     const row = (label, field, tone) => el("tr", { class: tone }, el("th", { scope: "row" }, label), ...this.columns.map((c) => c.cells[field]));
-    this.workloads = doc.bindings.map((b) => workload(b, doc.clusters));
+    this.workloads = workloads.map((b) => workload(b, doc.clusters));
     scroll.replaceChildren(el("table", {},
       el("thead", {}, el("tr", {}, el("td"), ...this.columns.map((c) => c.head))),
       el("tbody", {}, row("Traffic", "traffic"), row("API", "control"), row("Share of answers", "share"), row("Capacity used", "capacity")),
       el("tbody", { class: "workloads" }, ...this.workloads.map((w) => w.node),
-        ...(doc.bindings.length ? [] : [el("tr", {}, el("th", { scope: "row" }, "Workloads"), el("td", { colspan: doc.clusters.length, class: "empty" }, "None placed yet: apply a Deployment and a PropagationPolicy."))])),
+        ...(workloads.length ? [] : [el("tr", {}, el("th", { scope: "row" }, "Workloads"), el("td", { colspan: doc.clusters.length, class: "empty" }, "None placed yet: apply a Deployment and a PropagationPolicy."))])),
       el("tbody", {}, ...(doc.standing ? [row("If lost now", "standing")] : []), ...(doc.faults ? [row("Fault", "power")] : []))));
   }
 }
@@ -123,11 +125,11 @@ function workload(binding, clusters) {
   const cells = clusters.map((c) => replicas(c.name));
   const name = binding.template || binding.name;
   const node = el("tr", {}, el("th", { scope: "row", title: `${binding.kind} ${binding.namespace}/${name}` }, name, total), ...cells.map((c) => c.node));
-  return { node, update(b) {
-    text(total, !b.scheduled ? "not placed" : b.workload ? `${readiness(b.ready, b.stale)} of ${b.replicas}` : "");
+  return { node, update(b, now) {
+    text(total, b.scheduled ? `${readiness(b.ready, b.stale)} of ${b.replicas}` : "not placed");
     set(node, "data-bad", !b.scheduled || b.ready < b.replicas);
     set(total, "title", b.message || null);
-    for (const cell of cells) cell.update(b);
+    for (const cell of cells) cell.update(b, now);
   } };
 }
 
@@ -135,7 +137,7 @@ function workload(binding, clusters) {
 function replicas(cluster) {
   const [figure, pips, leaving] = [el("span", { class: "figure" }), el("span", { class: "pips" }), el("span", { class: "leaving" })];
   const node = el("td", { class: "replicas" }, figure, pips, leaving);
-  return { node, update(b) {
+  return { node, update(b, now) {
     const here = b.clusters.find((c) => c.name === cluster) ?? { replicas: 0, ready: 0 };
     const evicting = b.evicting.find((e) => e.cluster === cluster);
     const ready = readiness(here.ready, here.stale);
@@ -145,7 +147,8 @@ function replicas(cluster) {
     set(node, "data-short", here.ready < here.replicas);
     const squares = Array.from({ length: Math.min(here.replicas, MAX_PIPS) }, (_, i) => i);
     keyed(pips, squares, (i) => i, () => el("i"), (pip, i) => set(pip, "data-ready", i < here.ready));
-    text(leaving, evicting ? `leaving ${duration(evicting.sinceMs)}` : "");
+    const since = evicting?.since ? ` for ${coarse(Math.max(0, Date.parse(now) - Date.parse(evicting.since)))}` : "";
+    text(leaving, evicting ? `leaving${since}` : "");
     set(leaving, "title", evicting?.reason);
   } };
 }

@@ -31,7 +31,7 @@ export class Chart {
     c.beginPath();
     c.rect(left, 0, right - left, bottom + 1);
     c.clip();
-    for (const span of spans) this.drawSpan(ink, span, { x, top, bottom, left, right, now });
+    this.drawSpans(ink, spans, { x, top, bottom, left, right, now });
     for (const line of series) this.drawLine(ink, line, samples, { x, y, bottom });
     c.restore();
     if (this.hover !== null) this.drawHover(ink, samples, series, { x, y, top, bottom });
@@ -63,21 +63,39 @@ export class Chart {
     }
   }
 
-  drawSpan(ink, span, { x, top, bottom, left, right, now }) {
+  drawSpans(ink, spans, { x, top, bottom, left, right, now }) {
     const c = this.context;
-    const [from, to] = [x(span.from), x(span.to ?? now)];
-    if (to < left) return;
-    c.fillStyle = ink.shade;
-    c.fillRect(from, top, to - from, bottom - top);
-    c.strokeStyle = ink.ink2;
-    c.setLineDash([2, 2]);
-    line(c, Math.round(from) + 0.5, top - 12, Math.round(from) + 0.5, bottom);
-    c.setLineDash([]);
-    c.fillStyle = ink.ink2;
+    const shown = spans.map((s) => ({ label: s.label, from: x(s.from), to: x(s.to ?? now) })).filter((s) => s.to >= left);
+    for (const { from, to } of shown) {
+      c.fillStyle = ink.shade;
+      c.fillRect(from, top, to - from, bottom - top);
+      c.strokeStyle = ink.ink2;
+      c.setLineDash([2, 2]);
+      line(c, Math.round(from) + 0.5, top - 12, Math.round(from) + 0.5, bottom);
+      c.setLineDash([]);
+    }
+    this.drawLabels(ink, shown, { top, left, right });
+  }
+
+  /** From the newest to the oldest, each as far as the one after it leaves room; the newest goes left where it must. */
+  drawLabels(ink, spans, { top, left, right }) {
+    const c = this.context;
+    c.textAlign = "left";
     c.textBaseline = "top";
-    const fits = Math.max(from, left) + 5 + c.measureText(span.label).width < right;
-    c.textAlign = fits ? "left" : "right";
-    c.fillText(span.label, fits ? Math.max(from, left) + 5 : from - 5, top - 13);
+    let end = right;
+    for (const { label: name, from } of spans.toReversed()) {
+      const whole = c.measureText(name).width;
+      const behind = Math.max(from, left) + 5;
+      const start = end === right && behind + whole > right ? Math.max(from - 5 - whole, left) : behind;
+      const words = shortened(c, name, end - start);
+      if (!words) continue;
+      const width = c.measureText(words).width;
+      c.fillStyle = ink.ground;
+      c.fillRect(start - 3, top - 14, width + 6, 13);
+      c.fillStyle = ink.ink2;
+      c.fillText(words, start, top - 13);
+      end = start - 6;
+    }
   }
 
   drawLine(ink, { key, tone, dash = [], fill = false }, samples, { x, y, bottom }) {
@@ -149,6 +167,14 @@ function line(c, x1, y1, x2, y2) {
   c.stroke();
 }
 
+/** As much of the words as there is room for; nothing rather than a letter or two. */
+function shortened(c, words, room) {
+  if (c.measureText(words).width <= room) return words;
+  let part = words;
+  while (part.length > 3 && c.measureText(`${part}…`).width > room) part = part.slice(0, -1);
+  return part.length > 3 ? `${part}…` : "";
+}
+
 function niceCeiling(max) {
   const unit = 10 ** Math.floor(Math.log10(max));
   return [1, 2, 3, 4, 5, 6, 8, 10].map((m) => m * unit).find((v) => v >= max);
@@ -163,7 +189,7 @@ function label(v) {
 function colours(canvas) {
   const probe = canvas.parentElement;
   const found = { font: getComputedStyle(probe).fontFamily };
-  for (const [name, token] of Object.entries({ ink: "--ink", ink2: "--ink-2", faint: "--ink-3", rule: "--rule", shade: "--shade", paper: "--paper-2", down: "--down" })) {
+  for (const [name, token] of Object.entries({ ink: "--ink", ink2: "--ink-2", faint: "--ink-3", rule: "--rule", shade: "--shade", paper: "--paper-2", ground: "--paper", down: "--down" })) {
     canvas.style.color = `var(${token})`;
     found[name] = getComputedStyle(canvas).color;
   }

@@ -12,7 +12,7 @@ export function complete(doc) {
     clusters: (doc.clusters ?? []).map(cluster),
     names: (doc.names ?? []).map((n) => ({ ...n, servers: (n.servers ?? []).map((s) => ({ ...s, answers: s.answers ?? [] })) })),
     dns: doc.dns ?? [],
-    bindings: (doc.bindings ?? []).map((b) => ({ ...b, clusters: b.clusters ?? [], evicting: b.evicting ?? [] })),
+    bindings: (doc.bindings ?? []).map((b) => ({ workload: true, ...b, clusters: b.clusters ?? [], evicting: b.evicting ?? [] })),
     observers: doc.observers ?? [],
     faults: doc.faults?.map((f) => ({ ...f, clusters: f.clusters ?? [] })) ?? null,
     users: doc.users ?? null,

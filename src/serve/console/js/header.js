@@ -4,7 +4,7 @@ import { byId, el, set, text } from "./dom.js";
 import { sentence } from "./sentence.js";
 import { clock, duration } from "./words.js";
 
-const LINK_WORDS = { connecting: "Connecting…", live: "Live", reconnecting: "Reconnecting…", paused: "Paused" };
+const LINK_WORDS = { connecting: "Connecting…", live: "Live", reconnecting: "Reconnecting…", paused: "Paused", locked: "Locked" };
 const LEVEL_SIGNS = { bad: "✕ ", warn: "△ ", back: "↑ ", ok: "", unknown: "" };
 
 export class Header {
@@ -34,6 +34,10 @@ export class Header {
     this.link = state;
     set(document.body, "data-link", state);
     text(byId("link"), LINK_WORDS[state]);
+    if (state === "locked") {
+      sayWhole(byId("sentence"), "This console asks for a token.");
+      text(byId("detail"), "The server was started with one: --token or LIFEBOAT_TOKEN.");
+    }
     if (state === "reconnecting") document.title = "○ No contact. Lifeboat";
     const notice = byId("notice");
     const lost = state === "reconnecting" && (reason || !notice.hidden);

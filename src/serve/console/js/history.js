@@ -1,4 +1,4 @@
-// The last minutes of a few numbers, kept in the page; a fixed number of samples, oldest dropped first.
+// The last minutes of a few numbers; a fixed number of samples, oldest dropped first.
 
 export const SPAN_MS = 180_000;
 const MAX_SAMPLES = 720;
@@ -14,7 +14,8 @@ export class History {
     while (this.samples.length > MAX_SAMPLES || this.samples[0].t < sample.t - SPAN_MS - 2000) this.samples.shift();
   }
 
-  clear() {
-    this.samples = [];
+  /** Begins anew with what the server had kept. */
+  replace(samples) {
+    this.samples = samples;
   }
 }

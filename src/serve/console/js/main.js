@@ -3,6 +3,7 @@
 import { Answers } from "./answers.js";
 import { Board } from "./board.js";
 import { complete } from "./document.js";
+import { set } from "./dom.js";
 import { Faults } from "./faults.js";
 import { Header } from "./header.js";
 import { FleetMap } from "./map.js";
@@ -41,6 +42,7 @@ function draw() {
   rates.update(doc, timeline.spans(doc.faults));
   board.update(doc);
   updateWitness(doc);
+  set(document.body, "data-drawn", true);
 }
 
 function schedule() {
@@ -49,17 +51,17 @@ function schedule() {
   pending = setTimeout(draw, wait);
 }
 
-/** A server that started later than the one known so far is another life of it: old samples do not belong. */
+/** A server that started later than the one known so far is another life of it: its entries begin again. */
 function noticeRestart(next) {
   const start = Date.parse(next.now) - next.upMs;
   if (startedAt !== null && start > startedAt + 3000) {
-    rates.history.clear();
     timeline.forgetBefore(start - 1000);
   }
   startedAt = start;
 }
 
 connect({
+  onHistory: (samples) => rates.begin(samples),
   onState(sent) {
     const next = complete(sent);
     noticeRestart(next);

@@ -9,9 +9,11 @@ import { duration, number, percent, plural, readiness, successRate, verdictSign 
 
 const USERS_RADIUS = 34;
 const DRIFT_MS = 140;
+const SHORT = "Recovering".length;
 const STILL = matchMedia("(prefers-reduced-motion: reduce)");
 const WIDE = { radius: 19, gap: 60, label: { width: 118, height: 33 } };
-const NARROW = { radius: 16, gap: 76, label: { width: 100, height: 29 } };
+// Here a label is a name alone while all is well: map.css hides the rest.
+const NARROW = { radius: 16, gap: 84, label: { width: 96, height: 18 } };
 
 export class FleetMap {
   constructor({ onPick }) {
@@ -94,9 +96,9 @@ export class FleetMap {
   createNode(cluster) {
     const traffic = svg("path", { d: "M23 5.5a18 18 0 0 0 0 37" });
     const control = svg("path", { d: "M25 5.5a18 18 0 0 1 0 37" });
-    const [count, name, line] = [el("b"), el("strong", {}, cluster.name), el("span")];
+    const [count, name, line, more] = [el("b"), el("strong", {}, cluster.name), el("span"), el("span", { class: "more" })];
     const mark = sign("v-unknown");
-    const label = el("span", { class: "label" }, name, el("span", { class: "line" }, mark, line));
+    const label = el("span", { class: "label" }, name, el("span", { class: "line" }, mark, line, more));
     const ring = svg("svg", { class: "ring", viewBox: "0 0 48 48", "aria-hidden": "true" }, svg("circle", { cx: 24, cy: 24, r: 15.5 }), traffic, control);
     const node = el("button", { type: "button", class: "node", onclick: () => this.onPick(cluster.name) },
       ring, count, label);
@@ -117,7 +119,11 @@ export class FleetMap {
       const worse = same || c.traffic.verdict !== "Up" ? c.traffic.verdict : c.control.verdict;
       set(mark, "class", `sign ${verdictSign(worse)}`);
       set(mark.firstChild, "href", `#${verdictSign(worse)}`);
-      text(line, faults.length ? `${words} · ${faults[0].kind}` : `${words} · ${percent(share)}`);
+      text(line, words);
+      // Beside a long verdict there is no room: it says what matters, and the desk lists the faults.
+      const beside = faults.length ? faults[0].kind : percent(share);
+      text(more, words.length <= SHORT ? ` · ${beside}` : "");
+      set(node, "data-calm", same && worse === "Up");
       set(node, "aria-label", `${c.name}: traffic ${c.traffic.verdict}, API ${c.control.verdict}, ${percent(share)} of the answers, ${plural(c.replicas.ready, "replica")} ready${known}`);
       set(node, "title", `traffic ${c.traffic.verdict} for ${duration(c.traffic.sinceMs)}, API ${c.control.verdict} for ${duration(c.control.sinceMs)}; ${c.replicas.ready} of ${c.replicas.assigned} replicas ready${known}`);
     } };

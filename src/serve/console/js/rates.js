@@ -20,6 +20,11 @@ export class Rates {
     this.servers = [];
   }
 
+  /** `samples`: `{t, ok, failed, dns: {server: rate}}` of the minutes before this page came. */
+  begin(samples) {
+    this.history.replace(samples.map(({ dns, ...users }) => ({ ...users, ...dns })));
+  }
+
   /** `spans`: the faults as `{from, to, label}` on the server's clock. */
   update(doc, spans) {
     const now = Date.parse(doc.now);

@@ -22,6 +22,8 @@ function traffic(doc) {
   if (down.length) return { level: "bad", text: `${list(down)} ${is(down.length)} down; ${whereUsersAre(doc, down)}.` };
   if (unknown.length === n) return { level: "unknown", text: "No verdict on any cluster yet: waiting for the observers." };
   if (suspect.length) return { level: "warn", text: `${list(suspect)} misses probes; answers stay as they are until the observers agree.` };
+  const held = clusters.filter((c) => c.traffic.suppressed).map((c) => c.name);
+  if (held.length) return { level: "warn", text: `Users of ${list(held)} are sent elsewhere for now.` };
   if (back.length) return { level: "back", text: `${list(back)} ${is(back.length)} coming back; traffic returns step by step.` };
   if (unknown.length) return { level: "unknown", text: `No verdict on ${list(unknown)}; answers stay as they are.` };
 
@@ -40,7 +42,7 @@ function whereUsersAre(doc, down) {
 
 function details(doc) {
   const { fleet, clusters, bindings } = doc;
-  const said = clusters.length ? [] : ["Register one with “lifeboat join”"];
+  const said = clusters.length ? [] : ["Apply a Cluster object to register one"];
   if (fleet.freeze) said.push("FREEZE: too many clusters look down, nothing is evicted");
   if (fleet.controller === "down") said.push("The controller is down; DNS steers without it");
   const frozen = clusters.filter((c) => c.control.verdict === "Down" && c.traffic.verdict !== "Down").map((c) => c.name);

@@ -1,64 +1,73 @@
 // The event stream: connects, notices silence, reconnects with patience, and rests while nobody looks.
 //
-// Link states: connecting → live ⇄ reconnecting; paused while the page is hidden.
+// Link states: connecting → live ⇄ reconnecting; paused while the page is hidden; locked until a token was typed.
 
-import { fetchState } from "./api.js";
+import { openStream } from "./api.js";
+import { events } from "./events.js";
+import { askForToken } from "./session.js";
 
 const SILENCE_MS = 4000;
 const RETRY_MS = [500, 1000, 2000, 4000, 8000];
+const UNAUTHORIZED = 401;
 
-/** Calls `onState(doc)`, `onEntry(entry)` and `onLink(state, reason)` until the page goes away. */
-export function connect({ onState, onEntry, onLink }) {
-  let source = null;
+/** Calls `onHistory(samples)`, `onState(doc)`, `onEntry(entry)` and `onLink(state, reason)` until the page goes away. */
+export function connect({ onHistory, onState, onEntry, onLink }) {
+  let current = null;
   let heardAt = 0;
   let attempt = 0;
   let retry = null;
   let everLive = false;
 
-  function open() {
-    close();
-    heardAt = performance.now();
-    onLink(everLive ? "reconnecting" : "connecting");
-    source = new EventSource("/api/stream");
-    source.addEventListener("state", (event) => heard(event, (doc) => {
+  const deliver = {
+    history: onHistory,
+    timeline: onEntry,
+    state(doc) {
       attempt = 0;
       everLive = true;
       onLink("live");
       onState(doc);
-    }));
-    source.addEventListener("timeline", (event) => heard(event, onEntry));
-    source.addEventListener("error", () => fail());
-  }
+    },
+  };
 
-  function heard(event, deliver) {
+  async function open() {
+    close();
     heardAt = performance.now();
-    let value;
+    onLink(everLive ? "reconnecting" : "connecting");
+    const mine = new AbortController();
+    current = mine;
+    let reason;
     try {
-      value = JSON.parse(event.data);
-    } catch {
-      onLink("reconnecting", "the server sent something that is not JSON");
-      return;
+      for await (const { type, data } of events(await openStream(mine.signal))) {
+        if (current !== mine) return;
+        heardAt = performance.now();
+        deliver[type]?.(JSON.parse(data));
+      }
+    } catch (error) {
+      if (current !== mine) return;
+      if (error.status === UNAUTHORIZED) {
+        close();
+        onLink("locked");
+        askForToken(open);
+        return;
+      }
+      reason = error.status === undefined ? undefined : error.message;
     }
-    deliver(value);
+    if (current === mine) fail(reason);
   }
 
-  /** The page retries itself: a browser gives up for good on an error status, and hides the reason. */
-  function fail() {
+  function fail(reason) {
     close();
     if (document.hidden) return;
-    onLink("reconnecting");
+    onLink("reconnecting", reason);
     const wait = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)];
     attempt += 1;
     retry = setTimeout(open, wait);
-    fetchState().catch((error) => {
-      if (!source) onLink("reconnecting", error.message);
-    });
   }
 
   function close() {
     clearTimeout(retry);
-    source?.close();
-    source = null;
+    current?.abort();
+    current = null;
   }
 
   document.addEventListener("visibilitychange", () => {
@@ -69,7 +78,7 @@ export function connect({ onState, onEntry, onLink }) {
     }
   });
   setInterval(() => {
-    if (source && performance.now() - heardAt > SILENCE_MS) fail();
+    if (current && performance.now() - heardAt > SILENCE_MS) fail("the server is silent");
   }, 1000);
   open();
 }

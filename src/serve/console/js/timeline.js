@@ -32,7 +32,7 @@ export class Timeline {
     const spans = [];
     for (const e of this.ordered()) {
       const at = Date.parse(e.at);
-      if (e.type === "fault.injected") begin(spans, at, e.cluster ?? "fault");
+      if (e.type === "fault.injected") begin(spans, at, e.cluster ?? "controller");
       if (/^fault\.(cleared|expired)/.test(e.type)) {
         for (const s of spans) if (s.to === null && (!e.cluster || s.hit.includes(e.cluster))) s.to = at;
       }
@@ -56,7 +56,7 @@ export class Timeline {
     });
     set(byId("timeline-empty"), "hidden", shown.length > 0);
     keyed(byId("entries"), shown.reverse(), ({ entry }) => `${entry.id} ${entry.at}`, create, (row, { after }) => {
-      text(row.after, after === null ? "" : `+${after < 10_000 ? `${(after / 1000).toFixed(2)} s` : duration(after)}`);
+      text(row.after, after === null ? "" : `+${(after / 1000).toFixed(after < 10_000 ? 2 : 0)} s`);
     });
   }
 }
@@ -65,7 +65,7 @@ export class Timeline {
 function begin(spans, at, cluster) {
   const last = spans.at(-1);
   if (last && last.to === null && at - last.from < 250) {
-    last.hit.push(cluster);
+    if (!last.hit.includes(cluster)) last.hit.push(cluster);
     last.label = last.hit.join(", ");
   } else spans.push({ from: at, to: null, hit: [cluster], label: cluster });
 }

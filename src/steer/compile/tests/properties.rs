@@ -5,11 +5,11 @@ use std::collections::BTreeMap;
 use lifeboat_health::Verdict;
 use proptest::prelude::*;
 
-use super::{Fixture, shop};
+use super::{Fixture, key, shop};
 use crate::{
     api::TargetCluster,
     failover::{Movement, Phase},
-    steer::compile::Ready,
+    steer::compile::{Ready, WorkloadKey, WorkloadView},
 };
 
 fn any_verdict() -> impl Strategy<Value = Verdict> {
@@ -28,6 +28,7 @@ struct Change {
     ready: Vec<Option<(i32, bool)>>,
     placed: Vec<bool>,
     has_zone: bool,
+    serviced: Option<Vec<bool>>,
     has_policy: bool,
     phase: Option<Phase>,
     factor: u32,
@@ -45,18 +46,22 @@ fn change() -> impl Strategy<Value = Change> {
         proptest::collection::vec((any_verdict(), any_verdict()), 4),
         proptest::collection::vec(proptest::option::of((0..5_i32, any::<bool>())), 4),
         proptest::collection::vec(any::<bool>(), 4),
-        proptest::bool::weighted(0.9),
+        (
+            proptest::bool::weighted(0.9),
+            proptest::option::of(proptest::collection::vec(any::<bool>(), 4)),
+        ),
         proptest::bool::weighted(0.9),
         phase,
         0..3_u32,
         any::<bool>(),
     )
         .prop_map(
-            |(verdicts, ready, placed, has_zone, has_policy, phase, factor, freeze)| Change {
+            |(verdicts, ready, placed, (has_zone, serviced), has_policy, phase, factor, freeze)| Change {
                 verdicts,
                 ready,
                 placed,
                 has_zone,
+                serviced,
                 has_policy,
                 phase,
                 factor,
@@ -89,6 +94,13 @@ proptest! {
             next.shop().movement = change.phase.map(|phase| Movement { phase, target });
             next.policies[0].weights = BTreeMap::from([("b".to_owned(), change.factor)]);
             next.freeze = change.freeze;
+            if let Some(serviced) = &change.serviced {
+                let service = WorkloadKey { kind: "Service".to_owned(), ..key("shop") };
+                let present = ["a", "b", "c", "d"].into_iter().zip(serviced).filter(|(_, there)| **there);
+                let present = present.map(|(cluster, _)| cluster.to_owned()).collect();
+                next.workloads.insert(service.clone(), WorkloadView { present, ..WorkloadView::default() });
+                next.policies[0].service = Some(service);
+            }
             if !change.has_zone {
                 next.zones.clear();
             }

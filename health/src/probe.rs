@@ -1,64 +1,117 @@
 //! Probers: they ask a target each T and fold the answers into its [`Detector`].
 //!
 //! ```text
-//! drive (one task a target) ── each T ──> a task a probe: connect? → request → first byte ──Outcome──> Detector
+//! drive (one task a target) ── each T ──> a task a probe: connect? → TLS? → request → first byte ──Outcome──> Detector
 //!                                                └─ idle connections of the target <─┘
 //! ```
 //! No probe waits for another: one target's silence costs the others nothing.
 
+mod attempt;
+mod certificate;
+mod dial;
+mod dns;
 mod error;
+mod file;
+mod grpc;
+pub mod heartbeat;
 mod http;
+mod icmp;
+mod limits;
+mod program;
 mod remote;
 mod tcp;
+mod tls;
+mod told;
+mod trust;
 mod wait;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::histogram::Histogram;
 use tokio::time::sleep_until;
 use tokio_util::sync::CancellationToken;
 
-use crate::check::Probe;
+use crate::check::{Check, Probe};
 use crate::clock::MonoClock;
-use crate::detector::{Detector, Outcome, Series};
+use crate::detector::{Detector, Outcome, Phase, Series};
 use crate::evidence::{Hard, Row};
-use crate::metrics::{ObserverMetrics, ObserverResultLabel};
+use crate::metrics::{ObserverMetrics, ObserverPhaseLabel, ObserverResultLabel, ObserverTargetLabel};
 use crate::profile::Profile;
 use crate::schedule::Schedule;
 use crate::selfcheck::SelfCheck;
-use crate::target::{Family, TargetId};
+use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 
+pub use limits::raise_descriptor_limit;
+
+use attempt::{Attempt, Slot};
+use dns::DnsTarget;
+use grpc::GrpcTarget;
+use heartbeat::{Agent, Heartbeats};
 use http::HttpTarget;
+use program::Program;
+use tls::TlsTarget;
+use told::Told;
+use trust::Trust;
 
 /// What all probers of one observer share: clock, profile, self-check, counters.
 pub struct Surroundings {
     pub clock: MonoClock,
     pub profile: Profile,
     pub check: Mutex<SelfCheck>,
+    pub heartbeats: Arc<Heartbeats>,
+    trust: Trust,
+    observer: String,
+    metrics: ObserverMetrics,
+    tap: Option<Tap>,
     good: Counter,
     missed: Counter,
     late: Counter,
     skipped: Counter,
     discarded: Counter,
     local: Counter,
+    unusable: Counter,
+    phases: [(Phase, Histogram); 4],
 }
 
-/// One target under probing.
+/// Sees every outcome, with how long after it was due its probe was sent. For measurements.
+pub type Tap = Box<dyn Fn(&Outcome, Duration) + Send + Sync>;
+
+/// Targets of one address and one check, under probing: they are asked once, whatever they are called.
 pub struct Prober {
-    id: TargetId,
+    /// As far as logs and metrics need them.
+    names: Mutex<Vec<String>>,
     detector: Mutex<Detector>,
     kind: Kind,
+    /// Probes whose outcome is open.
     under_way: AtomicUsize,
+    /// Probes that were missed and are listened to, to learn how late they come.
+    lingering: AtomicUsize,
+    told: Mutex<Told>,
     around: Arc<Surroundings>,
+}
+
+/// What makes two targets one to a prober.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ProberKey {
+    check: Check,
+    family: Family,
+    control: bool,
 }
 
 enum Kind {
     Http(Box<HttpTarget>),
     Tcp(std::net::SocketAddr),
+    Tls(Box<TlsTarget>),
+    Grpc(Box<GrpcTarget>),
+    Dns(Box<DnsTarget>),
+    Icmp(std::net::IpAddr),
+    Program(Box<Program>),
+    Heartbeat(Arc<Agent>),
 }
 
 /// How one probe, or one phase of it, failed.
@@ -72,6 +125,17 @@ enum Failure {
     Lag(Duration),
     /// Already recorded as a miss when its timeout passed.
     Recorded,
+    /// The probe cannot be made as configured: a file, a permission or a program is missing. It says nothing about the
+    /// target.
+    Unusable,
+}
+
+/// What the phases of a probe took, where it had them.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Took {
+    connect: Option<Duration>,
+    tls: Option<Duration>,
+    first_byte: Option<Duration>,
 }
 
 impl Surroundings {
@@ -83,59 +147,142 @@ impl Surroundings {
                 result,
             })
         };
+        let phase = |phase: Phase| {
+            let label = ObserverPhaseLabel {
+                observer: observer.to_owned(),
+                phase: phase.name(),
+            };
+            (phase, metrics.phases.get_or_create_owned(&label))
+        };
         Surroundings {
             clock: MonoClock::new(),
             check: Mutex::new(SelfCheck::new(&profile)),
+            heartbeats: Arc::new(Heartbeats::new(observer, &profile, metrics)),
+            trust: Trust::default(),
             profile,
+            observer: observer.to_owned(),
+            metrics: metrics.clone(),
+            tap: None,
             good: count("good"),
             missed: count("missed"),
             late: count("late"),
             skipped: count("skipped"),
             discarded: count("discarded"),
             local: count("local"),
+            unusable: count("unusable"),
+            phases: Phase::ALL.map(phase),
+        }
+    }
+
+    #[must_use]
+    pub fn with_tap(self, tap: Tap) -> Surroundings {
+        Surroundings {
+            tap: Some(tap),
+            ..self
+        }
+    }
+}
+
+/// How many TLS handshakes can be under way, one each T.
+fn tls_handshakes(profile: &Profile) -> usize {
+    let each = Phase::Tls.most_ms(profile).div_ceil(profile.interval_ms.max(1));
+    usize::try_from(each).unwrap_or(usize::MAX)
+}
+
+impl ProberKey {
+    pub fn of(target: &Target) -> ProberKey {
+        ProberKey {
+            check: target.check.clone(),
+            family: target.family,
+            control: target.check.minds_path() && target.path == Path::Control,
+        }
+    }
+
+    /// An anchor belongs to no path.
+    pub fn anchor(check: Check, family: Family) -> ProberKey {
+        ProberKey {
+            check,
+            family,
+            control: false,
         }
     }
 }
 
 impl Prober {
-    /// `control`: a 5xx answer is hard evidence, as of a control path's `readyz`.
-    pub fn new(
-        id: TargetId,
-        probe: Probe,
-        family: Family,
-        control: bool,
-        around: Arc<Surroundings>,
-    ) -> Prober {
+    /// `probe` is the parsed form of the key's check.
+    pub fn new(key: &ProberKey, probe: Probe, around: Arc<Surroundings>) -> Prober {
+        let ProberKey { family, control, .. } = *key;
         let kind = match probe {
-            Probe::Http {
-                at,
-                host,
-                path,
-                expect,
-            } => Kind::Http(Box::new(HttpTarget::new(
-                at, family, &host, &path, expect, control,
-            ))),
+            Probe::Http(probe) => Kind::Http(Box::new(HttpTarget::new(probe, family, control, &around))),
             Probe::Tcp { at } => Kind::Tcp(at),
+            Probe::Tls { at, tls } => Kind::Tls(Box::new(TlsTarget::new(at, tls, family, &around))),
+            Probe::Grpc {
+                at,
+                authority,
+                service,
+                tls,
+            } => Kind::Grpc(Box::new(GrpcTarget::new(
+                (at, family),
+                &authority,
+                &service,
+                tls,
+                control,
+                &around,
+            ))),
+            Probe::Dns {
+                at,
+                name,
+                record_type,
+                rcode,
+                answer,
+            } => Kind::Dns(Box::new(DnsTarget::new(at, &name, record_type, rcode, answer))),
+            Probe::Icmp { ip } => Kind::Icmp(ip),
+            Probe::Program {
+                program,
+                arguments,
+                env,
+            } => Kind::Program(Box::new(Program::new(program, arguments, env))),
+            Probe::Heartbeat { agent, key_file } => Kind::Heartbeat(around.heartbeats.agent(
+                &agent,
+                family,
+                key_file,
+                around.clock.now(),
+            )),
         };
         let detector = Mutex::new(Detector::new(&around.profile));
         Prober {
-            id,
+            names: Mutex::default(),
             detector,
             kind,
             under_way: AtomicUsize::new(0),
+            lingering: AtomicUsize::new(0),
+            told: Mutex::default(),
             around,
         }
     }
 
-    /// The facts as of `now`.
-    pub fn row(&self, now: MonoTime) -> Row {
-        self.detector.lock().row(self.id, now)
+    /// What the prober's targets are called in logs and metrics.
+    pub fn set_names(&self, names: Vec<String>) {
+        let before = std::mem::replace(&mut *self.names.lock(), names.clone());
+        for gone in before.into_iter().filter(|name| !names.contains(name)) {
+            self.forget_certificate(gone);
+        }
+    }
+
+    /// The facts as of `now`, as a target's row.
+    pub fn row(&self, target: TargetId, now: MonoTime) -> Row {
+        self.detector.lock().row(target, now)
+    }
+
+    /// The smoothed time of a phase.
+    pub fn smoothed(&self, phase: Phase) -> Option<Duration> {
+        self.detector.lock().smoothed(phase)
     }
 
     /// Probe until `stop`. `seed` decides the phase and the jitter.
     pub async fn drive(self: Arc<Self>, seed: u64, stop: CancellationToken) {
         let around = &self.around;
-        let most = around.profile.connections();
+        let most = self.most();
         let mut draw = seed;
         let mut schedule = Schedule::new(&around.profile, around.clock.now(), draw);
         loop {
@@ -147,80 +294,91 @@ impl Prober {
             let now = around.clock.now();
             draw = crate::target::mix(draw.wrapping_add(0x9e37_79b9_7f4a_7c15));
             let fresh = schedule.advance(now, draw);
-            around.check.lock().record_lag(now.saturating_since(due), now);
-            self.launch(Series::Warm, most, now, &stop);
-            if fresh && matches!(self.kind, Kind::Http(_)) {
-                self.launch(Series::Fresh, most + 1, now, &stop);
+            let late = now.saturating_since(due);
+            around.check.lock().record_lag(late, now);
+            self.launch(Series::Warm, most, (now, late), &stop);
+            if fresh && matches!(self.kind, Kind::Http(_) | Kind::Grpc(_)) {
+                self.launch(Series::Fresh, most + 1, (now, late), &stop);
             }
         }
     }
 
-    fn launch(self: &Arc<Self>, series: Series, most: usize, now: MonoTime, stop: &CancellationToken) {
-        if self.under_way.load(Ordering::Relaxed) >= most {
+    /// Most probes whose outcome is open: as many as there can be while each is within its timeouts.
+    fn most(&self) -> usize {
+        let profile = &self.around.profile;
+        let secure = match &self.kind {
+            Kind::Http(target) => target.is_secure(),
+            Kind::Grpc(target) => target.is_secure(),
+            Kind::Tls(_) => true,
+            Kind::Tcp(_) | Kind::Dns(_) | Kind::Icmp(_) | Kind::Program(_) | Kind::Heartbeat(_) => false,
+        };
+        profile.connections() + if secure { tls_handshakes(profile) } else { 0 }
+    }
+
+    fn launch(
+        self: &Arc<Self>,
+        series: Series,
+        most: usize,
+        (now, late): (MonoTime, Duration),
+        stop: &CancellationToken,
+    ) {
+        let Some(slot) = Slot::take(self, most) else {
             self.around.skipped.inc();
             return;
-        }
-        self.under_way.fetch_add(1, Ordering::Relaxed);
-        let (prober, stop) = (Arc::clone(self), stop.clone());
+        };
+        let stop = stop.clone();
         tokio::spawn(async move {
+            let attempt = Attempt::new(slot, series, now, late);
             tokio::select! {
-                () = prober.probe(series, now) => {}
+                () = attempt.run() => {}
                 () = stop.cancelled() => {}
             }
-            prober.under_way.fetch_sub(1, Ordering::Relaxed);
         });
     }
 
-    async fn probe(&self, series: Series, started: MonoTime) {
-        let ended = match &self.kind {
-            Kind::Http(target) => target.probe(self, series, started).await,
-            Kind::Tcp(at) => tcp::probe(self, *at, started).await,
-        };
-        if let Err(failure) = ended {
-            self.fail(series, started, failure);
-        }
-    }
-
-    fn fail(&self, series: Series, started: MonoTime, failure: Failure) {
-        let now = self.around.clock.now();
-        match failure {
-            Failure::Miss(hard) => self.miss(series, started, hard),
-            Failure::Local => {
-                self.around.local.inc();
-                self.around.check.lock().record_local_failure(now);
-            }
-            Failure::Lag(lag) => {
-                self.around.discarded.inc();
-                self.around.check.lock().record_lag(lag, now);
-            }
-            Failure::Recorded => {}
-        }
-    }
-
-    fn miss(&self, series: Series, started: MonoTime, hard: Hard) {
-        self.around.missed.inc();
-        self.record(&Outcome {
-            series,
-            started,
-            connect: None,
-            first_byte: None,
-            miss: Some(hard),
-        });
-    }
-
-    fn good(&self, series: Series, started: MonoTime, connect: Option<Duration>, first_byte: Duration) {
-        self.around.good.inc();
-        self.record(&Outcome {
-            series,
-            started,
-            connect,
-            first_byte: Some(first_byte),
-            miss: None,
-        });
-    }
-
-    fn record(&self, outcome: &Outcome) {
+    fn record(&self, outcome: &Outcome, late: Duration) {
         self.detector.lock().record(outcome, self.around.clock.now());
+        if let Some(tap) = &self.around.tap {
+            tap(outcome, late);
+        }
+    }
+
+    /// Say once what is wrong, and again only when it changes or after a while.
+    fn tell(&self, what: impl Into<String>) {
+        let what = what.into();
+        if self.told.lock().is_due(&what, self.around.clock.now()) {
+            tracing::warn!(observer.name = %self.around.observer, targets = %self.label(), problem = %what, "a probe failed");
+        }
+    }
+
+    /// The first names, in one text.
+    fn label(&self) -> String {
+        let names = self.names.lock();
+        let mut label = names.iter().take(3).cloned().collect::<Vec<_>>().join(", ");
+        if names.len() > 3 {
+            label.push_str(", …");
+        }
+        label
+    }
+
+    fn certificate_label(&self, target: String) -> ObserverTargetLabel {
+        ObserverTargetLabel {
+            observer: self.around.observer.clone(),
+            target,
+        }
+    }
+
+    fn forget_certificate(&self, target: String) {
+        let label = self.certificate_label(target);
+        self.around.metrics.certificate_expiry.remove(&label);
+    }
+}
+
+impl Drop for Prober {
+    fn drop(&mut self) {
+        for name in std::mem::take(self.names.get_mut()) {
+            self.forget_certificate(name);
+        }
     }
 }
 

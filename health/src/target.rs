@@ -95,7 +95,20 @@ pub enum TargetError {
         family: Family,
         source: CheckError,
     },
+    /// `problem` names the field and what is allowed; `name` is as much of the target's name as could be read.
+    #[error("target {name}: {problem}")]
+    Form { name: String, problem: String },
+    #[error("target {cluster}/{path}/{family}: one more than {most}, the most there may be")]
+    TooMany {
+        cluster: String,
+        path: Path,
+        family: Family,
+        most: usize,
+    },
 }
+
+/// Most targets of a fleet: some five thousand clusters with two paths and two families.
+pub const MAX_TARGETS: usize = 20_000;
 
 impl Target {
     pub fn id(&self) -> TargetId {
@@ -109,18 +122,7 @@ impl Target {
             Family::V4 => "ipv4",
             Family::V6 => "ipv6",
         });
-        match &self.check {
-            Check::Http { url, host, expect } => {
-                hash.text("http");
-                hash.text(url);
-                hash.text(host.as_deref().unwrap_or_default());
-                hash.text(&expect.to_string());
-            }
-            Check::Tcp { address } => {
-                hash.text("tcp");
-                hash.text(&address.to_string());
-            }
-        }
+        self.check.each_text(|text| hash.text(text));
         TargetId(hash.finish())
     }
 
@@ -151,23 +153,88 @@ impl Target {
 /// The first target at fault.
 pub fn check_targets(targets: &[Target]) -> Result<(), TargetError> {
     let mut keys = BTreeSet::new();
-    for target in targets {
-        target.parse()?;
-        if !keys.insert((&target.cluster, target.path, target.family)) {
-            let Target {
-                cluster,
-                path,
-                family,
-                ..
-            } = target.clone();
-            return Err(TargetError::Twice {
-                cluster,
-                path,
-                family,
-            });
-        }
+    targets.iter().try_for_each(|target| admit(&mut keys, target))
+}
+
+/// The targets that can be probed, and for each of the others why it cannot: one bad line takes nothing else away.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Selection {
+    pub targets: Vec<Target>,
+    /// Each names its target.
+    pub errors: Vec<TargetError>,
+}
+
+impl Selection {
+    /// Of targets as they stand in a file. Unknown kinds and fields are errors of their target alone.
+    pub fn of_raw(raw: impl IntoIterator<Item = serde_json::Value>) -> Selection {
+        Selection::collect(raw.into_iter().enumerate().map(|(index, value)| {
+            let name = raw_name(index, &value);
+            serde_json::from_value(value).map_err(|error| TargetError::Form {
+                name,
+                problem: error.to_string(),
+            })
+        }))
     }
-    Ok(())
+
+    /// Of two targets with the same (cluster, path, family) the first is taken.
+    pub fn of(targets: impl IntoIterator<Item = Target>) -> Selection {
+        Selection::collect(targets.into_iter().map(Ok))
+    }
+
+    fn collect(all: impl Iterator<Item = Result<Target, TargetError>>) -> Selection {
+        let mut keys = BTreeSet::new();
+        let mut selection = Selection::default();
+        for target in all {
+            match target.and_then(|target| admit(&mut keys, &target).map(|()| target)) {
+                Ok(target) => selection.targets.push(target),
+                Err(error) => selection.errors.push(error),
+            }
+        }
+        selection
+    }
+}
+
+fn admit(keys: &mut BTreeSet<(String, Path, Family)>, target: &Target) -> Result<(), TargetError> {
+    target.parse()?;
+    let Target {
+        cluster,
+        path,
+        family,
+        check: _,
+    } = target.clone();
+    if keys.len() >= MAX_TARGETS {
+        return Err(TargetError::TooMany {
+            cluster,
+            path,
+            family,
+            most: MAX_TARGETS,
+        });
+    }
+    if keys.insert((cluster.clone(), path, family)) {
+        Ok(())
+    } else {
+        Err(TargetError::Twice {
+            cluster,
+            path,
+            family,
+        })
+    }
+}
+
+/// `cluster/path/family` as far as they are given, or the target's place in the list.
+fn raw_name(index: usize, value: &serde_json::Value) -> String {
+    let part = |field| {
+        let text = value.get(field).and_then(serde_json::Value::as_str);
+        text.map(|text| text.chars().take(253).collect::<String>())
+    };
+    match part("cluster") {
+        Some(cluster) => [Some(cluster), part("path"), part("family")]
+            .into_iter()
+            .flatten()
+            .collect::<Vec<_>>()
+            .join("/"),
+        None => format!("number {}", index + 1),
+    }
 }
 
 /// FNV-1a over length-prefixed fields, with a final mix so that near-equal definitions spread.
@@ -312,6 +379,47 @@ mod tests {
         assert!(
             twice.contains("eu-north-1/traffic/ipv4 is given twice"),
             "{twice}"
+        );
+    }
+
+    #[test]
+    fn one_bad_target_takes_no_other_away() {
+        use serde_json::json;
+        let good = |cluster| {
+            json!({"cluster": cluster, "path": "traffic", "family": "ipv4",
+                "check": {"kind": "tcp", "address": "127.0.0.1:1"}})
+        };
+        let with = |check| json!({"cluster": "b", "path": "control", "family": "ipv4", "check": check});
+        let https = "https://127.0.0.1/readyz";
+        let selection = Selection::of_raw([
+            good("a"),
+            with(json!({"kind": "carrier-pigeon"})),
+            with(json!({"kind": "http", "url": "nowhere"})),
+            with(json!({"kind": "readyz", "url": https})),
+            with(json!({"kind": "readyz", "url": https, "tls": {"roots": {"file": "ca.pem"}}})),
+            with(json!({"kind": "readyz", "url": https, "tls": {"insecure": true}})),
+            json!({"path": "traffic"}),
+            good("c"),
+            good("a"),
+        ]);
+        let names: Vec<&str> = selection.targets.iter().map(|t| t.cluster.as_str()).collect();
+        assert_eq!(names, ["a", "c"]);
+        let wanted = [
+            "target b/control/ipv4: unknown variant `carrier-pigeon`, expected one of `http`",
+            "target b/control/ipv4: url \"nowhere\": the scheme is not http; allowed is",
+            "target b/control/ipv4: tls.roots: missing",
+            "target b/control/ipv4: tls.roots.file \"ca.pem\": allowed is the absolute path",
+            "target b/control/ipv4: unknown field `insecure`",
+            "target number 7: missing field `cluster`",
+            "target a/traffic/ipv4 is given twice",
+        ];
+        assert_eq!(selection.errors.len(), wanted.len(), "{:?}", selection.errors);
+        for (error, wanted) in selection.errors.iter().zip(wanted) {
+            assert!(error.to_string().starts_with(wanted), "{error}");
+        }
+        assert_eq!(
+            Selection::of(selection.targets.clone()).targets,
+            selection.targets
         );
     }
 

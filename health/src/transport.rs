@@ -14,8 +14,8 @@ mod thread;
 mod tls;
 mod window;
 
-pub use consumer::{Consumer, ConsumerConfig, ConsumerError};
 pub use authority::{Authority, AuthorityError, IdentityError, Issued};
+pub use consumer::{Consumer, ConsumerConfig, ConsumerError};
 pub use identity::{Identity, PemError};
 pub use observer::{Observer, ObserverConfig, ObserverError};
 pub use tls::TlsError;

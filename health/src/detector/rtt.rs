@@ -2,6 +2,10 @@
 
 use std::time::Duration;
 
+/// Least margin above SRTT (RFC 6298's G): a far target whose time never varies is not missed for the first packet that
+/// waits in a queue.
+const GRANULARITY_US: u64 = 10_000;
+
 /// SRTT and RTTVAR of one phase of a probe.
 #[derive(Clone, Copy, Debug)]
 pub struct Rtt {
@@ -36,10 +40,10 @@ impl Rtt {
         self.estimate.map(|(smoothed, _)| Duration::from_micros(smoothed))
     }
 
-    /// clamp(SRTT + 4·RTTVAR, least..most); `most` before the first sample.
+    /// clamp(SRTT + max(G, 4·RTTVAR), least..most); `most` before the first sample.
     pub fn timeout(&self) -> Duration {
         self.estimate.map_or(self.most, |(smoothed, variation)| {
-            Duration::from_micros(smoothed + 4 * variation).clamp(self.least, self.most)
+            Duration::from_micros(smoothed + GRANULARITY_US.max(4 * variation)).clamp(self.least, self.most)
         })
     }
 }
@@ -67,6 +71,7 @@ mod tests {
         check(&[150], ms(300));
         check(&[500], ms(300));
         check(&[40; 40], ms(60));
+        check(&[150; 40], ms(160));
     }
 
     #[test]

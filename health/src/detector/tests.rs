@@ -14,6 +14,7 @@ fn outcome(series: Series, started_ms: u64, miss: Option<Hard>) -> Outcome {
         series,
         started: at(started_ms),
         connect: None,
+        tls: None,
         first_byte,
         miss,
     }
@@ -91,6 +92,7 @@ fn warm_and_fresh_phases_have_their_own_timeouts() {
         Timeouts {
             warm: all,
             connect: all,
+            tls: all * 2,
             first_byte: all
         }
     );
@@ -98,6 +100,7 @@ fn warm_and_fresh_phases_have_their_own_timeouts() {
         detector.record(&outcome(Series::Warm, 0, None), at(2));
         let slow = Outcome {
             connect: Some(Duration::from_millis(150)),
+            tls: Some(Duration::from_millis(320)),
             first_byte: Some(Duration::from_millis(160)),
             ..outcome(Series::Fresh, 0, None)
         };
@@ -106,6 +109,8 @@ fn warm_and_fresh_phases_have_their_own_timeouts() {
     let timeouts = detector.timeouts();
     assert_eq!(timeouts.warm, Duration::from_millis(60));
     assert!(timeouts.connect > Duration::from_millis(149) && timeouts.first_byte > timeouts.connect);
+    assert!(timeouts.tls > Duration::from_millis(319));
+    assert_eq!(detector.smoothed(Phase::Warm), Some(Duration::from_millis(2)));
 }
 
 #[test]
@@ -123,7 +128,7 @@ fn a_latency_jump_beyond_the_timeout_is_not_silence() {
                 &outcome(Series::Warm, started, Some(Hard::NONE)),
                 at(started + 60),
             );
-            detector.record_late(Series::Warm, jump);
+            detector.record_late(Phase::Warm, jump);
             misses += 1;
         } else {
             let good = Outcome {
@@ -156,4 +161,109 @@ proptest! {
         let tail = warm.iter().rev().take_while(|c| **c == '+').count();
         prop_assert_eq!(usize::from(successes), tail);
     }
+}
+
+/// Probes of a target as far away as `rtt_ms`, with TLS handshakes of so many round trips, on a virtual clock: each
+/// phase against its own timeout, connections kept as the prober keeps them.
+struct Far {
+    detector: Detector,
+    /// When each kept connection is free again.
+    free: Vec<MonoTime>,
+    under_way: Vec<MonoTime>,
+    rtt_ms: u64,
+    tls_round_trips: u64,
+    misses: u32,
+    skipped: u32,
+}
+
+impl Far {
+    /// Up to 10 ms of jitter, by the draw.
+    fn trip(&self, round_trips: u64, draw: u64) -> Duration {
+        Duration::from_millis(self.rtt_ms * round_trips + draw % 11)
+    }
+
+    fn probe(&mut self, series: Series, now: MonoTime, draw: u64) {
+        self.under_way.retain(|end| *end > now);
+        let profile = Profile::fast();
+        let handshakes = Phase::Tls.most_ms(&profile) / profile.interval_ms;
+        if self.under_way.len() >= profile.connections() + usize::try_from(handshakes).unwrap() {
+            self.skipped += 1;
+            return;
+        }
+        let timeouts = self.detector.timeouts();
+        let mut took = now;
+        let mut outcome = Outcome {
+            first_byte: None,
+            ..outcome(series, now.as_micros() / 1_000, None)
+        };
+        let kept = self
+            .free
+            .iter()
+            .position(|at| *at <= now)
+            .filter(|_| series == Series::Warm);
+        let kept = kept.map(|at| self.free.swap_remove(at));
+        let phases: &[(Phase, u64)] = if kept.is_some() {
+            &[(Phase::Warm, 1)]
+        } else {
+            &[
+                (Phase::Connect, 1),
+                (Phase::Tls, self.tls_round_trips),
+                (series.answer(), 1),
+            ]
+        };
+        for (n, (phase, round_trips)) in phases.iter().enumerate() {
+            let trip = self.trip(*round_trips, draw >> (8 * n));
+            took = took + trip;
+            if trip > timeouts.of(*phase) {
+                self.misses += 1;
+                self.detector.record_late(*phase, trip);
+            }
+            match phase {
+                Phase::Connect => outcome.connect = Some(trip),
+                Phase::Tls => outcome.tls = Some(trip),
+                Phase::Warm | Phase::FirstByte => outcome.first_byte = Some(trip),
+            }
+        }
+        self.under_way.push(took);
+        if series == Series::Warm {
+            self.free.push(took);
+        }
+        self.detector.record(&outcome, took);
+    }
+}
+
+#[track_caller]
+fn far(rtt_ms: u64, tls_round_trips: u64) {
+    let profile = Profile::fast();
+    let mut far = Far {
+        detector: Detector::new(&profile),
+        free: Vec::new(),
+        under_way: Vec::new(),
+        rtt_ms,
+        tls_round_trips,
+        misses: 0,
+        skipped: 0,
+    };
+    let mut schedule = crate::Schedule::new(&profile, MonoTime::ZERO, 7);
+    for n in 0..3_000 {
+        let (now, draw) = (schedule.due(), crate::target::mix(n));
+        let fresh = schedule.advance(now, draw);
+        far.probe(Series::Warm, now, draw);
+        if fresh {
+            far.probe(Series::Fresh, now, crate::target::mix(draw));
+        }
+    }
+    assert_eq!((far.misses, far.skipped), (0, 0), "{rtt_ms} ms");
+    let most =
+        profile.connections() + usize::try_from(Phase::Tls.most_ms(&profile) / profile.interval_ms).unwrap();
+    assert!(far.free.len() <= most, "{} connections", far.free.len());
+}
+
+#[test]
+fn a_far_target_with_tls_is_never_missed() {
+    far(1, 1);
+    far(99, 1);
+    far(150, 1);
+    far(150, 2);
+    far(250, 1);
 }

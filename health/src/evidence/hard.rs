@@ -22,12 +22,16 @@ impl Hard {
     /// The agent said that it stops.
     pub const STOPPING: Hard = Hard(16);
 
-    const NAMES: [(Hard, &'static str); 5] = [
+    /// A program said so.
+    pub const PROGRAM: Hard = Hard(32);
+
+    const NAMES: [(Hard, &'static str); 6] = [
         (Hard::REFUSED, "refused"),
         (Hard::RESET, "reset"),
         (Hard::TLS_ALERT, "tls-alert"),
         (Hard::SERVER_ERROR, "server-error"),
         (Hard::STOPPING, "stopping"),
+        (Hard::PROGRAM, "program"),
     ];
 
     pub const fn is_empty(self) -> bool {
@@ -44,7 +48,7 @@ impl Hard {
             .into_iter()
             .filter(move |(flag, _)| self.0 & flag.0 != 0)
             .map(|(_, name)| name);
-        known.chain((self.0 & 0xe0 != 0).then_some("other"))
+        known.chain((self.0 & 0xc0 != 0).then_some("other"))
     }
 }
 

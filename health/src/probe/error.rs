@@ -19,6 +19,9 @@ pub(super) fn classify(error: &io::Error) -> Failure {
     {
         return Failure::Local;
     }
+    if let Some(rustls::Error::AlertReceived(_)) = tls_error(error) {
+        return Failure::Miss(Hard::TLS_ALERT);
+    }
     let reset = [io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe].contains(&error.kind());
     Failure::Miss(if error.kind() == io::ErrorKind::ConnectionRefused {
         Hard::REFUSED
@@ -27,6 +30,15 @@ pub(super) fn classify(error: &io::Error) -> Failure {
     } else {
         Hard::NONE
     })
+}
+
+fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inner| inner.downcast_ref())
+}
+
+/// What is wrong with a handshake beyond a connection that broke, for the log.
+pub(super) fn tls_problem(error: &io::Error) -> Option<String> {
+    tls_error(error).map(|error| format!("TLS: {error}"))
 }
 
 /// How a request on a connection failed.
@@ -47,6 +59,9 @@ pub(super) fn classify_http(error: &hyper::Error) -> Broken {
             } else {
                 Broken::Failed(classify(io))
             };
+        }
+        if let Some(io) = cause.downcast_ref::<h2::Error>().and_then(h2::Error::get_io) {
+            return Broken::Failed(classify(io));
         }
         source = cause.source();
     }
@@ -78,6 +93,10 @@ mod tests {
             io::Error::from_raw_os_error(libc::EHOSTUNREACH),
             Failure::Miss(Hard::NONE),
         );
+        let alert = rustls::Error::AlertReceived(rustls::AlertDescription::AccessDenied);
+        check(io::Error::other(alert), Failure::Miss(Hard::TLS_ALERT));
+        let unverified = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
+        check(io::Error::other(unverified), Failure::Miss(Hard::NONE));
         check(io::Error::from_raw_os_error(libc::EMFILE), Failure::Local);
         check(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL), Failure::Local);
     }

@@ -1,28 +1,30 @@
-//! The HTTP check: GET over HTTP/1.1, warm on kept connections and now and then on a fresh one.
+//! The HTTP, HTTPS and `readyz` checks: GET over HTTP/1.1, warm on kept connections and now and then on a fresh one.
 
 use std::collections::VecDeque;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{HOST, HeaderValue, USER_AGENT};
-use http::{Request, Response, Uri};
+use http::header::{AUTHORIZATION, HOST, HeaderValue, USER_AGENT};
+use http::{Request, Response, StatusCode, Uri};
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Incoming;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::error::{Broken, classify, classify_http};
-use super::remote::Address;
-use super::wait::{Waited, wait};
-use super::{Failure, Prober};
-use crate::check::{Remote, StatusRange};
+use super::attempt::Attempt;
+use super::dial::Dial;
+use super::error::{Broken, classify_http};
+use super::file::{Reloaded, Source};
+use super::trust::Alpn;
+use super::wait::Waited;
+use super::{Failure, Surroundings, Took};
+use crate::check::{HttpProbe, StatusRange};
 use crate::detector::Series;
 use crate::evidence::Hard;
 use crate::target::Family;
-use crate::time::MonoTime;
 
 /// A longer body is not read to its end; its connection is dropped.
 const MOST_BODY_BYTES: usize = 64 * 1024;
@@ -30,53 +32,69 @@ const MOST_BODY_BYTES: usize = 64 * 1024;
 type Connection = SendRequest<Empty<Bytes>>;
 
 pub(super) struct HttpTarget {
-    address: Address,
+    dial: Dial,
     uri: Uri,
     host: HeaderValue,
     expect: StatusRange,
+    token: Option<Arc<Reloaded<HeaderValue>>>,
+    /// A 5xx is hard evidence.
     control: bool,
     /// Connections without a request under way; the one that waited longest is used first.
     idle: Mutex<VecDeque<Connection>>,
 }
 
 impl HttpTarget {
-    /// `host` and `path` have been checked by [`crate::Check::parse`].
-    pub(super) fn new(
-        at: Remote,
-        family: Family,
-        host: &str,
-        path: &str,
-        expect: StatusRange,
-        control: bool,
-    ) -> HttpTarget {
-        HttpTarget {
-            address: Address::new(at, family),
-            uri: path.parse().unwrap_or_else(|_| Uri::from_static("/")),
-            host: HeaderValue::from_str(host).unwrap_or_else(|_| HeaderValue::from_static("localhost")),
+    /// `probe` has been checked by [`crate::Check::parse`].
+    pub(super) fn new(probe: HttpProbe, family: Family, control: bool, around: &Surroundings) -> HttpTarget {
+        let HttpProbe {
+            at,
+            host,
+            path,
             expect,
-            control,
+            tls,
+            token_file,
+            readyz,
+        } = probe;
+        HttpTarget {
+            dial: Dial::new(at, family, tls.map(|tls| (tls, Alpn::Http1)), around),
+            uri: path.parse().unwrap_or_else(|_| Uri::from_static("/")),
+            host: HeaderValue::from_str(&host).unwrap_or_else(|_| HeaderValue::from_static("localhost")),
+            expect,
+            token: token_file.map(|path| Reloaded::new(Source::File(path), bearer)),
+            control: control || readyz,
             idle: Mutex::new(VecDeque::new()),
         }
     }
 
-    pub(super) async fn probe(
-        &self,
-        prober: &Prober,
-        series: Series,
-        started: MonoTime,
-    ) -> Result<(), Failure> {
-        if series == Series::Warm
+    pub(super) fn is_secure(&self) -> bool {
+        self.dial.is_secure()
+    }
+
+    pub(super) async fn probe(&self, attempt: &Attempt) -> Result<(), Failure> {
+        let request = self.request(attempt).await?;
+        if attempt.series == Series::Warm
             && let Some(kept) = self.take_idle()
         {
-            match self.ask(prober, series, started, kept, None).await {
+            match self.ask(attempt, kept, request.clone(), Took::default()).await {
                 // A server that closes an idle connection just then resets it. One that is broken does so again below.
                 Err(Broken::Closed | Broken::Failed(Failure::Miss(Hard::RESET))) => {}
                 Err(Broken::Failed(failure)) => return Err(failure),
                 Ok(()) => return Ok(()),
             }
         }
-        let (connection, connect) = self.connect(prober, series, started).await?;
-        match self.ask(prober, series, started, connection, Some(connect)).await {
+        let dialled = self.dial.dial(attempt).await?;
+        let (connection, driver) = handshake(TokioIo::new(dialled.stream))
+            .await
+            .map_err(|_| Failure::Miss(Hard::NONE))?;
+        tokio::spawn(async move {
+            // The request that it breaks reports the error; between requests it is an idle connection that ended.
+            let _ = driver.await;
+        });
+        if dialled.late {
+            self.keep(attempt, connection);
+            return Ok(());
+        }
+        match self.ask(attempt, connection, request, dialled.took).await {
             Ok(()) => Ok(()),
             Err(Broken::Closed) => Err(Failure::Miss(Hard::NONE)),
             Err(Broken::Failed(failure)) => Err(failure),
@@ -93,90 +111,24 @@ impl HttpTarget {
         }
     }
 
-    async fn connect(
-        &self,
-        prober: &Prober,
-        series: Series,
-        started: MonoTime,
-    ) -> Result<(Connection, Duration), Failure> {
-        let around = &prober.around;
-        let soft = prober.detector.lock().timeouts().connect;
-        let hard = Duration::from_millis(around.profile.phase_timeout_ms.into());
-        let missed = || prober.miss(series, started, Hard::NONE);
-        let dial = async {
-            let address = self
-                .address
-                .get(around.clock)
-                .await
-                .ok_or(Failure::Miss(Hard::NONE))?;
-            let stream = TcpStream::connect(address)
-                .await
-                .map_err(|error| classify(&error))?;
-            // Nagle's algorithm would only matter for a second small write; failing to turn it off is harmless.
-            let _ = stream.set_nodelay(true);
-            let (sender, connection) = handshake(TokioIo::new(stream))
-                .await
-                .map_err(|_| Failure::Miss(Hard::NONE))?;
-            tokio::spawn(async move {
-                // The request that it breaks reports the error; between requests it is an idle connection that
-                // ended.
-                let _ = connection.await;
-            });
-            Ok(sender)
-        };
-        match wait(
-            around.clock,
-            dial,
-            (soft, hard),
-            around.profile.loop_lag(),
-            missed,
-        )
-        .await?
-        {
-            Waited::InTime(dialled, took) => Ok((dialled?, took)),
-            Waited::Late(dialled, took) => {
-                if let Ok(connection) = dialled {
-                    around.late.inc();
-                    prober.detector.lock().record_late_connect(took);
-                    if series == Series::Warm {
-                        self.keep(prober, connection);
-                    }
-                }
-                Err(Failure::Recorded)
-            }
-        }
-    }
-
     async fn ask(
         &self,
-        prober: &Prober,
-        series: Series,
-        started: MonoTime,
+        attempt: &Attempt,
         mut connection: Connection,
-        connect: Option<Duration>,
+        request: Request<Empty<Bytes>>,
+        took: Took,
     ) -> Result<(), Broken> {
-        let around = &prober.around;
-        let timeouts = prober.detector.lock().timeouts();
-        let (soft, most_ms) = match series {
-            Series::Warm => (timeouts.warm, around.profile.timeout_max_ms),
-            Series::Fresh => (timeouts.first_byte, around.profile.phase_timeout_ms),
-        };
-        let hard = Duration::from_millis(most_ms.into());
-        let missed = || prober.miss(series, started, Hard::NONE);
-        let answer = connection.send_request(self.request());
-        let waited = wait(
-            around.clock,
-            answer,
-            (soft, hard),
-            around.profile.loop_lag(),
-            missed,
-        )
-        .await;
-        match waited.map_err(Broken::Failed)? {
-            Waited::InTime(Ok(response), took) => {
-                self.judge(prober, series, started, connect, took, &response);
-                if series == Series::Warm && drain(response, hard).await {
-                    self.keep(prober, connection);
+        let phase = attempt.series.answer();
+        let answer = connection.send_request(request);
+        match attempt.wait(phase, answer).await.map_err(Broken::Failed)? {
+            Waited::InTime(Ok(response), first_byte) => {
+                let took = Took {
+                    first_byte: Some(first_byte),
+                    ..took
+                };
+                self.judge(attempt, response.status(), took);
+                if attempt.series == Series::Warm && drain(response, attempt.most(phase)).await {
+                    self.keep(attempt, connection);
                 }
                 Ok(())
             }
@@ -184,52 +136,71 @@ impl HttpTarget {
             // A connection that timed out is dropped, whatever came later.
             Waited::Late(answer, took) => {
                 if answer.is_ok() {
-                    around.late.inc();
-                    prober.detector.lock().record_late(series, took);
+                    attempt.learn_late(phase, took);
                 }
                 Ok(())
             }
         }
     }
 
-    fn judge(
-        &self,
-        prober: &Prober,
-        series: Series,
-        started: MonoTime,
-        connect: Option<Duration>,
-        took: Duration,
-        response: &Response<Incoming>,
-    ) {
-        let status = response.status();
+    fn judge(&self, attempt: &Attempt, status: StatusCode, took: Took) {
         if self.expect.contains(status.as_u16()) {
-            prober.good(series, started, connect, took);
-        } else {
-            let hard = if self.control && status.is_server_error() {
-                Hard::SERVER_ERROR
-            } else {
-                Hard::NONE
-            };
-            prober.miss(series, started, hard);
+            attempt.good(took);
+            return;
         }
+        if self.token.is_some() && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
+            attempt.tell(format!("the token is not accepted: {status}"));
+        }
+        let hard = if self.control && status.is_server_error() {
+            Hard::SERVER_ERROR
+        } else {
+            Hard::NONE
+        };
+        attempt.miss_after(
+            Took {
+                first_byte: None,
+                ..took
+            },
+            hard,
+        );
     }
 
-    fn keep(&self, prober: &Prober, connection: Connection) {
+    fn keep(&self, attempt: &Attempt, connection: Connection) {
         let mut idle = self.idle.lock();
-        if idle.len() < prober.around.profile.connections() {
+        if attempt.series == Series::Warm && idle.len() < attempt.prober().around.profile.connections() {
             idle.push_back(connection);
         }
     }
 
-    fn request(&self) -> Request<Empty<Bytes>> {
+    async fn request(&self, attempt: &Attempt) -> Result<Request<Empty<Bytes>>, Failure> {
         let mut request = Request::new(Empty::new());
         *request.uri_mut() = self.uri.clone();
-        request.headers_mut().insert(HOST, self.host.clone());
-        request
-            .headers_mut()
-            .insert(USER_AGENT, HeaderValue::from_static("lifeboat-observer"));
-        request
+        let headers = request.headers_mut();
+        headers.insert(HOST, self.host.clone());
+        headers.insert(USER_AGENT, HeaderValue::from_static("lifeboat-observer"));
+        if let Some(token) = &self.token {
+            let token = token.get(attempt.prober().around.clock).await;
+            let token = token.map_err(|problem| {
+                attempt.tell(format!("tokenFile: {problem}"));
+                Failure::Unusable
+            })?;
+            headers.insert(AUTHORIZATION, token);
+        }
+        Ok(request)
     }
+}
+
+/// The header of a token, which never shows in a log.
+fn bearer(file: &[u8]) -> Result<HeaderValue, String> {
+    let token = file.trim_ascii();
+    if token.is_empty() {
+        return Err("no token in the file".to_owned());
+    }
+    let header = [b"Bearer ", token].concat();
+    let mut header =
+        HeaderValue::from_bytes(&header).map_err(|_| "the token is not visible ASCII".to_owned())?;
+    header.set_sensitive(true);
+    Ok(header)
 }
 
 /// Read the body to its end, so that the connection can be used again; whether it can.

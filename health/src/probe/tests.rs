@@ -1,6 +1,16 @@
+//! Each kind against a real server on a free port.
+
+mod dns;
+mod grpc;
+mod icmp;
+mod program;
+mod tls;
+
 use super::*;
-use crate::check::{Check, StatusRange};
+use crate::check::StatusRange;
 use crate::server::{Manners, Server};
+
+const NAME: &str = "eu-1/traffic/ipv4";
 
 fn profile() -> Profile {
     Profile {
@@ -25,8 +35,15 @@ fn patient() -> Profile {
 
 fn prober_with(profile: Profile, check: &Check, control: bool) -> Arc<Prober> {
     let around = Arc::new(Surroundings::new("o", profile, &ObserverMetrics::default()));
-    let probe = check.parse(Family::V4).unwrap();
-    Arc::new(Prober::new(TargetId(1), probe, Family::V4, control, around))
+    let family = check.family().unwrap_or(Family::V4);
+    let key = ProberKey {
+        check: check.clone(),
+        family,
+        control,
+    };
+    let prober = Arc::new(Prober::new(&key, check.parse(family).unwrap(), around));
+    prober.set_names(vec![NAME.to_owned()]);
+    prober
 }
 
 fn http(url: String) -> Check {
@@ -38,9 +55,21 @@ fn http(url: String) -> Check {
 }
 
 impl Prober {
-    async fn ask(&self, series: Series) -> Row {
-        self.probe(series, self.around.clock.now()).await;
-        self.row(self.around.clock.now())
+    async fn ask(self: &Arc<Self>, series: Series) -> Row {
+        let slot = Slot::take(self, 99).unwrap();
+        Attempt::new(slot, series, self.around.clock.now(), Duration::ZERO)
+            .run()
+            .await;
+        self.facts()
+    }
+
+    fn facts(&self) -> Row {
+        self.row(TargetId(1), self.around.clock.now())
+    }
+
+    /// What was told last.
+    fn told(&self) -> String {
+        self.told.lock().last().unwrap_or_default().to_owned()
     }
 }
 
@@ -178,7 +207,8 @@ async fn silence_delays_nobody_else() {
     let both = async {
         loop {
             let now = well.around.clock.now();
-            if well.row(now).success_streak >= 8 && silent.row(now).miss_streak >= 4 {
+            if well.row(TargetId(1), now).success_streak >= 8 && silent.row(TargetId(2), now).miss_streak >= 4
+            {
                 return;
             }
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -199,8 +229,8 @@ async fn a_round_trip_longer_than_t_does_not_stall() {
     let prober = prober_with(patient(), &http(server.url()), false);
     let stop = CancellationToken::new();
     let task = tokio::spawn(Arc::clone(&prober).drive(3, stop.clone()));
-    let (clock, start) = (prober.around.clock, std::time::Instant::now());
-    while prober.row(clock.now()).success_streak < 20 {
+    let start = std::time::Instant::now();
+    while prober.facts().success_streak < 20 {
         assert!(start.elapsed() < Duration::from_secs(20));
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
@@ -212,4 +242,69 @@ async fn a_round_trip_longer_than_t_does_not_stall() {
     );
     stop.cancel();
     task.await.unwrap();
+}
+
+#[tokio::test]
+async fn both_families_are_probed() {
+    let addr = (std::net::Ipv6Addr::LOCALHOST, 0).into();
+    let server = Server::start_at(addr, Manners::Answer(200)).await;
+    let row = prober(&http(server.url()), false).ask(Series::Warm).await;
+    assert_eq!(row.success_streak, 1);
+    let row = prober(&Check::Tcp { address: server.addr }, false)
+        .ask(Series::Warm)
+        .await;
+    assert_eq!(row.success_streak, 1);
+}
+
+#[test]
+fn targets_of_one_address_and_check_share_a_prober() {
+    let target = |cluster: &str, path, url: &str| {
+        ProberKey::of(&Target {
+            cluster: cluster.into(),
+            path,
+            family: Family::V4,
+            check: http(url.into()),
+        })
+    };
+    let one = target("a", Path::Traffic, "http://127.0.0.1/");
+    assert_eq!(one, target("b", Path::Traffic, "http://127.0.0.1/"));
+    assert_ne!(one, target("a", Path::Traffic, "http://127.0.0.2/"));
+    assert_ne!(
+        one,
+        target("a", Path::Control, "http://127.0.0.1/"),
+        "a 5xx differs in meaning"
+    );
+    let tcp = |path| {
+        ProberKey::of(&Target {
+            cluster: "a".into(),
+            path,
+            family: Family::V4,
+            check: Check::Tcp {
+                address: ([127, 0, 0, 1], 1).into(),
+            },
+        })
+    };
+    assert_eq!(tcp(Path::Traffic), tcp(Path::Control));
+}
+
+/// A probe that is decided and only listened to leaves its place to the next one.
+#[tokio::test]
+async fn listening_for_late_answers_keeps_no_probe_back() {
+    let server = Server::start(Manners::Silent).await;
+    let prober = prober(&http(server.url()), false);
+    let slot = Slot::take(&prober, 1).unwrap();
+    assert!(Slot::take(&prober, 1).is_none());
+    let attempt = Attempt::new(slot, Series::Warm, prober.around.clock.now(), Duration::ZERO);
+    let prober_then = Arc::clone(&prober);
+    let listening = attempt.wait(Phase::Warm, async move {
+        while prober_then.facts().miss_streak == 0 {
+            tokio::task::yield_now().await;
+        }
+        Slot::take(&prober_then, 1).is_some()
+    });
+    prober
+        .detector
+        .lock()
+        .record_late(Phase::Warm, Duration::from_micros(1));
+    assert!(matches!(listening.await, Ok(wait::Waited::Late(true, _))));
 }

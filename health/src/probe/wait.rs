@@ -18,7 +18,7 @@ pub(super) enum Waited<T> {
     Late(T, Duration),
 }
 
-/// Await `phase` for `soft`, then call `missed` and go on until `hard`.
+/// Await `phase` for `soft`, then call `missed`, which says whether to go on until `hard`.
 ///
 /// # Errors
 /// The loop woke more than `lag` too late, so the timeout says nothing; or nothing came at all.
@@ -27,7 +27,7 @@ pub(super) async fn wait<T>(
     phase: impl Future<Output = T>,
     (soft, hard): (Duration, Duration),
     lag: Duration,
-    missed: impl FnOnce(),
+    missed: impl FnOnce() -> bool,
 ) -> Result<Waited<T>, Failure> {
     let mut phase = pin!(phase);
     let started = clock.now();
@@ -38,7 +38,9 @@ pub(super) async fn wait<T>(
     if late > lag {
         return Err(Failure::Lag(late));
     }
-    missed();
+    if !missed() {
+        return Err(Failure::Recorded);
+    }
     match timeout(hard.saturating_sub(soft), phase).await {
         Ok(ended) => Ok(Waited::Late(ended, clock.now().saturating_since(started))),
         Err(_) => Err(Failure::Recorded),

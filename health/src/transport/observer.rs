@@ -4,7 +4,7 @@ mod inside;
 
 use std::collections::BTreeSet;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
@@ -15,7 +15,7 @@ use super::{Identity, TlsError, tls};
 use crate::check::{Check, CheckError, Probe};
 use crate::evidence::MAX_NAME_BYTES;
 use crate::metrics::ObserverMetrics;
-use crate::probe::Surroundings;
+use crate::probe::{ProberKey, Surroundings};
 use crate::profile::{Profile, ProfileError};
 use crate::target::{Family, Target, TargetError, check_targets};
 
@@ -75,6 +75,8 @@ pub struct Observer {
 struct Wanted {
     targets: Mutex<Vec<(Target, Probe)>>,
     consumers: Mutex<BTreeSet<SocketAddr>>,
+    /// Sockets to hear heartbeats on from now on.
+    heartbeats: Mutex<Vec<UdpSocket>>,
     changed: Notify,
     identity: watch::Sender<Identity>,
 }
@@ -101,7 +103,7 @@ impl Observer {
             source,
         })?;
         check_identity(&name, &tls, &profile)?;
-        let anchors: Vec<(Probe, Family)> = anchors
+        let anchors: Vec<(ProberKey, Probe)> = anchors
             .iter()
             .enumerate()
             .map(|(index, check)| {
@@ -112,13 +114,14 @@ impl Observer {
                     index,
                     source,
                 })?;
-                Ok((probe, family))
+                Ok((ProberKey::anchor(check.clone(), family), probe))
             })
             .collect::<Result<_, ObserverError>>()?;
         let targets = parsed(&name, targets)?;
         let wanted = Arc::new(Wanted {
             targets: Mutex::new(targets),
             consumers: Mutex::new(consumers.into_iter().collect()),
+            heartbeats: Mutex::default(),
             changed: Notify::new(),
             identity: watch::channel(tls).0,
         });
@@ -167,6 +170,19 @@ impl Observer {
         check_identity(&self.name, &identity, &self.profile)?;
         self.wanted.identity.send_replace(identity);
         Ok(())
+    }
+
+    /// Hear the heartbeats of agents on a UDP address, beside those heard already; with the address, whose port may have
+    /// been 0. Heartbeat checks say nothing until then.
+    ///
+    /// # Errors
+    /// The address cannot be bound.
+    pub fn listen_for_heartbeats(&self, address: SocketAddr) -> io::Result<SocketAddr> {
+        let socket = UdpSocket::bind(address)?;
+        let bound = socket.local_addr()?;
+        self.wanted.heartbeats.lock().push(socket);
+        self.wanted.changed.notify_one();
+        Ok(bound)
     }
 
     /// Stop and join, within two seconds.

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_rustls::TlsAcceptor;
 
 /// How requests are met.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,6 +35,7 @@ pub(crate) struct Server {
     pub(crate) addr: SocketAddr,
     pub(crate) connections: Arc<AtomicUsize>,
     manners: watch::Sender<Manners>,
+    asked: watch::Receiver<String>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -43,17 +45,33 @@ impl Server {
     }
 
     pub(crate) async fn start_at(addr: SocketAddr, manners: Manners) -> Server {
+        Server::start_with(addr, manners, None).await
+    }
+
+    /// With TLS where there is an acceptor.
+    pub(crate) async fn start_with(addr: SocketAddr, manners: Manners, tls: Option<TlsAcceptor>) -> Server {
         let listener = TcpListener::bind(addr).await.unwrap();
         let addr = listener.local_addr().unwrap();
         let connections = Arc::new(AtomicUsize::new(0));
         let (manners, watched) = watch::channel(manners);
+        let (ask, asked) = watch::channel(String::new());
         let counted = Arc::clone(&connections);
         let task = tokio::spawn(async move {
             // Aborting the task drops the set, and with it every connection.
             let mut all = JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 counted.fetch_add(1, Ordering::SeqCst);
-                all.spawn(serve(stream, watched.clone()));
+                let (tls, watched, ask) = (tls.clone(), watched.clone(), ask.clone());
+                all.spawn(async move {
+                    match tls {
+                        None => serve(stream, watched, ask).await,
+                        Some(tls) => {
+                            if let Ok(stream) = tls.accept(stream).await {
+                                serve(stream, watched, ask).await;
+                            }
+                        }
+                    }
+                });
                 while all.try_join_next().is_some() {}
             }
         });
@@ -61,8 +79,14 @@ impl Server {
             addr,
             connections,
             manners,
+            asked,
             task,
         }
+    }
+
+    /// The last request.
+    pub(crate) fn asked(&self) -> String {
+        self.asked.borrow().clone()
     }
 
     pub(crate) fn url(&self) -> String {
@@ -84,22 +108,25 @@ impl Server {
     }
 }
 
-async fn serve(mut stream: TcpStream, manners: watch::Receiver<Manners>) {
+async fn serve(
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    manners: watch::Receiver<Manners>,
+    ask: watch::Sender<String>,
+) {
     loop {
-        if stream.readable().await.is_err() {
-            return;
-        }
+        let Ok(first) = stream.read_u8().await else { return };
         if *manners.borrow() == Manners::Reset {
             // Closing with unread bytes makes the kernel send a reset.
             return;
         }
-        let mut request = Vec::new();
+        let mut request = vec![first];
         while !request.ends_with(b"\r\n\r\n") {
             match stream.read_u8().await {
                 Ok(byte) => request.push(byte),
                 Err(_) => return,
             }
         }
+        ask.send_replace(String::from_utf8_lossy(&request).into_owned());
         let chosen = *manners.borrow();
         let status = match chosen {
             Manners::Answer(status) => status,

@@ -261,6 +261,7 @@ impl Probed {
                     series: *series,
                     started: now,
                     connect: None,
+                    tls: None,
                     first_byte,
                     miss,
                 };

@@ -18,9 +18,9 @@ use super::Wanted;
 use crate::check::Probe;
 use crate::evidence::{Header, Row, encode_table, table_bytes};
 use crate::metrics::{ObserverLabel, ObserverMetrics, ObserverResultLabel};
-use crate::probe::{Prober, Surroundings};
+use crate::probe::{Prober, ProberKey, Surroundings, raise_descriptor_limit};
 use crate::selfcheck::AbstainReason;
-use crate::target::{Family, Path, TargetId, mix};
+use crate::target::{Target, TargetId, mix};
 
 /// How often the loop measures its own lag.
 const LAG_EACH: Duration = Duration::from_millis(10);
@@ -34,10 +34,11 @@ pub(super) struct Inside {
     pub(super) wanted: Arc<Wanted>,
 }
 
-/// A target's prober and the token that ends it.
+/// A prober, the token that ends it, and the targets that it probes.
 struct Running {
     prober: Arc<Prober>,
     stop: CancellationToken,
+    targets: Vec<TargetId>,
 }
 
 /// The way to one consumer.
@@ -48,13 +49,14 @@ struct Line {
 }
 
 impl Inside {
-    pub(super) async fn run(self, anchors: Vec<(Probe, Family)>, stop: CancellationToken) {
+    pub(super) async fn run(self, anchors: Vec<(ProberKey, Probe)>, stop: CancellationToken) {
+        raise_descriptor_limit();
         let anchors: Vec<Arc<Prober>> = anchors
             .into_iter()
             .enumerate()
-            .map(|(index, (probe, family))| {
-                let id = TargetId(index as u64);
-                let prober = Arc::new(Prober::new(id, probe, family, false, Arc::clone(&self.around)));
+            .map(|(index, (key, probe))| {
+                let prober = Arc::new(Prober::new(&key, probe, Arc::clone(&self.around)));
+                prober.set_names(vec![format!("anchor {index}")]);
                 tokio::spawn(
                     Arc::clone(&prober).drive(mix(self.seed ^ (index as u64 + 1)), stop.child_token()),
                 );
@@ -143,6 +145,7 @@ impl Inside {
         let mut ticks = interval_at(tokio::time::Instant::now() + phase, around.profile.send());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
         let mut running = BTreeMap::new();
+        self.listen(stop);
         self.adopt(&mut running, stop);
         let mut lines = BTreeMap::new();
         self.connect(&mut lines, stop);
@@ -159,6 +162,7 @@ impl Inside {
             tokio::select! {
                 () = stop.cancelled() => return lines,
                 () = self.wanted.changed.notified() => {
+                    self.listen(stop);
                     self.adopt(&mut running, stop);
                     self.connect(&mut lines, stop);
                     continue;
@@ -168,7 +172,12 @@ impl Inside {
             let now = around.clock.now();
             let reason = {
                 let mut check = around.check.lock();
-                check.record_anchors(anchors.iter().map(|anchor| anchor.row(now).miss_streak), now);
+                check.record_anchors(
+                    anchors
+                        .iter()
+                        .map(|anchor| anchor.row(TargetId(0), now).miss_streak),
+                    now,
+                );
                 check.abstains(now)
             };
             if reason != abstained {
@@ -178,7 +187,10 @@ impl Inside {
             header.sent_at = now;
             header.abstain = reason.is_some();
             rows.clear();
-            rows.extend(running.values().map(|target: &Running| target.prober.row(now)));
+            rows.extend(running.values().flat_map(|running: &Running| {
+                let row = running.prober.row(TargetId(0), now);
+                running.targets.iter().map(move |id| Row { target: *id, ..row })
+            }));
             header.seq = encode_table(&header, &rows, |bytes| {
                 let bytes = Bytes::from(bytes);
                 for line in lines.values() {
@@ -192,28 +204,70 @@ impl Inside {
         }
     }
 
-    /// Make the running probers those that are wanted.
-    fn adopt(&self, running: &mut BTreeMap<TargetId, Running>, stop: &CancellationToken) {
-        let wanted = self.wanted.targets.lock().clone();
-        let mut before = std::mem::take(running);
-        for (target, probe) in wanted {
-            let id = target.id();
-            let kept = before.remove(&id).unwrap_or_else(|| {
-                let control = target.path == Path::Control;
-                let prober = Arc::new(Prober::new(
-                    id,
-                    probe,
-                    target.family,
-                    control,
-                    Arc::clone(&self.around),
-                ));
-                let stop = stop.child_token();
-                tokio::spawn(Arc::clone(&prober).drive(mix(self.seed ^ id.0), stop.clone()));
-                Running { prober, stop }
+    /// Hear heartbeats on the sockets that came meanwhile.
+    fn listen(&self, stop: &CancellationToken) {
+        for socket in std::mem::take(&mut *self.wanted.heartbeats.lock()) {
+            let (around, stop, name) = (Arc::clone(&self.around), stop.child_token(), self.name.clone());
+            tokio::spawn(async move {
+                if let Err(error) = around.heartbeats.listen(socket, stop).await {
+                    tracing::error!(observer.name = %name, %error, "heartbeats are not heard");
+                }
             });
-            running.insert(id, kept);
+        }
+    }
+
+    /// Make the running probers those that are wanted. Targets of one address and check share one.
+    fn adopt(&self, running: &mut BTreeMap<ProberKey, Running>, stop: &CancellationToken) {
+        let mut wanted: BTreeMap<ProberKey, (Probe, Vec<Target>)> = BTreeMap::new();
+        for (target, probe) in self.wanted.targets.lock().clone() {
+            let alike = wanted
+                .entry(ProberKey::of(&target))
+                .or_insert_with(|| (probe, Vec::new()));
+            alike.1.push(target);
+        }
+        let mut before = std::mem::take(running);
+        let mut targets = 0;
+        for (key, (probe, alike)) in wanted {
+            let ids: Vec<TargetId> = alike.iter().map(Target::id).collect();
+            targets += ids.len();
+            let mut kept = before
+                .remove(&key)
+                .unwrap_or_else(|| self.start(&key, probe, ids.first(), stop));
+            let name = |target: &Target| format!("{}/{}/{}", target.cluster, target.path, target.family);
+            kept.prober.set_names(alike.iter().map(name).collect());
+            kept.targets = ids;
+            running.insert(key, kept);
         }
         before.into_values().for_each(|gone| gone.stop.cancel());
+        self.count_targets("targets", targets);
+        self.count_targets("probers", running.len());
+    }
+
+    fn start(
+        &self,
+        key: &ProberKey,
+        probe: Probe,
+        first: Option<&TargetId>,
+        stop: &CancellationToken,
+    ) -> Running {
+        let prober = Arc::new(Prober::new(key, probe, Arc::clone(&self.around)));
+        let stop = stop.child_token();
+        let seed = mix(self.seed ^ first.map_or(0, |id| id.0));
+        tokio::spawn(Arc::clone(&prober).drive(seed, stop.clone()));
+        Running {
+            prober,
+            stop,
+            targets: Vec::new(),
+        }
+    }
+
+    fn count_targets(&self, result: &'static str, count: usize) {
+        let label = ObserverResultLabel {
+            observer: self.name.clone(),
+            result,
+        };
+        let gauge = self.metrics.targets.get_or_create_owned(&label);
+        gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
     fn tell_abstention(&self, reason: Option<AbstainReason>) {

@@ -1,0 +1,205 @@
+//! One probe under way: its place among the target's probes, its phases' timeouts, and how its end is recorded.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::time::Duration;
+
+use super::wait::{Waited, wait};
+use super::{Failure, Kind, Prober, Took, dns, icmp, tcp};
+use crate::detector::{Outcome, Phase, Series};
+use crate::evidence::Hard;
+use crate::time::MonoTime;
+
+/// A place among the probes of a target. Those that are decided and only listened to have places of their own, so that
+/// they do not keep the next probe from being sent.
+pub(super) struct Slot {
+    prober: Arc<Prober>,
+    lingering: AtomicBool,
+}
+
+impl Slot {
+    /// `None` where `most` probes are open already.
+    pub(super) fn take(prober: &Arc<Prober>, most: usize) -> Option<Slot> {
+        enter(&prober.under_way, most).then(|| Slot {
+            prober: Arc::clone(prober),
+            lingering: AtomicBool::new(false),
+        })
+    }
+
+    /// Whether the decided probe may be listened to.
+    fn linger(&self) -> bool {
+        let prober = &self.prober;
+        if self.lingering.load(Ordering::Relaxed) {
+            return true;
+        }
+        if !enter(&prober.lingering, prober.around.profile.connections()) {
+            return false;
+        }
+        prober.under_way.fetch_sub(1, Ordering::Relaxed);
+        self.lingering.store(true, Ordering::Relaxed);
+        true
+    }
+}
+
+impl Drop for Slot {
+    fn drop(&mut self) {
+        let of = if self.lingering.load(Ordering::Relaxed) {
+            &self.prober.lingering
+        } else {
+            &self.prober.under_way
+        };
+        of.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+fn enter(count: &AtomicUsize, most: usize) -> bool {
+    let next = |now| (now < most).then_some(now + 1);
+    count
+        .fetch_update(Ordering::Relaxed, Ordering::Relaxed, next)
+        .is_ok()
+}
+
+/// One probe under way.
+pub(super) struct Attempt {
+    slot: Slot,
+    pub(super) series: Series,
+    started: MonoTime,
+    /// How long after it was due the probe was sent.
+    pub(super) late: Duration,
+}
+
+impl Attempt {
+    pub(super) fn new(slot: Slot, series: Series, started: MonoTime, late: Duration) -> Attempt {
+        Attempt {
+            slot,
+            series,
+            started,
+            late,
+        }
+    }
+
+    pub(super) fn prober(&self) -> &Prober {
+        &self.slot.prober
+    }
+
+    pub(super) async fn run(&self) {
+        let ended = match &self.prober().kind {
+            Kind::Http(target) => target.probe(self).await,
+            Kind::Tcp(at) => tcp::probe(self, *at).await,
+            Kind::Tls(target) => target.probe(self).await,
+            Kind::Grpc(target) => target.probe(self).await,
+            Kind::Dns(target) => dns::probe(target, self).await,
+            Kind::Icmp(ip) => icmp::probe(self, *ip).await,
+            Kind::Program(program) => program.probe(self).await,
+            Kind::Heartbeat(agent) => agent.probe(self).await,
+        };
+        if let Err(failure) = ended {
+            self.fail(failure);
+        }
+    }
+
+    /// Await a phase for its timeout now; then record a miss and listen on until its largest timeout.
+    ///
+    /// # Errors
+    /// The loop was too late to tell, or nothing came.
+    pub(super) async fn wait<T>(
+        &self,
+        phase: Phase,
+        work: impl Future<Output = T>,
+    ) -> Result<Waited<T>, Failure> {
+        let prober = self.prober();
+        let profile = &prober.around.profile;
+        let soft = prober.detector.lock().timeouts().of(phase);
+        let missed = || {
+            self.miss(Hard::NONE);
+            self.slot.linger()
+        };
+        let waited = wait(
+            prober.around.clock,
+            work,
+            (soft, most(profile, phase)),
+            profile.loop_lag(),
+            missed,
+        )
+        .await?;
+        let (Waited::InTime(_, took) | Waited::Late(_, took)) = &waited;
+        for (of, histogram) in &prober.around.phases {
+            if *of == phase {
+                histogram.observe(took.as_secs_f64());
+            }
+        }
+        Ok(waited)
+    }
+
+    /// The longest that a phase may take.
+    pub(super) fn most(&self, phase: Phase) -> Duration {
+        most(&self.prober().around.profile, phase)
+    }
+
+    /// A phase that ended well after its probe had been recorded as a miss.
+    pub(super) fn learn_late(&self, phase: Phase, took: Duration) {
+        let prober = self.prober();
+        prober.around.late.inc();
+        prober.detector.lock().record_late(phase, took);
+    }
+
+    pub(super) fn good(&self, took: Took) {
+        self.prober().around.good.inc();
+        self.record(took, None);
+    }
+
+    pub(super) fn miss(&self, hard: Hard) {
+        self.miss_after(Took::default(), hard);
+    }
+
+    /// A miss whose connection is known to be good.
+    pub(super) fn miss_after(&self, took: Took, hard: Hard) {
+        self.prober().around.missed.inc();
+        self.record(took, Some(hard));
+    }
+
+    pub(super) fn tell(&self, what: impl Into<String>) {
+        self.prober().tell(what);
+    }
+
+    fn record(&self, took: Took, miss: Option<Hard>) {
+        let Took {
+            connect,
+            tls,
+            first_byte,
+        } = took;
+        let outcome = Outcome {
+            series: self.series,
+            started: self.started,
+            connect,
+            tls,
+            first_byte,
+            miss,
+        };
+        self.prober().record(&outcome, self.late);
+    }
+
+    fn fail(&self, failure: Failure) {
+        let around = &self.prober().around;
+        let now = around.clock.now();
+        match failure {
+            Failure::Miss(hard) => self.miss(hard),
+            Failure::Local => {
+                around.local.inc();
+                around.check.lock().record_local_failure(now);
+            }
+            Failure::Lag(lag) => {
+                around.discarded.inc();
+                around.check.lock().record_lag(lag, now);
+            }
+            Failure::Unusable => {
+                around.unusable.inc();
+            }
+            Failure::Recorded => {}
+        }
+    }
+}
+
+fn most(profile: &crate::profile::Profile, phase: Phase) -> Duration {
+    Duration::from_millis(phase.most_ms(profile).into())
+}

@@ -1,0 +1,164 @@
+//! The agent's side: a beat to every observer each T, and "stopping" before it ends.
+
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use ring::hmac;
+use ring::rand::{SecureRandom, SystemRandom};
+use tokio::net::UdpSocket;
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval};
+use tokio_util::sync::CancellationToken;
+
+use super::wire::{Challenge, MOST_BYTES, NONCE_BYTES, Nonce, encode_beat, key};
+
+/// How often, and how far apart, "stopping" is said: a lost datagram or two do not keep it from being heard.
+const GOODBYES: u32 = 4;
+const GOODBYE_EACH: Duration = Duration::from_millis(50);
+/// Most observers that an agent sends to.
+const MOST_OBSERVERS: usize = 64;
+
+/// An agent that cannot send.
+#[derive(Debug, thiserror::Error)]
+pub enum HeartbeatError {
+    #[error("agent {given:?}: allowed are 1 to 63 visible ASCII characters")]
+    Agent { given: String },
+    #[error("agent {agent}: its key: {problem}")]
+    Key { agent: String, problem: String },
+    #[error("agent {agent}: {given} observers: allowed are 1 to 64")]
+    Observers { agent: String, given: usize },
+    #[error("agent {agent}: no randomness")]
+    Random { agent: String },
+    #[error("agent {agent}: open a socket towards {observer}: {source}")]
+    Socket {
+        agent: String,
+        observer: SocketAddr,
+        source: io::Error,
+    },
+}
+
+/// Sends heartbeats.
+pub struct HeartbeatSender {
+    agent: String,
+    key: hmac::Key,
+    observers: Vec<SocketAddr>,
+    interval: Duration,
+    boot: u64,
+}
+
+impl HeartbeatSender {
+    /// `key`: the content of the key's file. `interval`: the observers' T.
+    ///
+    /// # Errors
+    /// What is wrong with a parameter.
+    pub fn new(
+        agent: &str,
+        key_file: &[u8],
+        observers: Vec<SocketAddr>,
+        interval: Duration,
+    ) -> Result<HeartbeatSender, HeartbeatError> {
+        let agent = agent.to_owned();
+        if !(1..=63).contains(&agent.len()) || !agent.bytes().all(|b| b.is_ascii_graphic()) {
+            return Err(HeartbeatError::Agent { given: agent });
+        }
+        if !(1..=MOST_OBSERVERS).contains(&observers.len()) {
+            let given = observers.len();
+            return Err(HeartbeatError::Observers { agent, given });
+        }
+        let mut boot = [0; 8];
+        if SystemRandom::new().fill(&mut boot).is_err() {
+            return Err(HeartbeatError::Random { agent });
+        }
+        match key(key_file) {
+            Ok(key) => Ok(HeartbeatSender {
+                agent,
+                key,
+                observers,
+                interval: interval.max(Duration::from_millis(1)),
+                boot: u64::from_be_bytes(boot),
+            }),
+            Err(problem) => Err(HeartbeatError::Key { agent, problem }),
+        }
+    }
+
+    /// Send until `stop`, then say "stopping" and end.
+    ///
+    /// # Errors
+    /// A socket cannot be opened; then nothing was sent.
+    pub async fn run(self, stop: CancellationToken) -> Result<(), HeartbeatError> {
+        let mut sockets = Vec::with_capacity(self.observers.len());
+        for observer in &self.observers {
+            let socket = open(*observer).await.map_err(|source| HeartbeatError::Socket {
+                agent: self.agent.clone(),
+                observer: *observer,
+                source,
+            })?;
+            sockets.push(socket);
+        }
+        let this = std::sync::Arc::new(self);
+        let mut all = JoinSet::new();
+        for socket in sockets {
+            let (this, stop) = (std::sync::Arc::clone(&this), stop.clone());
+            all.spawn(async move { this.send_to(socket, stop).await });
+        }
+        while all.join_next().await.is_some() {}
+        Ok(())
+    }
+
+    async fn send_to(&self, socket: UdpSocket, stop: CancellationToken) {
+        let mut nonce: Nonce = [0; NONCE_BYTES];
+        let mut seq = 0;
+        let mut ticks = interval(self.interval);
+        ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut bytes = [0; MOST_BYTES];
+        // A new socket is not known to be writable, and would lose the first beat. An error shows with the first answer.
+        let _ = socket.writable().await;
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                _ = ticks.tick() => self.beat(&socket, &mut seq, &nonce, false),
+                received = socket.recv(&mut bytes) => match received {
+                    Ok(length) => {
+                        let heard = bytes.get(..length).unwrap_or_default();
+                        if let Some(new) = self.nonce_in(heard, seq).filter(|new| *new != nonce) {
+                            // At once, so that the observer hears of the agent one round trip after its start.
+                            nonce = new;
+                            self.beat(&socket, &mut seq, &nonce, false);
+                        }
+                    }
+                    // The observer's port is closed: it hears the next beat, or one after it.
+                    Err(_) => { ticks.tick().await; }
+                },
+            }
+        }
+        for _ in 0..GOODBYES {
+            self.beat(&socket, &mut seq, &nonce, true);
+            tokio::time::sleep(GOODBYE_EACH).await;
+        }
+    }
+
+    fn beat(&self, socket: &UdpSocket, seq: &mut u64, nonce: &Nonce, stopping: bool) {
+        *seq += 1;
+        let bytes = encode_beat(&self.agent, (self.boot, *seq), nonce, stopping, &self.key);
+        // One that cannot be sent is one that was lost.
+        let _ = socket.try_send(&bytes);
+    }
+
+    /// A challenge to this boot counts when it answers a beat that was sent.
+    fn nonce_in(&self, heard: &[u8], seq: u64) -> Option<Nonce> {
+        let challenge = Challenge::decode(heard, &self.key)?;
+        (challenge.boot == self.boot && challenge.seq <= seq).then_some(challenge.nonce)
+    }
+}
+
+async fn open(observer: SocketAddr) -> io::Result<UdpSocket> {
+    let any: SocketAddr = if observer.is_ipv4() {
+        (Ipv4Addr::UNSPECIFIED, 0).into()
+    } else {
+        (Ipv6Addr::UNSPECIFIED, 0).into()
+    };
+    let socket = UdpSocket::bind(any).await?;
+    socket.connect(observer).await?;
+    Ok(socket)
+}

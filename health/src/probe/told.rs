@@ -1,0 +1,50 @@
+//! What has been told about a target, so that ten failures a second do not make ten lines a second.
+
+use std::time::Duration;
+
+use crate::time::MonoTime;
+
+/// The same is told again after this long.
+const AGAIN: Duration = Duration::from_secs(300);
+/// Nothing is told sooner than this after something else.
+const APART: Duration = Duration::from_secs(10);
+
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    last: Option<(String, MonoTime)>,
+}
+
+impl Told {
+    pub(super) fn is_due(&mut self, what: &str, now: MonoTime) -> bool {
+        let due = self.last.as_ref().is_none_or(|(said, at)| {
+            let since = now.saturating_since(*at);
+            since >= AGAIN || (said != what && since >= APART)
+        });
+        if due {
+            self.last = Some((what.to_owned(), now));
+        }
+        due
+    }
+
+    #[cfg(test)]
+    pub(super) fn last(&self) -> Option<&str> {
+        self.last.as_ref().map(|(what, _)| what.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn once_and_again_after_a_while() {
+        let mut told = Told::default();
+        let at = |seconds: u64| MonoTime::from_millis(seconds * 1_000);
+        assert!(told.is_due("a", at(0)));
+        assert!(!told.is_due("a", at(1)));
+        assert!(!told.is_due("b", at(9)));
+        assert!(told.is_due("b", at(10)));
+        assert!(!told.is_due("b", at(309)));
+        assert!(told.is_due("b", at(310)));
+    }
+}

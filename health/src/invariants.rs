@@ -41,6 +41,11 @@ fn hold(invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) -
     }
 }
 
+/// S1, as far as gates go: of the clusters of one address family at least one stays in the answers.
+pub fn s1_something_is_served(served: usize) -> Holds {
+    hold("S1", served > 0, || "every cluster is withdrawn".to_owned())
+}
+
 /// S6: a Down has at least q distinct, fresh, non-abstaining observers whose vote Dead was cast within the
 /// window, and the
 /// transition shows them.

@@ -2,6 +2,10 @@
 //! switch; without it [`Mutant::is_on`] is `false` at compile time.
 
 /// One rule broken on purpose.
+#[cfg_attr(
+    not(feature = "mutants"),
+    expect(unreachable_pub, reason = "public where it has a switch")
+)]
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
     /// One vote is a quorum.
@@ -26,14 +30,6 @@ impl Mutant {
     pub(crate) fn is_on(self) -> bool {
         switch::ON.get() == Some(self)
     }
-
-    pub const ALL: [Mutant; 5] = [
-        Mutant::QuorumOfOne,
-        Mutant::NoCutRule,
-        Mutant::NoSelfCheck,
-        Mutant::WallClock,
-        Mutant::DampedWithdrawal,
-    ];
 }
 
 #[cfg(feature = "mutants")]
@@ -47,6 +43,14 @@ mod switch {
     }
 
     impl Mutant {
+        pub const ALL: [Mutant; 5] = [
+            Mutant::QuorumOfOne,
+            Mutant::NoCutRule,
+            Mutant::NoSelfCheck,
+            Mutant::WallClock,
+            Mutant::DampedWithdrawal,
+        ];
+
         /// Run `work` with this rule broken, on this thread alone.
         pub fn during<T>(self, work: impl FnOnce() -> T) -> T {
             let before = ON.replace(Some(self));

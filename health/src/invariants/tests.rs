@@ -129,6 +129,8 @@ fn a_withdrawal_leaves_someone() {
     assert_eq!(check(&["a"], false), Ok(()));
     assert_eq!(check(&["a", "b"], true), Ok(()));
     broken(check(&["a", "b"], false), "S8a");
+    assert_eq!(s1_something_is_served(1), Ok(()));
+    broken(s1_something_is_served(0), "S1");
 }
 
 #[test]

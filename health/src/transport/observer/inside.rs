@@ -167,6 +167,9 @@ impl Inside {
             header.abstain = reason.is_some();
             rows.clear();
             rows.extend(running.values().map(|target: &Running| target.prober.row(now)));
+            if header.abstain {
+                running.values().for_each(|target| target.prober.forgive());
+            }
             header.seq = encode_table(&header, &rows, |bytes| {
                 let bytes = Bytes::from(bytes);
                 for (dialler, _) in diallers {

@@ -8,6 +8,7 @@ mod fault;
 mod get;
 mod output;
 mod plan;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -32,7 +33,8 @@ struct Cli {
     log: String,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or a drill broke its hypothesis; 2 wrong usage; \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or a drill broke its hypothesis or a \
+     simulation an invariant; 2 wrong usage; \
      3 the server cannot be reached; 4 the named object does not exist or the server refused.";
 
 #[derive(Subcommand)]
@@ -47,6 +49,8 @@ enum Command {
     Explain(explain::Explain),
     /// Show what would move if clusters were lost now.
     Plan(plan::Plan),
+    /// Run the real detection code in virtual time, under faults drawn from seeds.
+    Simulate(simulate::Simulate),
     /// Print the custom resource definitions, or write them to a folder.
     Crds(crds::Crds),
 }
@@ -107,6 +111,7 @@ pub fn main() -> ExitCode {
         Command::Get(get) => on_runtime(get.run()),
         Command::Explain(explain) => on_runtime(explain.run()),
         Command::Plan(plan) => on_runtime(plan.run()),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Crds(crds) => crds.run(),
     };
     match result {

@@ -16,6 +16,7 @@ pub mod member;
 pub mod propagate;
 pub mod schedule;
 pub mod serve;
+pub mod simulate;
 pub mod steer;
 pub mod store;
 pub mod timeline;

@@ -1,6 +1,6 @@
 //! What happens next: events in order of time, and of their making where the time is the same.
 
-use std::cmp::Ordering;
+use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 /// Most events that wait at one time. A world that makes more has lost its way; it is stopped.
@@ -9,35 +9,40 @@ const MOST: usize = 1 << 20;
 /// Events by the microsecond they are due at.
 #[derive(Debug)]
 pub struct Queue<E> {
-    heap: BinaryHeap<Due<E>>,
+    /// (due, number, slot). Events stay in their slots; what the heap moves is small.
+    heap: BinaryHeap<Reverse<(u64, u64, u32)>>,
+    slots: Vec<Option<E>>,
+    free: Vec<u32>,
     made: u64,
     refused: u64,
 }
 
-#[derive(Debug)]
-struct Due<E> {
-    at_us: u64,
-    number: u64,
-    event: E,
-}
-
 impl<E> Queue<E> {
     pub fn push(&mut self, at_us: u64, event: E) {
-        if self.heap.len() >= MOST {
-            self.refused += 1;
-            return;
+        let slot = match self.free.pop() {
+            Some(slot) => slot,
+            None if self.slots.len() < MOST => {
+                self.slots.push(None);
+                u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
+            }
+            None => {
+                self.refused += 1;
+                return;
+            }
+        };
+        if let Some(place) = self.slots.get_mut(slot as usize) {
+            *place = Some(event);
         }
         self.made += 1;
-        self.heap.push(Due {
-            at_us,
-            number: self.made,
-            event,
-        });
+        self.heap.push(Reverse((at_us, self.made, slot)));
     }
 
     /// The next event and when it is due.
     pub fn pop(&mut self) -> Option<(u64, E)> {
-        self.heap.pop().map(|due| (due.at_us, due.event))
+        let Reverse((at_us, _, slot)) = self.heap.pop()?;
+        self.free.push(slot);
+        let event = self.slots.get_mut(slot as usize)?.take()?;
+        Some((at_us, event))
     }
 
     /// Events that found the queue full.
@@ -50,30 +55,11 @@ impl<E> Default for Queue<E> {
     fn default() -> Queue<E> {
         Queue {
             heap: BinaryHeap::new(),
+            slots: Vec::new(),
+            free: Vec::new(),
             made: 0,
             refused: 0,
         }
-    }
-}
-
-impl<E> PartialEq for Due<E> {
-    fn eq(&self, other: &Due<E>) -> bool {
-        self.cmp(other) == Ordering::Equal
-    }
-}
-
-impl<E> Eq for Due<E> {}
-
-impl<E> PartialOrd for Due<E> {
-    fn partial_cmp(&self, other: &Due<E>) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
-impl<E> Ord for Due<E> {
-    /// The earliest is the greatest: `BinaryHeap` pops the greatest first.
-    fn cmp(&self, other: &Due<E>) -> Ordering {
-        (other.at_us, other.number).cmp(&(self.at_us, self.number))
     }
 }
 

@@ -11,6 +11,7 @@ mod get;
 mod observer;
 mod output;
 mod plan;
+mod simulate;
 
 use std::process::ExitCode;
 
@@ -35,7 +36,8 @@ struct Cli {
     log: String,
 }
 
-const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or a drill broke its hypothesis; 2 wrong usage; \
+const EXIT_CODES: &str = "Exit codes: 0 done; 1 failed, or a drill broke its hypothesis or a \
+     simulation an invariant; 2 wrong usage; \
      3 the server cannot be reached; 4 the named object does not exist or the server refused.";
 
 #[derive(Subcommand)]
@@ -50,6 +52,8 @@ enum Command {
     Explain(explain::Explain),
     /// Show what would move if clusters were lost now.
     Plan(plan::Plan),
+    /// Run the real detection code in virtual time, under faults drawn from seeds.
+    Simulate(simulate::Simulate),
     /// Print the custom resource definitions, or write them to a folder.
     Crds(crds::Crds),
     /// Issue certificates for observers and for those who hear them.
@@ -116,6 +120,7 @@ pub fn main() -> ExitCode {
         Command::Get(get) => on_runtime(get.run()),
         Command::Explain(explain) => on_runtime(explain.run()),
         Command::Plan(plan) => on_runtime(plan.run()),
+        Command::Simulate(simulate) => simulate.run(),
         Command::Crds(crds) => crds.run(),
         Command::Certificates(certificates) => certificates.run(),
         Command::Observer(observer) => on_runtime(observer.run()),

@@ -17,6 +17,7 @@ pub mod observe;
 pub mod propagate;
 pub mod schedule;
 pub mod serve;
+pub mod simulate;
 pub mod steer;
 pub mod store;
 pub mod timeline;

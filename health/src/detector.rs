@@ -191,6 +191,14 @@ impl Detector {
         }
     }
 
+    /// The misses up to now were the observer's own: it abstains. They are no part of any later streak, or one more miss
+    /// after the abstention would make a vote Dead of them.
+    pub fn forgive(&mut self) {
+        self.miss_streak = 0;
+        self.hard = Hard::NONE;
+        self.last_warm_miss = None;
+    }
+
     pub fn timeouts(&self) -> Timeouts {
         Timeouts {
             warm: self.warm.timeout(),

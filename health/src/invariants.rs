@@ -41,6 +41,11 @@ fn hold(invariant: &'static str, holds: bool, detail: impl FnOnce() -> String) -
     }
 }
 
+/// S1, as far as gates go: of the clusters of one address family at least one stays in the answers.
+pub fn s1_something_is_served(served: usize) -> Holds {
+    hold("S1", served > 0, || "every cluster is withdrawn".to_owned())
+}
+
 /// S6: a Down has at least q distinct, fresh, non-abstaining observers whose vote Dead was cast within the
 /// window, and the
 /// transition shows them.
@@ -64,6 +69,44 @@ pub fn s6_down_has_quorum(transition: &Transition, profile: &Profile) -> Holds {
         format!(
             "{} went Down with the votes of {dead:?}, q {} of {}",
             transition.cluster, transition.q, transition.fresh
+        )
+    })
+}
+
+/// S6 against the truth: at least q of the observers that counted had really missed enough probes, by their links'
+/// or the target's fault and not by their own, no longer ago than evidence can live. `missing` are those observers.
+pub fn s6_down_was_seen(transition: &Transition, missing: &BTreeSet<&str>) -> Holds {
+    if transition.to != Verdict::Down {
+        return Ok(());
+    }
+    // Written out again: a profile that is wrong about q must not judge itself.
+    let q = 2 * transition.fresh / 3 + 1;
+    let seen = transition
+        .evidence
+        .iter()
+        .filter(|w| w.counted && missing.contains(w.observer.as_str()))
+        .count();
+    hold("S6", u32::try_from(seen).is_ok_and(|seen| seen >= q), || {
+        format!(
+            "{}/{}/{} went Down, and of {} observers only {missing:?} had missed probes; {q} are needed",
+            transition.cluster, transition.path, transition.family, transition.fresh
+        )
+    })
+}
+
+/// The cut rule: no cluster goes Down, having waited less than `cutWaitMs`, while others are `dying`: at least `cutVotes`
+/// votes Dead, too few for a Down, and only since `downWindowMs`.
+pub fn cut_waits_for_the_dying(
+    transition: &Transition,
+    waited: Duration,
+    dying: &BTreeSet<&str>,
+    profile: &Profile,
+) -> Holds {
+    let alone = transition.to == Verdict::Down && waited < profile.cut_wait() && !dying.is_empty();
+    hold("cut rule", !alone, || {
+        format!(
+            "{}/{} went Down after a wait of {waited:?} while {dying:?} were on their way",
+            transition.cluster, transition.path
         )
     })
 }
@@ -147,6 +190,11 @@ pub fn log_hash(log: &[Transition]) -> u64 {
 /// L1: a cluster that has died, for a second or more, is Down within 1.0 s of its death.
 pub fn l1_down_in_time(died: MonoTime, down: Option<MonoTime>) -> Holds {
     within("L1", died, down, Duration::from_secs(1))
+}
+
+/// L1 for profiles that are slower than the default: Down within what the profile's own settings add up to.
+pub fn l1_down_within(died: MonoTime, down: Option<MonoTime>, limit: Duration) -> Holds {
+    within("L1", died, down, limit)
 }
 
 /// L2: every reachable DNS server stops answering a cluster within 300 ms of its Down.

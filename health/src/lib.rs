@@ -14,6 +14,7 @@ mod evidence;
 mod flap;
 pub mod invariants;
 pub mod metrics;
+mod mutant;
 #[cfg(feature = "probe")]
 pub mod probe;
 mod profile;
@@ -45,6 +46,8 @@ pub use evidence::{
 };
 pub use flap::Flap;
 pub use metrics::{ConsumerMetrics, ObserverMetrics};
+#[cfg(feature = "mutants")]
+pub use mutant::Mutant;
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch};
 pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};

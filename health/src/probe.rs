@@ -279,6 +279,11 @@ impl Prober {
         self.detector.lock().smoothed(phase)
     }
 
+    /// See [`Detector::forgive`].
+    pub(crate) fn forgive(&self) {
+        self.detector.lock().forgive();
+    }
+
     /// Probe until `stop`. `seed` decides the phase and the jitter.
     pub async fn drive(self: Arc<Self>, seed: u64, stop: CancellationToken) {
         let around = &self.around;

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::mutant::Mutant;
 use crate::profile::Profile;
 use crate::time::MonoTime;
 
@@ -64,7 +65,7 @@ impl SelfCheck {
     /// Whether the observer abstains, and why.
     pub fn abstains(&self, now: MonoTime) -> Option<AbstainReason> {
         self.standing
-            .filter(|(_, until)| now < *until)
+            .filter(|(_, until)| now < *until && !Mutant::NoSelfCheck.is_on())
             .map(|(reason, _)| reason)
     }
 

@@ -169,6 +169,7 @@ impl Plane {
     }
 
     /// What arrives at the controller's consumer from now on; at the first DNS server's while that is down.
+    #[expect(clippy::disallowed_methods, reason = "stamps the recording, for people")]
     pub(super) fn tap(&self) -> Option<(Preamble, Receiver<(MonoTime, Bytes)>)> {
         let running = self.controller.running.lock();
         let (consumer, datagrams) = match (running.as_ref(), self.dns.first()) {

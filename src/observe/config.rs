@@ -64,7 +64,7 @@ impl ObserverFile {
             "{}: consumers is empty: at least one HOST:PORT that listens for evidence is needed",
             path.display()
         );
-        let folder = path.parent().unwrap_or(Path::new(""));
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let TlsFiles {
             certificate,
             key,

@@ -267,3 +267,28 @@ fn a_far_target_with_tls_is_never_missed() {
     far(150, 2);
     far(250, 1);
 }
+
+/// After an abstention only what is missed from then on counts; a success in between clears as ever.
+#[test]
+fn misses_of_ones_own_are_no_part_of_a_later_streak() {
+    let mut detector = Detector::new(&Profile::fast());
+    let miss = |detector: &mut Detector, ms: u64| {
+        let outcome = Outcome {
+            series: Series::Warm,
+            started: MonoTime::from_millis(ms),
+            connect: None,
+            tls: None,
+            first_byte: None,
+            miss: Some(Hard::REFUSED),
+        };
+        detector.record(&outcome, MonoTime::from_millis(ms + 60));
+        detector.row(TargetId(1), MonoTime::from_millis(ms + 60))
+    };
+    for n in 0..50 {
+        miss(&mut detector, n * 100);
+    }
+    detector.forgive();
+    let row = detector.row(TargetId(1), MonoTime::from_millis(5_000));
+    assert_eq!((row.miss_streak, row.hard), (0, Hard::NONE));
+    assert_eq!(miss(&mut detector, 5_000).miss_streak, 1);
+}

@@ -61,6 +61,31 @@ fn a_down_needs_its_witnesses() {
 }
 
 #[test]
+fn a_down_was_seen_by_those_who_vote_for_it() {
+    let seen = |by: &[&str]| s6_down_was_seen(&down(4, 5), &by.iter().copied().collect());
+    assert_eq!(seen(&["o0", "o1", "o2", "o3"]), Ok(()));
+    broken(seen(&["o0", "o1", "o2", "somebody else"]), "S6");
+    let alone = Transition { q: 1, ..down(1, 5) };
+    broken(s6_down_was_seen(&alone, &BTreeSet::from(["o0"])), "S6");
+}
+
+#[test]
+fn nobody_goes_down_alone_while_others_follow() {
+    let check = |waited_ms, dying: &[&str]| {
+        let waited = Duration::from_millis(waited_ms);
+        cut_waits_for_the_dying(
+            &down(4, 5),
+            waited,
+            &dying.iter().copied().collect(),
+            &Profile::fast(),
+        )
+    };
+    assert_eq!(check(0, &[]), Ok(()));
+    assert_eq!(check(100, &["b"]), Ok(()));
+    broken(check(99, &["b"]), "cut rule");
+}
+
+#[test]
 fn too_few_observers_change_nothing() {
     assert_eq!(s7_frozen_decides_nothing(&down(3, 3), &Profile::fast()), Ok(()));
     broken(s7_frozen_decides_nothing(&down(2, 2), &Profile::fast()), "S7");
@@ -104,6 +129,8 @@ fn a_withdrawal_leaves_someone() {
     assert_eq!(check(&["a"], false), Ok(()));
     assert_eq!(check(&["a", "b"], true), Ok(()));
     broken(check(&["a", "b"], false), "S8a");
+    assert_eq!(s1_something_is_served(1), Ok(()));
+    broken(s1_something_is_served(0), "S1");
 }
 
 #[test]
@@ -146,6 +173,11 @@ fn time_limits() {
     assert_eq!(l1_down_in_time(at(0), Some(at(1_000))), Ok(()));
     broken(l1_down_in_time(at(0), Some(at(1_001))), "L1");
     broken(l1_down_in_time(at(0), None), "L1");
+    assert_eq!(
+        l1_down_within(at(0), Some(at(7)), Duration::from_millis(7)),
+        Ok(())
+    );
+    broken(l1_down_within(at(0), Some(at(8)), Duration::from_millis(7)), "L1");
     assert_eq!(l2_withdrawn_in_time(at(5), Some(at(305))), Ok(()));
     broken(l2_withdrawn_in_time(at(5), Some(at(306))), "L2");
     let ramp = Duration::from_secs(300);

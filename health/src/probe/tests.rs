@@ -1,5 +1,7 @@
 //! Each kind against a real server on a free port.
 
+#![allow(clippy::disallowed_methods, reason = "a test measures")]
+
 mod dns;
 mod grpc;
 mod icmp;
@@ -223,7 +225,6 @@ async fn silence_delays_nobody_else() {
 
 /// A round trip of one and a half T: probes overlap on connections of their own, and none is missed.
 #[tokio::test]
-#[expect(clippy::disallowed_methods, reason = "a test measures")]
 async fn a_round_trip_longer_than_t_does_not_stall() {
     let server = Server::start(Manners::Slow(Duration::from_millis(150))).await;
     let prober = prober_with(patient(), &http(server.url()), false);

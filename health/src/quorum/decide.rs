@@ -1,6 +1,7 @@
 //! From votes to the next verdict.
 
 use super::subject::Tally;
+use crate::mutant::Mutant;
 use crate::profile::Profile;
 use crate::verdict::Verdict;
 
@@ -9,7 +10,8 @@ pub(super) fn decide(verdict: Verdict, tally: &Tally, down: bool, suppressed: bo
     if tally.frozen {
         return None;
     }
-    if down && verdict != Verdict::Down {
+    let damped = suppressed && Mutant::DampedWithdrawal.is_on();
+    if down && verdict != Verdict::Down && !damped {
         return Some(Verdict::Down);
     }
     let healthy = tally.is_positively_healthy();

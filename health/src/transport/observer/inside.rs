@@ -191,6 +191,9 @@ impl Inside {
                 let row = running.prober.row(TargetId(0), now);
                 running.targets.iter().map(move |id| Row { target: *id, ..row })
             }));
+            if header.abstain {
+                running.values().for_each(|running| running.prober.forgive());
+            }
             header.seq = encode_table(&header, &rows, |bytes| {
                 let bytes = Bytes::from(bytes);
                 for line in lines.values() {

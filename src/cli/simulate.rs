@@ -1,0 +1,315 @@
+//! `lifeboat simulate`: the real cores in virtual time, many seeds or one.
+
+use std::io::{IsTerminal, Write};
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand, ValueEnum};
+use lifeboat_health::Preset;
+use serde_json::json;
+
+use super::{Format, Usage, output};
+use crate::simulate::detection::{Exam, Report, Scenario, Settings, Swarm, examine, timed};
+
+#[derive(Args)]
+pub(super) struct Simulate {
+    #[command(subcommand)]
+    what: What,
+}
+
+#[derive(Subcommand)]
+enum What {
+    /// Failure detection: observers, evidence, quorums and gates under random faults, against the truth.
+    Detection(Box<Detection>),
+}
+
+#[derive(Args)]
+#[command(
+    after_help = "Ends with 1 if an invariant was broken; the seed replays it and its faults are shrunk to those that suffice."
+)]
+struct Detection {
+    /// How many seeds to run; 1 replays the first and prints its trace. 100, or 1 where --seed is given.
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=100_000_000))]
+    seeds: Option<u64>,
+    /// The first seed.
+    #[arg(long, value_name = "S")]
+    seed: Option<u64>,
+    /// The detection profile, instead of the one each seed draws.
+    #[arg(long, value_enum)]
+    profile: Option<Name>,
+    /// Virtual seconds of lost probes for each seed, from which false alarms are counted; 0 leaves them out.
+    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
+    loss_seconds: u64,
+    /// Run this scenario instead of seeds, and print its timeline.
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed", "profile"])]
+    scenario: Option<PathBuf>,
+    /// Seeds that run at once; as many as there are cores by default.
+    #[arg(long, value_name = "N")]
+    threads: Option<NonZeroUsize>,
+    /// How to print.
+    #[arg(short, long, value_enum, default_value_t = Format::Table)]
+    output: Format,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Name {
+    Fast,
+    Wan,
+    Single,
+    Karmada,
+}
+
+impl From<Name> for Preset {
+    fn from(name: Name) -> Preset {
+        match name {
+            Name::Fast => Preset::Fast,
+            Name::Wan => Preset::Wan,
+            Name::Single => Preset::Single,
+            Name::Karmada => Preset::Karmada,
+        }
+    }
+}
+
+impl Simulate {
+    pub(super) fn run(self) -> anyhow::Result<ExitCode> {
+        let What::Detection(detection) = self.what;
+        detection.run()
+    }
+}
+
+impl Detection {
+    fn run(self) -> anyhow::Result<ExitCode> {
+        let Self {
+            seeds,
+            seed,
+            profile,
+            loss_seconds,
+            scenario,
+            threads,
+            output,
+        } = self;
+        if let Some(path) = scenario {
+            return timeline(&path, output);
+        }
+        let preset = profile.map(Preset::from);
+        let seeds = seeds.unwrap_or_else(|| if seed.is_some() { 1 } else { 100 });
+        let first_seed = seed.unwrap_or(0);
+        if seeds == 1 {
+            return Ok(replay(&examine(first_seed, preset, true), output));
+        }
+        let settings = Settings {
+            first_seed,
+            seeds,
+            preset,
+            loss_seconds,
+            threads,
+        };
+        let swarm = Swarm::run(settings, progress(seeds));
+        let report = Report::of(&swarm);
+        match output {
+            Format::Json => output::json(&json!(report)),
+            Format::Table => print(&report),
+        }
+        Ok(code(report.failed_seeds == 0 && report.never_reached.is_empty()))
+    }
+}
+
+fn code(holds: bool) -> ExitCode {
+    if holds {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::from(1)
+    }
+}
+
+/// Says how far it is, on a terminal alone.
+fn progress(seeds: u64) -> impl Fn(u64) + Sync {
+    let shown = std::io::stderr().is_terminal();
+    let each = (seeds / 200).max(1);
+    move |done| {
+        if shown && (done.is_multiple_of(each) || done == seeds) {
+            let end = if done == seeds { "\r\x1b[K" } else { "" };
+            let _closed = write!(std::io::stderr().lock(), "\r{done} of {seeds} seeds{end}");
+        }
+    }
+}
+
+fn timeline(path: &PathBuf, format: Format) -> anyhow::Result<ExitCode> {
+    let yaml = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+    let scenario =
+        Scenario::parse(&yaml).map_err(|error| Usage(format!("--scenario {}: {error}", path.display())))?;
+    let outcome = scenario.run();
+    let finding = outcome.finding.as_ref();
+    match format {
+        Format::Json => output::json(&json!({
+            "title": scenario.title, "fault": scenario.fault, "timeline": outcome.lines, "finding": finding,
+            "traceHash": format!("{:016x}", outcome.hash),
+        })),
+        Format::Table => {
+            output::line(format!("fault {}: {}", scenario.fault, scenario.title));
+            outcome.lines.iter().for_each(output::line);
+            output::line(format!("trace hash: {:016x}", outcome.hash));
+            output::line(match finding {
+                Some(finding) => format!("{} broken: {}", finding.invariant, finding.detail),
+                None => "no invariant broken".to_owned(),
+            });
+        }
+    }
+    Ok(code(outcome.finding.is_none()))
+}
+
+fn replay(exam: &Exam, format: Format) -> ExitCode {
+    let outcome = &exam.outcome;
+    let shrunk: Vec<String> = exam.shrunk.iter().flatten().map(timed).collect();
+    match format {
+        Format::Json => output::json(&json!({
+            "seed": exam.seed,
+            "faults": exam.faults.iter().map(timed).collect::<Vec<_>>(),
+            "timeline": outcome.lines,
+            "finding": outcome.finding,
+            "shrunk": shrunk,
+            "events": outcome.events,
+            "probeOutcomes": outcome.probes,
+            "traceHash": format!("{:016x}", outcome.hash),
+        })),
+        Format::Table => {
+            output::line(format!("seed {}: {}", exam.seed, exam.fleet.describe()));
+            outcome.lines.iter().for_each(output::line);
+            output::line(format!("trace hash: {:016x}", outcome.hash));
+            if let Some(finding) = &outcome.finding {
+                output::line(format!(
+                    "{} broken at {:.3} s: {}",
+                    finding.invariant,
+                    finding.at_us as f64 / 1e6,
+                    finding.detail
+                ));
+                output::line("these faults suffice:");
+                shrunk.iter().for_each(|fault| output::line(format!("  {fault}")));
+            }
+            output::line(format!(
+                "seed {}: {} faults, {} events, {:.1} s of virtual time, {}",
+                exam.seed,
+                exam.faults.len(),
+                outcome.events,
+                outcome.ended_us as f64 / 1e6,
+                if outcome.finding.is_some() {
+                    "FAILED"
+                } else {
+                    "no invariant broken"
+                }
+            ));
+        }
+    }
+    code(outcome.finding.is_none())
+}
+
+fn print(report: &Report) {
+    output::line("time from a power-off to Down, in the liveness phase:");
+    let ms = |value: f64| format!("{value:.0}");
+    let rows: Vec<Vec<String>> = report
+        .detection
+        .iter()
+        .map(|d| {
+            vec![
+                d.profile.to_owned(),
+                d.count.to_string(),
+                ms(d.mean_ms),
+                ms(d.formula_mean_ms),
+                ms(d.p50_ms),
+                ms(d.p99_ms),
+                ms(d.worst_ms),
+                ms(d.formula_worst_ms),
+            ]
+        })
+        .collect();
+    output::table(
+        &[
+            "PROFILE", "DOWNS", "MEAN MS", "FORMULA", "P50", "P99", "WORST", "LIMIT",
+        ],
+        &rows,
+    );
+    if !report.false_alarms.is_empty() {
+        output::line("");
+        output::line("alarms that losses alone made, in bursts of 3 probes:");
+        let share = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
+        let rows: Vec<Vec<String>> = report
+            .false_alarms
+            .iter()
+            .map(|f| {
+                vec![
+                    format!("{:.0} %", f.loss_percent),
+                    format!("{} of {}", f.votes, f.observers),
+                    f.misses.to_string(),
+                    if f.down { "Down" } else { "votes" }.to_owned(),
+                    format!("{:.2}", f.target_days),
+                    f.seen.to_string(),
+                    format!("{:.1}", f.expected),
+                    share(f.ratio),
+                    format!("{:.1}", f.expected_as_sampled),
+                    share(f.ratio_as_sampled),
+                ]
+            })
+            .collect();
+        output::table(
+            &[
+                "LOSS",
+                "VOTES",
+                "MISSES",
+                "WHAT",
+                "TARGET DAYS",
+                "SEEN",
+                "FORMULA",
+                "RATIO",
+                "AS SAMPLED",
+                "RATIO",
+            ],
+            &rows,
+        );
+    }
+    if let Some(e) = &report.extrapolation {
+        output::line(format!(
+            "at {} % loss, {} of {} votes: a false Down of one target in {:.0} years by the formula, {:.0} by its worst ratio of {:.2}",
+            e.loss_percent, e.votes, e.observers, e.formula_years, e.years, e.worst_ratio
+        ));
+    }
+    output::line("");
+    let reached: Vec<String> = report
+        .sometimes
+        .all()
+        .iter()
+        .map(|(name, count)| format!("{name} {count}"))
+        .collect();
+    output::line(format!("reached: {}", reached.join(", ")));
+    if !report.never_reached.is_empty() {
+        output::line(format!("never reached: {}", report.never_reached.join(", ")));
+    }
+    for failure in &report.failures {
+        output::line("");
+        output::line(format!(
+            "seed {}: {} broken at {:.3} s: {}",
+            failure.seed, failure.invariant, failure.at_seconds, failure.detail
+        ));
+        output::line(format!(
+            "  {} of its {} faults suffice; --seed {} replays it:",
+            failure.shrunk.len(),
+            failure.faults,
+            failure.seed
+        ));
+        failure
+            .shrunk
+            .iter()
+            .for_each(|fault| output::line(format!("  {fault}")));
+    }
+    output::line(format!("trace hash: {}", report.trace_hash));
+    output::line(format!(
+        "{} seeds, {} failed: {} faults, {:.0} virtual seconds, {:.1} million probe outcomes in {:.1} s",
+        report.seeds,
+        report.failed_seeds,
+        report.faults,
+        report.virtual_seconds,
+        report.probe_outcomes as f64 / 1e6,
+        report.wall_seconds
+    ));
+}

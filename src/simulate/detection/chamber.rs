@@ -1,0 +1,63 @@
+//! False alarms: a healthy fleet whose probes are lost in bursts, and how often that alone makes votes and Downs.
+
+use lifeboat_chaos::simulate::{Phases, Timed, Trace};
+use lifeboat_health::Preset;
+
+use super::fault::Fault;
+use super::fleet::Fleet;
+use super::outcome::{Alarms, Finding};
+use super::world::{Plan, simulate};
+
+/// Mean length of a burst, in probes.
+pub(super) const BURST: u64 = 3;
+/// Shares of losses tried in turn, in thousandths.
+pub(super) const PERMILLE: [u64; 3] = [20, 30, 40];
+/// Clusters of the fleet; each has two targets.
+const CLUSTERS: usize = 6;
+
+/// One stay in the chamber.
+pub(super) struct Stay {
+    pub(super) permille: u64,
+    pub(super) target_seconds: f64,
+    pub(super) alarms: Alarms,
+    pub(super) probes: u64,
+    pub(super) hash: u64,
+    pub(super) finding: Option<Finding>,
+}
+
+/// Lose probes for `seconds` of virtual time.
+pub(super) fn stay(seed: u64, preset: Preset, seconds: u64) -> Stay {
+    let fleet = Fleet::plain(preset, CLUSTERS);
+    let turn = usize::try_from(seed % PERMILLE.len() as u64).unwrap_or(0);
+    let permille = PERMILLE[turn];
+    let warm_us = 3 * fleet.unit_us();
+    let end_us = warm_us + seconds * 1_000_000;
+    let loss = Timed {
+        from_us: warm_us,
+        until_us: end_us,
+        fault: Fault::Loss {
+            observers: Vec::new(),
+            clusters: Vec::new(),
+            permille,
+            burst: BURST,
+        },
+    };
+    let plan = Plan {
+        phases: Phases {
+            calm_us: end_us,
+            end_us,
+        },
+        liveness: false,
+        keep_story: false,
+        count_alarms: true,
+    };
+    let outcome = simulate(&fleet, &[loss], seed, plan, Trace::default());
+    Stay {
+        permille,
+        target_seconds: (seconds * 2 * CLUSTERS as u64) as f64,
+        alarms: outcome.alarms.unwrap_or_default(),
+        probes: outcome.probes,
+        hash: outcome.hash,
+        finding: outcome.finding,
+    }
+}

@@ -1,0 +1,123 @@
+//! One seed: its fleet and faults drawn, run, run again where that must not differ, and shrunk where it broke something.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use lifeboat_chaos::simulate::{Draws, Phases, Timed, Trace, shrink};
+use lifeboat_health::Preset;
+use lifeboat_health::invariants::Broken;
+
+use super::fault::{self, Fault};
+use super::fleet::{Clock, Fleet};
+use super::outcome::{Finding, Outcome};
+use super::world::{Plan, simulate};
+
+/// One seed in this many is run three times: as it is, again, and with other clocks.
+const TWINS_EACH: u64 = 16;
+/// Most runs that shrinking may take.
+const SHRINK_RUNS: usize = 200;
+
+/// What a seed came to.
+#[derive(Clone, Debug)]
+pub struct Exam {
+    pub seed: u64,
+    pub fleet: Fleet,
+    pub faults: Vec<Timed<Fault>>,
+    pub outcome: Outcome,
+    /// Of its faults those that suffice to break the same invariant.
+    pub shrunk: Option<Vec<Timed<Fault>>>,
+}
+
+/// Examine one seed. `preset` overrides the one it would draw; `text` keeps the lines of the trace.
+pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
+    let mut draws = Draws::new(seed, 0);
+    let fleet = Fleet::draw(&mut draws, preset);
+    let unit_us = fleet.unit_us();
+    let (warm_us, calm_us) = (3 * unit_us, draws.between(8, 20) * unit_us);
+    let faults = fault::draw(&mut draws, &fleet, warm_us, calm_us);
+    let plan = Plan {
+        phases: Phases {
+            calm_us,
+            end_us: u64::MAX,
+        },
+        liveness: true,
+        keep_story: true,
+        count_alarms: false,
+    };
+    let trace = if text {
+        Trace::with_text()
+    } else {
+        Trace::default()
+    };
+    let go = |fleet: &Fleet, faults: &[Timed<Fault>], trace| guarded(fleet, faults, seed, plan, trace);
+    let mut outcome = go(&fleet, &faults, trace);
+    if outcome.finding.is_none() && seed.is_multiple_of(TWINS_EACH) {
+        let again = go(&fleet, &faults, Trace::default());
+        let mut other = fleet.clone();
+        for (index, clock) in other.clocks.iter_mut().enumerate() {
+            *clock = Clock {
+                offset_s: [3_600, -3_600, 59, 1_234][index % 4],
+                rate_permille: 1_000,
+            };
+        }
+        let clocks = go(&other, &faults, Trace::default());
+        outcome.finding = twins(&outcome, &again, &clocks);
+        outcome.probes += again.probes + clocks.probes;
+    }
+    let shrunk = outcome.finding.as_ref().map(|finding| {
+        shrink(&faults, SHRINK_RUNS, |some| {
+            let found = go(&fleet, some, Trace::default()).finding;
+            found.is_some_and(|other| other.invariant == finding.invariant)
+        })
+    });
+    Exam {
+        seed,
+        fleet,
+        faults,
+        outcome,
+        shrunk,
+    }
+}
+
+/// S20 and S19, between whole runs.
+fn twins(outcome: &Outcome, again: &Outcome, clocks: &Outcome) -> Option<Finding> {
+    let broken = |invariant, detail| Some(Finding::new(Broken { invariant, detail }, outcome.ended_us, None));
+    if again.hash != outcome.hash {
+        return broken(
+            "S20",
+            format!("trace hash {:016x} against {:016x}", outcome.hash, again.hash),
+        );
+    }
+    if clocks.story != outcome.story || clocks.finding.is_some() {
+        let detail = format!(
+            "with other clocks {} transitions against {}, first apart: {:?}",
+            clocks.story.len(),
+            outcome.story.len(),
+            outcome
+                .story
+                .iter()
+                .zip(&clocks.story)
+                .find(|(one, other)| one != other)
+        );
+        return broken("S19", detail);
+    }
+    None
+}
+
+/// A run in which a panic is a finding like another.
+fn guarded(fleet: &Fleet, faults: &[Timed<Fault>], seed: u64, plan: Plan, trace: Trace) -> Outcome {
+    let run = || simulate(fleet, faults, seed, plan, trace);
+    catch_unwind(AssertUnwindSafe(run)).unwrap_or_else(|panic| {
+        let text = panic
+            .downcast_ref::<String>()
+            .map(String::as_str)
+            .or_else(|| panic.downcast_ref::<&str>().copied());
+        let broken = Broken {
+            invariant: "S20",
+            detail: format!("panic: {}", text.unwrap_or("without a text")),
+        };
+        Outcome {
+            finding: Some(Finding::new(broken, 0, None)),
+            ..Outcome::default()
+        }
+    })
+}

@@ -1,0 +1,358 @@
+//! One observer: real detectors, timetables and self-check, in its own time. What a prober does with sockets is told here
+//! in events: a phase misses at its timeout and is listened to until the largest one.
+
+use std::time::Duration;
+
+use lifeboat_chaos::simulate::Draws;
+use lifeboat_health::{
+    Detector, Hard, Header, MonoTime, Outcome, Path, Phase, Profile, Row, Schedule, SelfCheck, Series,
+    TargetId, encode_table,
+};
+
+use super::conditions::Meets;
+use super::fleet::Clock;
+
+const HOUR_US: u64 = 3_600_000_000;
+
+/// One observer's process.
+pub(super) struct Observer {
+    pub(super) name: String,
+    pub(super) clock: Clock,
+    pub(super) draws: Draws,
+    pub(super) check: SelfCheck,
+    /// Of the targets in their order, and after them of the anchors.
+    pub(super) probes: Vec<Probed>,
+    pub(super) targets: usize,
+    pub(super) boot: u64,
+    /// Events of an earlier life have another one.
+    pub(super) life: u32,
+    seq: u64,
+    rows: Vec<Row>,
+}
+
+/// One target under probing.
+pub(super) struct Probed {
+    pub(super) id: TargetId,
+    pub(super) control: bool,
+    pub(super) detector: Detector,
+    pub(super) schedule: Schedule,
+    /// The chain of losses of its link.
+    pub(super) bad: bool,
+    pub(super) missed: TrueMisses,
+    connected: bool,
+}
+
+/// What really happened to the probes of one target, kept apart from the detector that is under test.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct TrueMisses {
+    streak: u32,
+    /// Misses in a row that were the observer's own fault; only the first few can count, after those it abstains.
+    own: u32,
+    /// When the streak last was long enough for a vote Dead, in true time.
+    pub(super) dead_us: Option<u64>,
+}
+
+/// What a probe comes to, and when.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Ending {
+    pub(super) series: Series,
+    pub(super) started: MonoTime,
+    pub(super) what: What,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) enum What {
+    Good {
+        connect_us: u64,
+        first_byte_us: u64,
+    },
+    /// No answer within the timeout. It says nothing when the loop woke too late: then it ran from `armed`.
+    TimedOut {
+        own_fault: bool,
+        timeout_us: u64,
+    },
+    Broken(Hard),
+    LateAnswer {
+        first_byte_us: u64,
+    },
+    LateConnect {
+        connect_us: u64,
+    },
+}
+
+impl Observer {
+    pub(super) fn new(
+        name: String,
+        clock: Clock,
+        profile: &Profile,
+        targets: &[(TargetId, Path)],
+        anchors: usize,
+        mut draws: Draws,
+    ) -> Observer {
+        let now = clock.read(0);
+        let mut probed = |id, control| Probed {
+            id,
+            control,
+            detector: Detector::new(profile),
+            schedule: Schedule::new(profile, now, draws.bits()),
+            bad: false,
+            missed: TrueMisses::default(),
+            connected: false,
+        };
+        let probes = targets
+            .iter()
+            .map(|(id, path)| probed(*id, *path == Path::Control))
+            .collect::<Vec<_>>();
+        let anchors = (0..anchors)
+            .map(|n| probed(TargetId(n as u64), false))
+            .collect::<Vec<_>>();
+        Observer {
+            name,
+            clock,
+            check: SelfCheck::new(profile),
+            probes: probes.into_iter().chain(anchors).collect(),
+            targets: targets.len(),
+            boot: 2 * HOUR_US,
+            life: 0,
+            seq: 1,
+            rows: Vec::with_capacity(targets.len()),
+            draws,
+        }
+    }
+
+    /// The process starts anew and knows nothing.
+    pub(super) fn restart(&mut self, profile: &Profile, now_us: u64, clock_set_back: bool) {
+        let now = self.clock.read(now_us);
+        self.life += 1;
+        // As in a real observer a stamp of the start, by a wall clock that may be an hour slow.
+        let slow_us = if clock_set_back { HOUR_US } else { 0 };
+        self.boot = 2 * HOUR_US + now_us - slow_us;
+        self.seq = 1;
+        self.check = SelfCheck::new(profile);
+        for probed in &mut self.probes {
+            probed.detector = Detector::new(profile);
+            probed.schedule = Schedule::new(profile, now, self.draws.bits());
+            // What it had missed before may still be on its way as evidence.
+            probed.missed = TrueMisses {
+                dead_us: probed.missed.dead_us,
+                ..TrueMisses::default()
+            };
+            probed.connected = false;
+        }
+    }
+
+    /// A probe that is due is sent. Whether one on a fresh connection goes with it.
+    pub(super) fn launch(&mut self, at: usize, now: MonoTime) -> bool {
+        let draw = self.draws.bits();
+        let schedule = &mut self.probes[at].schedule;
+        let lag = now.saturating_since(schedule.due());
+        let fresh = schedule.advance(now, draw);
+        self.check.record_lag(lag, now);
+        fresh
+    }
+
+    /// What becomes of a probe sent now: its endings, each with its delay in microseconds of the observer's clock.
+    pub(super) fn probe(
+        &mut self,
+        at: usize,
+        series: Series,
+        meets: Meets,
+        profile: &Profile,
+        mut ends: impl FnMut(u64, What),
+    ) {
+        let probed = &mut self.probes[at];
+        let timeouts = probed.detector.timeouts();
+        let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let phase_us = u64::from(profile.phase_timeout_ms) * 1_000;
+        let kept = series == Series::Warm && probed.connected;
+        let first_us = us(if kept { timeouts.warm } else { timeouts.connect });
+        match meets {
+            Meets::Silence { own_fault } => {
+                probed.connected &= series == Series::Fresh;
+                ends(
+                    first_us,
+                    What::TimedOut {
+                        own_fault,
+                        timeout_us: first_us,
+                    },
+                );
+            }
+            Meets::Broken { hard, rtt_us } => {
+                // A kept connection is reset, and made anew at once to be refused.
+                let took = if kept { 2 * rtt_us } else { rtt_us };
+                if hard.union(Hard::SERVER_ERROR) == Hard::SERVER_ERROR {
+                    let hard = if probed.control { hard } else { Hard::NONE };
+                    ends(took, What::Broken(hard));
+                } else {
+                    probed.connected &= series == Series::Fresh;
+                    ends(took, What::Broken(hard));
+                }
+            }
+            Meets::Answer { rtt_us } => {
+                let mut before_us = 0;
+                if !kept {
+                    if rtt_us > first_us {
+                        ends(
+                            first_us,
+                            What::TimedOut {
+                                own_fault: false,
+                                timeout_us: first_us,
+                            },
+                        );
+                        if rtt_us <= phase_us {
+                            ends(rtt_us, What::LateConnect { connect_us: rtt_us });
+                            probed.connected |= series == Series::Warm;
+                        }
+                        return;
+                    }
+                    before_us = rtt_us;
+                }
+                let (soft_us, hard_us) = match series {
+                    Series::Warm => (us(timeouts.warm), u64::from(profile.timeout_max_ms) * 1_000),
+                    Series::Fresh => (us(timeouts.first_byte), phase_us),
+                };
+                if rtt_us <= soft_us {
+                    probed.connected |= series == Series::Warm;
+                    ends(
+                        before_us + rtt_us,
+                        What::Good {
+                            connect_us: before_us,
+                            first_byte_us: rtt_us,
+                        },
+                    );
+                } else {
+                    // A connection that timed out is dropped, whatever came later.
+                    probed.connected &= series == Series::Fresh;
+                    ends(
+                        before_us + soft_us,
+                        What::TimedOut {
+                            own_fault: false,
+                            timeout_us: before_us + soft_us,
+                        },
+                    );
+                    if rtt_us <= hard_us {
+                        ends(
+                            before_us + rtt_us,
+                            What::LateAnswer {
+                                first_byte_us: rtt_us,
+                            },
+                        );
+                    }
+                }
+            }
+        }
+    }
+
+    /// A probe ended. `overslept_us`: how much later than it ended the process took notice.
+    pub(super) fn end(
+        &mut self,
+        at: usize,
+        ending: &Ending,
+        now_us: u64,
+        overslept_us: u64,
+        profile: &Profile,
+    ) {
+        let now = self.clock.read(now_us);
+        let probed = &mut self.probes[at];
+        let took = |us: u64| Duration::from_micros(us + overslept_us);
+        let mut outcome = Outcome {
+            series: ending.series,
+            started: ending.started,
+            connect: None,
+            tls: None,
+            first_byte: None,
+            miss: None,
+        };
+        match ending.what {
+            What::Good {
+                connect_us,
+                first_byte_us,
+            } => {
+                outcome.connect = (connect_us > 0).then(|| Duration::from_micros(connect_us));
+                outcome.first_byte = Some(took(first_byte_us));
+                probed.detector.record(&outcome, now);
+                probed.missed.good(ending.series);
+            }
+            What::TimedOut {
+                own_fault,
+                timeout_us,
+            } => {
+                let late = now.saturating_since(ending.started + Duration::from_micros(timeout_us));
+                if late > profile.loop_lag() {
+                    self.check.record_lag(late, now);
+                    return;
+                }
+                outcome.miss = Some(Hard::NONE);
+                probed.detector.record(&outcome, now);
+                probed
+                    .missed
+                    .missed(ending.series, Hard::NONE, own_fault, now_us, profile);
+            }
+            What::Broken(hard) => {
+                outcome.miss = Some(hard);
+                probed.detector.record(&outcome, now);
+                probed.missed.missed(ending.series, hard, false, now_us, profile);
+            }
+            What::LateAnswer { first_byte_us } => {
+                probed
+                    .detector
+                    .record_late(ending.series.answer(), took(first_byte_us));
+            }
+            What::LateConnect { connect_us } => {
+                probed.detector.record_late(Phase::Connect, took(connect_us));
+            }
+        }
+    }
+
+    /// The table as datagrams, and whether the observer abstains.
+    pub(super) fn table(&mut self, now: MonoTime, emit: impl FnMut(Vec<u8>)) -> bool {
+        let anchors = self.probes[self.targets..]
+            .iter()
+            .map(|anchor| anchor.detector.row(anchor.id, now).miss_streak);
+        self.check.record_anchors(anchors, now);
+        let abstain = self.check.abstains(now).is_some();
+        self.rows.clear();
+        let targets = &self.probes[..self.targets];
+        self.rows
+            .extend(targets.iter().map(|probed| probed.detector.row(probed.id, now)));
+        if abstain {
+            let targets = &mut self.probes[..self.targets];
+            targets.iter_mut().for_each(|probed| probed.detector.forgive());
+        }
+        let header = Header {
+            observer: self.name.clone(),
+            region: String::new(),
+            boot: self.boot,
+            seq: self.seq,
+            sent_at: now,
+            abstain,
+        };
+        self.seq = encode_table(&header, &self.rows, emit);
+        abstain
+    }
+}
+
+impl TrueMisses {
+    fn good(&mut self, series: Series) {
+        if series == Series::Warm {
+            (self.streak, self.own) = (0, 0);
+        }
+    }
+
+    fn missed(&mut self, series: Series, hard: Hard, own_fault: bool, now_us: u64, profile: &Profile) {
+        if series == Series::Warm {
+            self.own = if own_fault { self.own + 1 } else { 0 };
+            if self.own <= profile.anchor_misses + 1 {
+                self.streak += 1;
+            }
+        }
+        let enough = if hard.is_empty() {
+            profile.dead_misses
+        } else {
+            profile.hard_misses
+        };
+        if self.streak >= enough && self.own <= profile.anchor_misses + 1 {
+            self.dead_us = Some(now_us);
+        }
+    }
+}

@@ -1,0 +1,342 @@
+//! Sums over many runs, beside the closed formulas.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use lifeboat_health::{Preset, Profile};
+use serde::Serialize;
+
+use super::chamber::{BURST, Stay};
+use super::exam::Exam;
+use super::formula::{self, Bursts};
+use super::outcome::{Alarms, Finding, MOST_VOTES, Sometimes};
+use super::swarm::{MOST_SHOWN, Swarm};
+
+const YEAR_S: f64 = 365.25 * 86_400.0;
+/// Observers of the fleets in which losses are tried.
+const OBSERVERS: u32 = 5;
+/// Fewer alarms than this are too few to compare with a formula.
+const ENOUGH: f64 = 20.0;
+
+/// So many seeds must have met everything that is met sometimes.
+const ENOUGH_SEEDS: u64 = 1_000;
+
+/// Counts over seeds; adding is commutative, so that threads do not matter.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    pub seeds: u64,
+    pub failed: u64,
+    pub events: u64,
+    pub probes: u64,
+    pub virtual_us: u64,
+    pub faults: u64,
+    pub sometimes: Sometimes,
+    /// By preset: what a Down took, and what the formula's mean is for that many observers, in microseconds.
+    detections: BTreeMap<&'static str, Vec<(u64, u64)>>,
+    losses: BTreeMap<u64, Losses>,
+    /// What losses alone broke, by seed; the first of them.
+    broken_by_losses: BTreeMap<u64, Finding>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Losses {
+    target_seconds: f64,
+    alarms: Alarms,
+}
+
+/// The whole result, as it is printed.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Report {
+    pub first_seed: u64,
+    pub seeds: u64,
+    pub failed_seeds: u64,
+    pub faults: u64,
+    pub events: u64,
+    pub probe_outcomes: u64,
+    pub virtual_seconds: f64,
+    pub wall_seconds: f64,
+    pub detection: Vec<Detection>,
+    pub false_alarms: Vec<FalseAlarms>,
+    pub extrapolation: Option<Extrapolation>,
+    pub sometimes: Sometimes,
+    /// Points that this many seeds must have reached and have not; fewer than a thousand need not.
+    pub never_reached: Vec<&'static str>,
+    pub failures: Vec<Failure>,
+    pub trace_hash: String,
+}
+
+/// How long a power-off took to be Down.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Detection {
+    pub profile: &'static str,
+    pub count: usize,
+    pub mean_ms: f64,
+    pub p50_ms: f64,
+    pub p99_ms: f64,
+    pub worst_ms: f64,
+    pub formula_mean_ms: f64,
+    pub formula_worst_ms: f64,
+}
+
+/// Alarms that losses alone made.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct FalseAlarms {
+    pub loss_percent: f64,
+    pub misses: u32,
+    pub observers: u32,
+    pub votes: u32,
+    /// The quorum's own transitions to Down, rather than counted votes.
+    pub down: bool,
+    pub target_days: f64,
+    pub seen: u64,
+    pub expected: f64,
+    /// Seen by expected, where enough were expected to tell.
+    pub ratio: Option<f64>,
+    /// By the formula with what the sampling of evidence leaves out.
+    pub expected_as_sampled: f64,
+    pub ratio_as_sampled: Option<f64>,
+}
+
+/// The mean time between false Downs of one target at 0.1 % loss.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Extrapolation {
+    pub loss_percent: f64,
+    pub observers: u32,
+    pub votes: u32,
+    pub formula_years: f64,
+    /// The worst ratio that was seen.
+    pub worst_ratio: f64,
+    pub years: f64,
+}
+
+/// A seed that broke an invariant.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Failure {
+    pub seed: u64,
+    pub invariant: &'static str,
+    pub detail: String,
+    pub at_seconds: f64,
+    pub faults: usize,
+    pub shrunk: Vec<String>,
+}
+
+impl Totals {
+    pub(super) fn add(&mut self, exam: &Exam, stay: Option<&Stay>) {
+        let outcome = &exam.outcome;
+        self.seeds += 1;
+        self.failed +=
+            u64::from(outcome.finding.is_some() || stay.is_some_and(|stay| stay.finding.is_some()));
+        self.events += outcome.events;
+        self.probes += outcome.probes;
+        self.virtual_us += outcome.ended_us;
+        self.faults += exam.faults.len() as u64;
+        self.sometimes.add(&outcome.sometimes);
+        let observers = u32::try_from(exam.fleet.observers).unwrap_or(u32::MAX);
+        let formula = micros(formula::mean_down(&exam.fleet.profile, observers));
+        self.detections
+            .entry(name(exam.fleet.preset))
+            .or_default()
+            .extend(outcome.detections_us.iter().map(|took| (*took, formula)));
+        if let Some(stay) = stay {
+            if let Some(finding) = &stay.finding {
+                self.broken_by_losses.insert(exam.seed, finding.clone());
+                if self.broken_by_losses.len() > MOST_SHOWN {
+                    self.broken_by_losses.pop_last();
+                }
+            }
+            self.probes += stay.probes;
+            let losses = self.losses.entry(stay.permille).or_default();
+            losses.target_seconds += stay.target_seconds;
+            losses.alarms.downs += stay.alarms.downs;
+            for votes in 0..MOST_VOTES {
+                losses.alarms.suspect[votes] += stay.alarms.suspect[votes];
+                losses.alarms.dead[votes] += stay.alarms.dead[votes];
+            }
+        }
+    }
+
+    pub(super) fn settle(&mut self) {
+        for detections in self.detections.values_mut() {
+            detections.sort_unstable();
+        }
+    }
+
+    fn never_reached(&self) -> Vec<&'static str> {
+        let all = self.sometimes.all().into_iter();
+        all.filter(|(_, count)| self.seeds >= ENOUGH_SEEDS && *count == 0)
+            .map(|(name, _)| name)
+            .collect()
+    }
+
+    fn detection(&self) -> Vec<Detection> {
+        let ms = |us: u64| us as f64 / 1_000.0;
+        self.detections
+            .iter()
+            .filter(|(_, all)| !all.is_empty())
+            .map(|(profile, all)| {
+                let mean =
+                    |of: fn(&(u64, u64)) -> u64| ms(all.iter().map(of).sum::<u64>()) / all.len() as f64;
+                let at = |share: usize| {
+                    all.get((all.len() - 1) * share / 100)
+                        .map_or(0.0, |(took, _)| ms(*took))
+                };
+                Detection {
+                    profile,
+                    count: all.len(),
+                    mean_ms: mean(|(took, _)| *took),
+                    p50_ms: at(50),
+                    p99_ms: at(99),
+                    worst_ms: at(100),
+                    formula_mean_ms: mean(|(_, formula)| *formula),
+                    formula_worst_ms: ms(micros(formula::worst_down(&preset(profile).profile()))),
+                }
+            })
+            .collect()
+    }
+
+    fn false_alarms(&self, profile: &Profile) -> Vec<FalseAlarms> {
+        let mut all = Vec::new();
+        for (
+            permille,
+            Losses {
+                target_seconds,
+                alarms,
+            },
+        ) in &self.losses
+        {
+            let bursts = bursts(*permille);
+            let mut row = |misses, votes: u32, down, seen| {
+                let rate = formula::false_alarms_per_second(profile, bursts, misses, OBSERVERS, votes);
+                let sampled = formula::false_alarms_as_sampled(profile, bursts, misses, OBSERVERS, votes);
+                let (expected, sampled) = (rate * target_seconds, sampled * target_seconds);
+                let ratio = |expected: f64| (expected >= ENOUGH).then(|| seen as f64 / expected);
+                all.push(FalseAlarms {
+                    loss_percent: bursts.share * 100.0,
+                    misses,
+                    observers: OBSERVERS,
+                    votes,
+                    down,
+                    target_days: target_seconds / 86_400.0,
+                    seen,
+                    expected,
+                    ratio: ratio(expected),
+                    expected_as_sampled: sampled,
+                    ratio_as_sampled: ratio(sampled),
+                });
+            };
+            for votes in 3..=4 {
+                row(
+                    profile.suspect_misses,
+                    votes,
+                    false,
+                    alarms.suspect[votes as usize],
+                );
+            }
+            for votes in 2..=3 {
+                row(profile.dead_misses, votes, false, alarms.dead[votes as usize]);
+            }
+            row(profile.dead_misses, profile.q(OBSERVERS), true, alarms.downs);
+        }
+        all
+    }
+}
+
+impl Report {
+    pub fn of(swarm: &Swarm) -> Report {
+        let totals = &swarm.totals;
+        let profile = swarm.settings.preset.unwrap_or_default().profile();
+        let false_alarms = totals.false_alarms(&profile);
+        let worst_ratio = false_alarms
+            .iter()
+            .filter_map(|row| row.ratio)
+            .fold(0.0, f64::max);
+        let extrapolation = (worst_ratio > 0.0).then(|| {
+            let votes = profile.q(OBSERVERS);
+            let rate =
+                formula::false_alarms_per_second(&profile, bursts(1), profile.dead_misses, OBSERVERS, votes);
+            let formula_years = 1.0 / rate / YEAR_S;
+            Extrapolation {
+                loss_percent: 0.1,
+                observers: OBSERVERS,
+                votes,
+                formula_years,
+                worst_ratio,
+                years: formula_years / worst_ratio.max(1.0),
+            }
+        });
+        let failures = swarm.failed.iter().filter_map(|exam| {
+            let finding = exam.outcome.finding.as_ref()?;
+            Some(Failure {
+                seed: exam.seed,
+                invariant: finding.invariant,
+                detail: finding.detail.clone(),
+                at_seconds: finding.at_us as f64 / 1e6,
+                faults: exam.faults.len(),
+                shrunk: exam.shrunk.iter().flatten().map(super::fault::timed).collect(),
+            })
+        });
+        let by_losses = totals.broken_by_losses.iter().map(|(seed, finding)| Failure {
+            seed: *seed,
+            invariant: finding.invariant,
+            detail: format!("by losses alone: {}", finding.detail),
+            at_seconds: finding.at_us as f64 / 1e6,
+            faults: 0,
+            shrunk: Vec::new(),
+        });
+        Report {
+            first_seed: swarm.settings.first_seed,
+            seeds: totals.seeds,
+            failed_seeds: totals.failed,
+            faults: totals.faults,
+            events: totals.events,
+            probe_outcomes: totals.probes,
+            virtual_seconds: totals.virtual_us as f64 / 1e6,
+            wall_seconds: swarm.took.as_secs_f64(),
+            detection: totals.detection(),
+            false_alarms,
+            extrapolation,
+            sometimes: totals.sometimes,
+            failures: failures.chain(by_losses).collect(),
+            // A profile may be without flap penalties, or without a brake of its own.
+            never_reached: if swarm.settings.preset.is_none() {
+                totals.never_reached()
+            } else {
+                Vec::new()
+            },
+            trace_hash: format!("{:016x}", swarm.trace_hash),
+        }
+    }
+}
+
+fn bursts(permille: u64) -> Bursts {
+    Bursts {
+        share: permille as f64 / 1_000.0,
+        mean: BURST as f64,
+    }
+}
+
+fn micros(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
+
+/// A preset as profiles name it.
+pub(super) fn name(preset: Preset) -> &'static str {
+    match preset {
+        Preset::Fast => "fast",
+        Preset::Wan => "wan",
+        Preset::Single => "single",
+        Preset::Karmada => "karmada",
+    }
+}
+
+fn preset(name: &str) -> Preset {
+    [Preset::Wan, Preset::Single, Preset::Karmada]
+        .into_iter()
+        .find(|preset| self::name(*preset) == name)
+        .unwrap_or_default()
+}

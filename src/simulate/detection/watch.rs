@@ -1,0 +1,379 @@
+//! What is asked of one consumer after each of its polls: the safety invariants, and what a reader of the trace sees.
+
+use std::collections::BTreeSet;
+use std::rc::Rc;
+use std::time::Duration;
+
+use lifeboat_health::invariants::{self, Holds};
+use lifeboat_health::{FleetView, MonoTime, Path, Profile, Transition, Verdict};
+
+use super::consumer::{Consumer, Polled};
+use super::outcome::{Alarms, Sometimes};
+
+/// What had to be remembered of one consumer.
+pub(super) struct Watch {
+    profile: Rc<Profile>,
+    /// By target: since when the view shows enough votes for a Down that has not come.
+    condemned_since: Vec<Option<MonoTime>>,
+    /// By target: since when it shows votes Dead enough for one on its way down.
+    dying_since: Vec<Option<MonoTime>>,
+    /// Traffic targets that are Down and not yet withdrawn.
+    to_withdraw: Vec<(String, lifeboat_health::Family, MonoTime)>,
+    gates: Vec<f64>,
+    abstaining: BTreeSet<String>,
+    heard: BTreeSet<String>,
+    frozen: bool,
+    freeze: bool,
+    panic: bool,
+    suppressed: BTreeSet<(String, Path, lifeboat_health::Family)>,
+    partial: Vec<bool>,
+    pub(super) alarms: Option<Alarms>,
+    /// By target: votes that were wrong when last looked at.
+    wrong: Vec<(u32, u32)>,
+}
+
+/// A line of the trace.
+pub(super) type Tell<'a> = &'a mut dyn FnMut(String);
+
+impl Watch {
+    pub(super) fn new(targets: usize, count_alarms: bool, profile: &Rc<Profile>) -> Watch {
+        Watch {
+            profile: Rc::clone(profile),
+            condemned_since: vec![None; targets],
+            dying_since: vec![None; targets],
+            to_withdraw: Vec::new(),
+            gates: Vec::new(),
+            abstaining: BTreeSet::new(),
+            heard: BTreeSet::new(),
+            frozen: false,
+            freeze: false,
+            panic: false,
+            suppressed: BTreeSet::new(),
+            partial: vec![false; targets],
+            alarms: count_alarms.then(Alarms::default),
+            wrong: vec![(0, 0); targets],
+        }
+    }
+
+    /// Judge one poll. `missing` gives the observers whose probes of a target really were missed.
+    pub(super) fn judge(
+        &mut self,
+        consumer: &Consumer,
+        polled: &Polled,
+        now: MonoTime,
+        missing: impl Fn(&Transition) -> BTreeSet<String>,
+        sometimes: &mut Sometimes,
+        tell: Tell<'_>,
+    ) -> Holds {
+        let profile = &*Rc::clone(&self.profile);
+        if let Some(alarms) = &mut self.alarms {
+            let downs = polled.transitions.iter().filter(|t| t.to == Verdict::Down);
+            alarms.downs += downs.count() as u64;
+        }
+        for transition in &polled.transitions {
+            tell(format!(
+                "{}/{}/{} {} > {}: {}",
+                transition.cluster,
+                transition.path,
+                transition.family,
+                transition.from,
+                transition.to,
+                transition.reason
+            ));
+            invariants::s6_down_has_quorum(transition, profile)?;
+            invariants::s7_frozen_decides_nothing(transition, profile)?;
+            if transition.to == Verdict::Down {
+                let missing = missing(transition);
+                let names = missing.iter().map(String::as_str).collect();
+                invariants::s6_down_was_seen(transition, &names)?;
+            }
+        }
+        if polled.transitions.iter().any(|t| t.to == Verdict::Down) {
+            self.judge_cut(consumer, &polled.transitions, now, profile, sometimes)?;
+        }
+        if let Some(before) = &polled.before {
+            invariants::s7_frozen_stands_still(before, &consumer.view)?;
+            judge_suppression(before, &consumer.view, profile)?;
+            self.remember(&consumer.view, now, profile, sometimes, tell);
+        }
+        for transition in &polled.transitions {
+            if transition.to == Verdict::Down && transition.path == Path::Traffic {
+                self.to_withdraw
+                    .push((transition.cluster.clone(), transition.family, now));
+            }
+        }
+        if polled.gates_changed || self.gates.is_empty() {
+            self.judge_gates(consumer, sometimes, tell)?;
+        }
+        self.judge_withdrawals(consumer, now)
+    }
+
+    /// The cut rule, as far as it can be told from outside: only what is certain counts against it.
+    fn judge_cut(
+        &self,
+        consumer: &Consumer,
+        transitions: &[Transition],
+        now: MonoTime,
+        profile: &Profile,
+        sometimes: &mut Sometimes,
+    ) -> Holds {
+        for path in [Path::Traffic, Path::Control] {
+            let group: BTreeSet<&str> = transitions
+                .iter()
+                .filter(|t| t.to == Verdict::Down && t.path == path)
+                .map(|t| t.cluster.as_str())
+                .collect();
+            sometimes.group_cut += u64::from(group.len() > 1);
+            let Some(first) = transitions
+                .iter()
+                .find(|t| t.to == Verdict::Down && t.path == path)
+            else {
+                continue;
+            };
+            let on_path = || {
+                consumer
+                    .view
+                    .cells
+                    .iter()
+                    .enumerate()
+                    .filter(|(_, ((_, of, _), _))| *of == path)
+            };
+            let condemned = on_path()
+                .filter_map(|(target, _)| self.condemned_since[target])
+                .min();
+            let waited = condemned.map_or(Duration::ZERO, |since| now.saturating_since(since));
+            let dying: BTreeSet<&str> = on_path()
+                .filter(|(target, ((cluster, _, _), cell))| {
+                    let young = self.dying_since[*target]
+                        .is_none_or(|since| now.saturating_since(since) < profile.down_window());
+                    young
+                        && cell.verdict != Verdict::Down
+                        && !cell.frozen
+                        && !group.contains(cluster.as_str())
+                        && cell.votes.dead >= profile.cut_votes
+                        && consumer.certainly_dead(*target, profile.fresh() / 4, now) >= cell.votes.dead
+                })
+                .map(|(_, ((cluster, _, _), _))| cluster.as_str())
+                .collect();
+            invariants::cut_waits_for_the_dying(first, waited, &dying, profile)?;
+        }
+        Ok(())
+    }
+
+    fn remember(
+        &mut self,
+        view: &FleetView,
+        now: MonoTime,
+        profile: &Profile,
+        sometimes: &mut Sometimes,
+        tell: Tell<'_>,
+    ) {
+        for (target, ((cluster, path, family), cell)) in view.cells.iter().enumerate() {
+            let open = !cell.frozen && cell.verdict != Verdict::Down;
+            keep(
+                &mut self.condemned_since[target],
+                open && cell.votes.dead >= cell.q,
+                now,
+            );
+            keep(
+                &mut self.dying_since[target],
+                open && cell.votes.dead >= profile.cut_votes,
+                now,
+            );
+            let partial = open
+                && cell.votes.dead < cell.q
+                && self.dying_since[target]
+                    .is_some_and(|since| now.saturating_since(since) > profile.down_window());
+            sometimes.partial_outage += u64::from(partial && !self.partial[target]);
+            if partial && !self.partial[target] {
+                tell(format!(
+                    "{cluster}/{path}/{family} is out for some: {} votes Dead of {} fresh observers, {} needed",
+                    cell.votes.dead, cell.fresh, cell.q
+                ));
+            }
+            self.partial[target] = partial;
+        }
+        if let Some(alarms) = &mut self.alarms {
+            for (cell, was) in view.cells.values().zip(&mut self.wrong) {
+                let is = (cell.votes.suspect + cell.votes.dead, cell.votes.dead);
+                count_reached(&mut alarms.suspect, was.0, is.0);
+                count_reached(&mut alarms.dead, was.1, is.1);
+                *was = is;
+            }
+        }
+        let heard: BTreeSet<String> = view
+            .observers
+            .iter()
+            .filter(|observer| observer.fresh)
+            .map(|observer| observer.name.clone())
+            .collect();
+        for name in self.heard.difference(&heard) {
+            tell(format!("{name} is not heard"));
+        }
+        for name in heard.difference(&self.heard) {
+            tell(format!("{name} is heard"));
+        }
+        self.heard = heard;
+        let abstaining: BTreeSet<String> = view
+            .observers
+            .iter()
+            .filter(|observer| observer.abstaining && observer.fresh)
+            .map(|observer| observer.name.clone())
+            .collect();
+        for name in abstaining.difference(&self.abstaining) {
+            sometimes.abstention += 1;
+            tell(format!("{name} abstains"));
+        }
+        for name in self.abstaining.difference(&abstaining) {
+            tell(format!("{name} abstains no more"));
+        }
+        self.abstaining = abstaining;
+        let frozen = view.cells.values().any(|cell| cell.frozen);
+        if frozen != self.frozen {
+            sometimes.frozen +=
+                u64::from(frozen && view.cells.values().any(|c| c.verdict != Verdict::Unknown));
+            tell(
+                if frozen {
+                    "verdicts freeze"
+                } else {
+                    "verdicts move again"
+                }
+                .to_owned(),
+            );
+            self.frozen = frozen;
+        }
+        let freeze = view.down_share().exceeds(55);
+        if freeze != self.freeze {
+            sometimes.freeze += u64::from(freeze);
+            tell(
+                if freeze {
+                    "FREEZE: too many clusters are down to evict"
+                } else {
+                    "FREEZE may end"
+                }
+                .to_owned(),
+            );
+            self.freeze = freeze;
+        }
+        let suppressed: BTreeSet<_> = view
+            .cells
+            .iter()
+            .filter(|(_, cell)| cell.suppressed)
+            .map(|(key, _)| key.clone())
+            .collect();
+        for (cluster, path, family) in suppressed.difference(&self.suppressed) {
+            sometimes.flap_suppression += 1;
+            tell(format!("{cluster}/{path}/{family} is suppressed for flapping"));
+        }
+        for (cluster, path, family) in self.suppressed.difference(&suppressed) {
+            tell(format!("{cluster}/{path}/{family} is suppressed no more"));
+        }
+        self.suppressed = suppressed;
+    }
+
+    /// S8a at the moment of a withdrawal, and never an empty set.
+    fn judge_gates(&mut self, consumer: &Consumer, sometimes: &mut Sometimes, tell: Tell<'_>) -> Holds {
+        let views = &consumer.gate_views;
+        self.gates.resize(views.len(), 1.0);
+        for (index, gate) in views.iter().enumerate() {
+            let before = self.gates[index];
+            if before > 0.0 && gate.gate == 0.0 {
+                let withdrawn: BTreeSet<&str> = views
+                    .iter()
+                    .filter(|other| other.family == gate.family && other.gate == 0.0)
+                    .map(|other| other.cluster.as_str())
+                    .collect();
+                invariants::s8a_withdrawal_leaves_a_survivor(&withdrawn, &consumer.view, gate.family, false)?;
+                let served = views
+                    .iter()
+                    .filter(|other| other.family == gate.family && other.gate > 0.0);
+                invariants::s1_something_is_served(served.count())?;
+            }
+            if (before - gate.gate).abs() > 1e-9 {
+                let what = if gate.gate == 0.0 {
+                    "withdrawn"
+                } else {
+                    "served with weight"
+                };
+                let share = if gate.gate == 0.0 {
+                    String::new()
+                } else {
+                    format!(" {:.2}", gate.gate)
+                };
+                tell(format!("{} {} {what}{share}", gate.cluster, gate.family));
+            }
+            self.gates[index] = gate.gate;
+        }
+        let panic = views.iter().any(|gate| gate.held);
+        if panic != self.panic {
+            sometimes.panic += u64::from(panic);
+            tell(
+                if panic {
+                    "PANIC: the last good set is served"
+                } else {
+                    "PANIC is over"
+                }
+                .to_owned(),
+            );
+            self.panic = panic;
+        }
+        Ok(())
+    }
+
+    /// L2: what is Down is out of the answers soon, except under PANIC.
+    fn judge_withdrawals(&mut self, consumer: &Consumer, now: MonoTime) -> Holds {
+        let mut holds = Ok(());
+        self.to_withdraw.retain(|(cluster, family, down)| {
+            let gate = consumer
+                .gate_views
+                .iter()
+                .find(|gate| gate.cluster == *cluster && gate.family == *family);
+            let Some(gate) = gate.filter(|gate| gate.verdict == Verdict::Down && !gate.frozen && !gate.held)
+            else {
+                return false;
+            };
+            let withdrawn = (gate.gate == 0.0).then_some(now);
+            if withdrawn.is_some() || now.saturating_since(*down) > Duration::from_millis(300) {
+                let judged = invariants::l2_withdrawn_in_time(*down, withdrawn);
+                if judged.is_err() {
+                    holds = judged;
+                }
+                return false;
+            }
+            true
+        });
+        holds
+    }
+}
+
+/// S14 between two views.
+fn judge_suppression(before: &FleetView, after: &FleetView, profile: &Profile) -> Holds {
+    for (key, cell) in &after.cells {
+        let Some(was) = before
+            .cells
+            .get(key)
+            .filter(|was| was.suppressed && !cell.suppressed)
+        else {
+            continue;
+        };
+        let others_usable = after
+            .cells
+            .iter()
+            .any(|(other, its)| other.0 != key.0 && (other.1, other.2) == (key.1, key.2) && its.usable());
+        invariants::s14_suppressed_stays_out(was, cell, !others_usable, profile)?;
+    }
+    Ok(())
+}
+
+fn keep(since: &mut Option<MonoTime>, holds: bool, now: MonoTime) {
+    *since = holds.then(|| since.unwrap_or(now));
+}
+
+/// Count each number of votes that was not reached before.
+fn count_reached(reached: &mut [u64], before: u32, now: u32) {
+    for votes in before + 1..=now {
+        if let Some(count) = reached.get_mut(votes as usize) {
+            *count += 1;
+        }
+    }
+}

@@ -4,6 +4,7 @@ use std::{path::PathBuf, process::ExitCode};
 
 use anyhow::Context;
 use clap::Args;
+use lifeboat_health::Selection;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
@@ -54,17 +55,17 @@ impl Observer {
 fn checked(path: &std::path::Path) -> anyhow::Result<ExitCode> {
     let file = ObserverFile::read(path)?;
     file.identity()?;
-    let (targets, problems) = file.targets();
-    for problem in &problems {
-        output::line(problem);
+    let Selection { targets, errors } = file.targets();
+    for error in &errors {
+        output::line(error.to_string());
     }
     output::line(format!(
         "{}: {} targets can be probed, {} cannot",
         path.display(),
         targets.len(),
-        problems.len()
+        errors.len()
     ));
-    Ok(if problems.is_empty() {
+    Ok(if errors.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
-use lifeboat_health::{Check, Identity, Profile, Target, check_targets};
+use lifeboat_health::{Check, Identity, Profile, Selection, Target};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
@@ -33,6 +33,9 @@ pub struct ObserverFile {
     /// Timings: a preset and what differs from it.
     #[serde(default = "Profile::fast")]
     pub profile: Profile,
+    /// Where the heartbeats of agents are heard, UDP, e.g. `0.0.0.0:7444`; nowhere by default.
+    #[serde(default)]
+    pub heartbeats: Option<std::net::SocketAddr>,
     /// Where `/metrics` and `/healthz` are served, e.g. `127.0.0.1:9154`; nowhere by default.
     #[serde(default)]
     pub admin: Option<std::net::SocketAddr>,
@@ -103,23 +106,8 @@ impl ObserverFile {
     }
 
     /// The targets that can be probed, and what is wrong with the others.
-    pub fn targets(&self) -> (Vec<Target>, Vec<String>) {
-        let (mut good, mut problems) = (Vec::new(), Vec::new());
-        for (index, raw) in self.targets.iter().enumerate() {
-            let cluster = raw.get("cluster").and_then(Value::as_str).unwrap_or("?");
-            let place = format!("targets[{index}] of cluster {cluster:?}");
-            match serde_json::from_value::<Target>(raw.clone()) {
-                Ok(target) => {
-                    good.push(target);
-                    if let Err(error) = check_targets(&good) {
-                        good.pop();
-                        problems.push(format!("{place}: {error}"));
-                    }
-                }
-                Err(error) => problems.push(format!("{place}: {error}")),
-            }
-        }
-        (good, problems)
+    pub fn targets(&self) -> Selection {
+        Selection::of_raw(self.targets.iter().cloned())
     }
 }
 
@@ -145,13 +133,14 @@ mod tests {
              - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.1:80'}}}}\n\
              - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.2:80'}}}}\n"
         );
-        let (good, problems) = read(&text).unwrap().targets();
-        assert_eq!(good.len(), 1);
-        let [kind, port, twice] = &problems[..] else {
-            panic!("{problems:?}");
+        let Selection { targets, errors } = read(&text).unwrap().targets();
+        assert_eq!(targets.len(), 1);
+        let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
+        let [kind, port, twice] = &errors[..] else {
+            panic!("{errors:?}");
         };
         assert!(
-            kind.contains("cluster \"a\"") && kind.contains("pigeon") && kind.contains("tcp"),
+            kind.contains("a/traffic/ipv4") && kind.contains("pigeon") && kind.contains("tcp"),
             "{kind}"
         );
         assert!(port.contains("b/traffic/ipv4") && port.contains("port"), "{port}");

@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use axum::{Router, http::header, routing::get};
-use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Target, check_targets};
+use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Selection, Target};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -42,6 +42,10 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         seed: fastrand::u64(..),
         metrics,
     })?;
+    if let Some(address) = file.heartbeats {
+        let heard = observer.listen_for_heartbeats(address);
+        heard.with_context(|| format!("heartbeats: listening on udp {address}"))?;
+    }
     let observer = Arc::new(observer);
     let _admin = match file.admin {
         Some(address) => Some(admin(address, registry).await?),
@@ -110,8 +114,9 @@ impl Held {
         anyhow::ensure!(
             fixed(&file) == fixed(&self.file)
                 && file.admin == self.file.admin
+                && file.heartbeats == self.file.heartbeats
                 && file.kubeconfig == self.file.kubeconfig,
-            "name, region, profile, anchors, admin and kubeconfig change only with a restart"
+            "name, region, profile, anchors, heartbeats, admin and kubeconfig change only with a restart"
         );
         observer.set_identity(file.identity()?)?;
         targets.list(&file);
@@ -131,23 +136,18 @@ struct Targets {
 
 impl Targets {
     fn list(&self, file: &ObserverFile) -> Vec<Target> {
-        let (good, problems) = file.targets();
-        for problem in problems {
-            tracing::error!(problem, "a target is not probed");
+        let Selection { targets, errors } = file.targets();
+        for error in errors {
+            tracing::error!(%error, "a target is not probed");
         }
-        self.listed.lock().clone_from(&good);
-        good
+        self.listed.lock().clone_from(&targets);
+        targets
     }
 
     fn now(&self) -> Vec<Target> {
-        let mut all = self.listed.lock().clone();
-        for target in self.followed.lock().iter() {
-            all.push(target.clone());
-            if check_targets(&all).is_err() {
-                all.pop();
-            }
-        }
-        all
+        let listed = self.listed.lock().clone();
+        let followed = self.followed.lock().clone();
+        Selection::of(listed.into_iter().chain(followed)).targets
     }
 }
 

@@ -155,8 +155,7 @@ pub(super) fn duration(_: &mut SchemaGenerator) -> Schema {
 pub(super) fn hold(generator: &mut SchemaGenerator) -> Schema {
     with(
         duration(generator),
-        "How long a cluster must be Down on both paths before replicas are moved.",
-        "30s",
+        "How long a cluster must be Down on both paths before replicas are moved; 30s where no policy says so.",
     )
 }
 
@@ -164,13 +163,11 @@ pub(super) fn hold(generator: &mut SchemaGenerator) -> Schema {
 pub(super) fn settle(generator: &mut SchemaGenerator) -> Schema {
     with(
         duration(generator),
-        "How long a returned cluster must be Up before replicas move back.",
-        "60s",
+        "How long a returned cluster must be Up before replicas move back; 60s where no policy says so.",
     )
 }
 
-fn with(mut schema: Schema, description: &str, default: &str) -> Schema {
+fn with(mut schema: Schema, description: &str) -> Schema {
     schema.insert("description".into(), description.into());
-    schema.insert("default".into(), default.into());
     schema
 }

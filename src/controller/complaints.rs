@@ -1,7 +1,11 @@
 //! What is wrong with an object, told once, as an Event of it: Karmada's policies have no status, and of a binding
 //! whose works cannot be written nothing else says so.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::BTreeMap,
+    hash::{DefaultHasher, Hash, Hasher},
+    time::Duration,
+};
 
 use lifeboat_health::MonoTime;
 use serde_json::json;
@@ -59,11 +63,10 @@ fn event(
         key.namespace.as_str()
     };
     let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-    let version = object
-        .pointer("/metadata/resourceVersion")
-        .and_then(|v| v.as_str())
-        .unwrap_or("0");
-    let name = format!("{}.{}.{version}", key.name, reason.to_lowercase());
+    // Each complaint of an object has an Event of its own.
+    let mut hasher = DefaultHasher::new();
+    message.hash(&mut hasher);
+    let name = format!("{}.{}.{:016x}", key.name, reason.to_lowercase(), hasher.finish());
     let event = json!({
         "apiVersion": "v1", "kind": "Event",
         "metadata": { "name": name, "namespace": namespace },

@@ -71,6 +71,11 @@ fn seen(cluster: &Value) -> bool {
     })
 }
 
+/// Nothing is known of a cluster whose control path has never been Up: it is neither a place nor a loss.
+pub(super) fn never_seen(cluster: &Value) -> bool {
+    conditions::find(cluster, "Ready").is_none_or(|ready| ready["reason"] == NEVER_SEEN)
+}
+
 fn status(
     cluster: &Value,
     health: ClusterHealth,
@@ -90,7 +95,10 @@ fn status(
             "ClusterReady",
             "cluster is healthy and ready to accept workloads",
         ),
-        (None, Verdict::Down) => ("False", "ClusterNotReachable", "cluster is not reachable"),
+        (None, Verdict::Down) if seen(cluster) => {
+            ("False", "ClusterNotReachable", "cluster is not reachable")
+        }
+        (None, Verdict::Down) => ("False", NEVER_SEEN, "cluster has never been reachable"),
         (None, Verdict::Unknown) if seen(cluster) => ("Unknown", "NoVerdict", unknown),
         (None, Verdict::Unknown) => ("Unknown", NEVER_SEEN, unknown),
     };
@@ -184,6 +192,24 @@ mod tests {
             ),
             (&json!("t1"), &json!("t2"))
         );
+    }
+
+    #[test]
+    fn a_cluster_that_never_answered_is_no_loss() {
+        let mut cluster = json!({"metadata": {"name": "a"}});
+        assert!(never_seen(&cluster));
+        let step = |cluster: &mut Value, control| {
+            let health = health(Verdict::Unknown, control);
+            if let Some(patch) = status(cluster, health, "no verdict yet", None, "t") {
+                json_patch::merge(cluster, &patch);
+            }
+            never_seen(cluster)
+        };
+        assert!(step(&mut cluster, Verdict::Unknown));
+        assert!(step(&mut cluster, Verdict::Down));
+        assert!(!step(&mut cluster, Verdict::Up));
+        assert!(!step(&mut cluster, Verdict::Down));
+        assert!(!step(&mut cluster, Verdict::Unknown));
     }
 
     #[test]

@@ -58,6 +58,7 @@ pub(super) async fn run(
         ticks.tick().await;
         let now = context.clock.now();
         let Picture {
+            registered,
             clusters,
             bindings,
             settings,
@@ -87,7 +88,7 @@ pub(super) async fn run(
         );
         context.writer.all(reports).await;
         let plan = failover::plan(&mut state, &inputs.world());
-        let reports = policies::reports(&context.index, kinds, &inputs.clusters, plan.freeze, &stamp);
+        let reports = policies::reports(&context.index, kinds, &registered, plan.freeze, &stamp);
         context.writer.all(reports).await;
         told.tell(&context.timeline, &plan, &inputs.bindings);
         measure(context, &inputs, &plan);
@@ -137,6 +138,8 @@ struct Pictures {
 
 #[derive(Clone)]
 struct Picture {
+    registered: Arc<Vec<ClusterView>>,
+    /// Without those that were never seen: one that is still being joined says nothing about the fleet.
     clusters: Arc<Vec<ClusterView>>,
     bindings: Arc<Vec<BindingView>>,
     settings: Arc<Settings>,
@@ -154,11 +157,23 @@ impl Pictures {
             return picture.clone();
         }
         let (index, kinds) = (&context.index, &context.kinds);
-        let clusters = schedule::reconcile::cluster_views(index, kinds);
+        let registered = schedule::reconcile::cluster_views(index, kinds);
+        let unseen: BTreeSet<String> = index
+            .list(&kinds.cluster)
+            .iter()
+            .filter(|cluster| conditions::never_seen(cluster))
+            .map(|cluster| store::name(cluster).to_owned())
+            .collect();
+        let seen = registered
+            .iter()
+            .filter(|cluster| !unseen.contains(&cluster.name))
+            .cloned()
+            .collect();
         let picture = Picture {
             bindings: Arc::new(reader::bindings(index, kinds, &fresh)),
-            settings: Arc::new(policies::settings(index, kinds, &clusters, defaults)),
-            clusters: Arc::new(clusters),
+            settings: Arc::new(policies::settings(index, kinds, &registered, defaults)),
+            clusters: Arc::new(seen),
+            registered: Arc::new(registered),
         };
         self.last = Some((version, fresh, picture.clone()));
         picture

@@ -67,14 +67,20 @@ fn assess(
         .filter(|task| task.producer != PRODUCER || task.suppress_deletion == Some(false))
         .cloned()
         .collect();
+    let workload = spec.replicas > 0 || spec.replica_requirements.is_some();
+    let ready = reader::ready(binding, workload);
+    // "Healthy" may be what was collected before the last schedule: replicas that are asked for must be there.
+    let covered = !workload
+        || spec
+            .clusters
+            .iter()
+            .all(|at| ready.get(&at.name).is_some_and(|ready| *ready >= at.replicas));
     let assessed = Assessed {
         timeout: TIMEOUT,
-        scheduled: status.scheduler_observed_generation == Some(generation(binding)),
+        scheduled: covered && status.scheduler_observed_generation == Some(generation(binding)),
         clusters: &spec.clusters,
         observed: &status.aggregated_status,
     };
-    let workload = spec.replicas > 0 || spec.replica_requirements.is_some();
-    let ready = reader::ready(binding, workload);
     let Assessment { kept, ended } = eviction::keep_only_copy(
         eviction::assess(&theirs, now, assessed),
         &spec.clusters,

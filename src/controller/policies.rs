@@ -85,13 +85,17 @@ fn overlay(settings: &mut Settings, policy: &FailoverPolicy, clusters: &[Cluster
     if spec.hold.is_some() {
         settings.hold = spec.hold();
     }
-    settings.rate = Rate {
-        per_second: spec.budget.evictions_per_second,
-        burst: spec.budget.burst,
-    };
-    settings.failback.enabled = spec.failback.enabled;
-    if spec.failback.settle.is_some() {
-        settings.failback.settle = spec.settle();
+    if let Some(budget) = &spec.budget {
+        settings.rate = Rate {
+            per_second: budget.evictions_per_second,
+            burst: budget.burst,
+        };
+    }
+    if let Some(failback) = &spec.failback {
+        settings.failback.enabled = failback.enabled;
+        if failback.settle.is_some() {
+            settings.failback.settle = spec.settle();
+        }
     }
 }
 
@@ -107,7 +111,7 @@ fn notes(policy: &FailoverPolicy, clusters: &[ClusterView]) -> String {
     let spec = &policy.spec;
     let mut notes = Vec::new();
     match &spec.clusters {
-        None => notes.push("in force for every cluster".to_owned()),
+        None => notes.push("what it says is in force for every cluster".to_owned()),
         Some(selected) => {
             let mut names: Vec<String> = selection(selected, clusters).collect();
             names.sort();
@@ -119,6 +123,11 @@ fn notes(policy: &FailoverPolicy, clusters: &[ClusterView]) -> String {
                 format!("the hold is in force for {}", names.join(", "))
             });
         }
+    }
+    if spec.clusters.is_some() && (spec.budget.is_some() || spec.failback.is_some()) {
+        notes.push(
+            "spec.budget and spec.failback are the fleet's: they count only in a policy without spec.clusters".to_owned(),
+        );
     }
     if spec.pre_scale {
         notes.push("spec.preScale is not carried out by this version".to_owned());

@@ -34,14 +34,14 @@ use crate::api::schema;
 #[serde(rename_all = "camelCase")]
 pub struct FailoverPolicySpec {
     /// How many evictions there may be.
-    #[serde(default)]
-    pub budget: EvictionBudget,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub budget: Option<EvictionBudget>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::failover_clusters")]
     pub clusters: Option<ClusterAffinity>,
     /// How replicas come back to a cluster that has recovered.
-    #[serde(default)]
-    pub failback: Failback,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failback: Option<Failback>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "schema::hold")]
     pub hold: Option<kube::core::Duration>,
@@ -131,7 +131,8 @@ impl FailoverPolicySpec {
     /// How long a returned cluster must be Up before replicas move back.
     pub fn settle(&self) -> std::time::Duration {
         self.failback
-            .settle
+            .as_ref()
+            .and_then(|failback| failback.settle)
             .map_or(std::time::Duration::from_secs(60), Into::into)
     }
 }

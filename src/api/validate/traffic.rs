@@ -108,15 +108,22 @@ impl Validate for FailoverPolicySpec {
         }
         for (field, value) in [
             ("spec.hold", self.hold),
-            ("spec.failback.settle", self.failback.settle),
+            (
+                "spec.failback.settle",
+                self.failback.as_ref().and_then(|failback| failback.settle),
+            ),
         ] {
             if let Some(duration) = value.filter(kube::core::Duration::is_negative) {
                 errors.push(FieldError::invalid(field, duration, "must not be negative"));
             }
         }
+        let budget = self.budget.as_ref();
         for (field, value) in [
-            ("spec.budget.burst", self.budget.burst),
-            ("spec.budget.evictionsPerSecond", self.budget.evictions_per_second),
+            ("spec.budget.burst", budget.map_or(1, |budget| budget.burst)),
+            (
+                "spec.budget.evictionsPerSecond",
+                budget.map_or(1, |budget| budget.evictions_per_second),
+            ),
         ] {
             if value == 0 {
                 errors.push(FieldError::invalid(field, value, "must be at least 1"));

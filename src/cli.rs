@@ -12,10 +12,14 @@ mod observer;
 mod output;
 mod plan;
 mod simulate;
+mod values;
 
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::{
+    Args, CommandFactory, Parser, Subcommand, ValueEnum,
+    error::{ContextKind, ContextValue, ErrorKind},
+};
 
 use self::client::{Client, ClientError};
 
@@ -109,7 +113,7 @@ impl ServerArgs {
 
 /// Parses the arguments, runs the subcommand and turns its end into an exit code.
 pub fn main() -> ExitCode {
-    let Cli { command, log } = Cli::parse();
+    let Cli { command, log } = Cli::try_parse().unwrap_or_else(|error| with_allowed(error, std::env::args()).exit());
     if let Err(error) = start_log(&log) {
         output::error(&format!("--log {log}: {error}"));
         return ExitCode::from(2);
@@ -134,6 +138,24 @@ pub fn main() -> ExitCode {
             ExitCode::from(client.unwrap_or_else(|| if error.is::<Usage>() { 2 } else { 1 }))
         }
     }
+}
+
+/// An unknown subcommand's error, with those that are allowed in its place.
+fn with_allowed(mut error: clap::Error, words: impl Iterator<Item = String>) -> clap::Error {
+    if error.kind() != ErrorKind::InvalidSubcommand {
+        return error;
+    }
+    let cli = Cli::command();
+    let place = words
+        .skip(1)
+        .fold(&cli, |place, word| place.find_subcommand(word).unwrap_or(place));
+    let allowed: Vec<&str> = place.get_subcommands().map(clap::Command::get_name).collect();
+    let allowed = format!("allowed: {}", allowed.join(", ")).into();
+    error.insert(
+        ContextKind::Suggested,
+        ContextValue::StyledStrs(vec![allowed]),
+    );
+    error
 }
 
 /// Arguments that do not fit together, or name what does not exist.
@@ -173,10 +195,24 @@ fn start_log(filter: &str) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use super::*;
 
     #[test]
     fn arguments_are_consistent() {
-        super::Cli::command().debug_assert();
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn a_wrong_word_is_told_with_what_is_allowed() {
+        for (line, told) in [
+            ("lifeboat fault nuke x", "allowed: power-off, black-hole, api-down"),
+            ("lifeboat demo --hold -3s", "`-3s` is not a duration; allowed: numbers with"),
+            ("lifeboat fault slow x --for -3s", "'--for <DURATION>'"),
+        ] {
+            let words = || line.split(' ').map(str::to_owned);
+            let error = Cli::try_parse_from(words()).map(|_| ()).expect_err(line);
+            let text = with_allowed(error, words()).to_string();
+            assert!(text.contains(told), "{line}: {text}");
+        }
     }
 }

@@ -5,11 +5,11 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 use clap::Args;
 use http::uri::Authority;
 use lifeboat_chaos::{
-    fault::{ScheduledFault, spec::parse_duration},
+    fault::ScheduledFault,
     member::SHOWCASE,
 };
 
-use super::Usage;
+use super::{Usage, values::duration};
 use crate::{
     demo::{self, Options, Script},
     serve::Guard,
@@ -21,13 +21,13 @@ pub(super) struct Demo {
     #[arg(long)]
     headless: bool,
     /// Stop after this time, e.g. `90s`; without it the demo runs until Ctrl-C.
-    #[arg(long, value_parser = duration, value_name = "DURATION")]
+    #[arg(long, value_parser = duration, allow_hyphen_values = true, value_name = "DURATION")]
     duration: Option<Duration>,
     /// Inject a fault, e.g. `power-off:eu-central-1,us-east1@10s`; counted from when users are served. Repeatable.
     #[arg(long = "fault", value_name = "KIND:CLUSTERS@TIME")]
     faults: Vec<ScheduledFault>,
     /// Clear all faults at this time, e.g. `@30s` or `30s`; counted as for --fault.
-    #[arg(long, value_parser = at, value_name = "[@]TIME")]
+    #[arg(long, value_parser = at, allow_hyphen_values = true, value_name = "[@]TIME")]
     clear: Option<Duration>,
     /// Write the measurements here as JSON (docs/drill-report.md); needs --duration.
     #[arg(long, requires = "duration", value_name = "FILE")]
@@ -36,10 +36,10 @@ pub(super) struct Demo {
     #[arg(long, value_parser = seed, allow_negative_numbers = true, value_name = "NUMBER")]
     seed: Option<u64>,
     /// How long both paths of a cluster must be Down before its replicas are evicted.
-    #[arg(long, value_parser = duration, default_value = "3s", value_name = "DURATION")]
+    #[arg(long, value_parser = duration, allow_hyphen_values = true, default_value = "3s", value_name = "DURATION")]
     hold: Duration,
     /// How long a pod takes to become ready.
-    #[arg(long, value_parser = duration, default_value = "2s", value_name = "DURATION")]
+    #[arg(long, value_parser = duration, allow_hyphen_values = true, default_value = "2s", value_name = "DURATION")]
     pod_start: Duration,
     /// Folder for kubeconfigs and last-known-good; a fresh temporary one by default.
     #[arg(long, value_name = "DIR")]
@@ -177,10 +177,6 @@ fn host(text: &str) -> Result<String, String> {
         Ok(host) if !text.contains('@') => Ok(host.to_string()),
         _ => Err("not a host; allowed: NAME or NAME:PORT".to_owned()),
     }
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
 }
 
 /// The `@` of `--fault KIND@TIME` is understood here too.

@@ -12,14 +12,13 @@ use std::{
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use http_body_util::BodyExt;
-use lifeboat_chaos::fault::spec::parse_duration;
 use lifeboat_health::{
     MonoTime, Preset, Profile, Transition, Verdict,
     recording::{Recording, Replayed},
 };
 use serde_json::json;
 
-use super::{Format, ServerArgs, Usage, output};
+use super::{Format, ServerArgs, Usage, output, values::duration};
 
 #[derive(Args)]
 pub(super) struct Evidence {
@@ -36,7 +35,7 @@ enum Action {
         /// The recording; it must not exist yet.
         file: PathBuf,
         /// How long, e.g. `10m`; until interrupted without it.
-        #[arg(long = "for", value_name = "DURATION", value_parser = duration)]
+        #[arg(long = "for", value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
         for_: Option<Duration>,
     },
     /// Decide a recording again: would we have failed over?
@@ -48,13 +47,9 @@ enum Action {
         #[arg(long, value_name = "PROFILE")]
         profile: Option<String>,
         /// How long both paths must be Down before replicas would have moved.
-        #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = duration)]
+        #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
         hold: Duration,
     },
-}
-
-fn duration(text: &str) -> Result<Duration, String> {
-    parse_duration(text).map_err(|error| error.to_string())
 }
 
 impl Evidence {

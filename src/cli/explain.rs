@@ -13,8 +13,8 @@ use crate::serve::state::HeldBack;
 
 #[derive(Args)]
 pub(super) struct Explain {
-    /// A global name (a dotted word) or a cluster; or `name`, `cluster`, `binding` and then which. A binding is
-    /// written NAMESPACE/NAME, or NAME where only one has it.
+    /// A global name (a dotted word), a binding (NAMESPACE/NAME) or a cluster; or `name`, `cluster`, `binding` and
+    /// then which. After `binding`, NAME alone does where only one namespace has it.
     #[arg(required = true, num_args = 1..=2, value_name = "NAME | KIND NAME")]
     subject: Vec<String>,
     /// The client's address, for a name.
@@ -39,6 +39,9 @@ impl Explain {
         let (path, print): (String, fn(&Value)) = match words.as_slice() {
             ["cluster", name] => (format!("/api/explain/cluster/{}", encode(name)), cluster),
             ["binding", name] => (format!("/api/explain/binding/{}", encode(name)), binding::print),
+            [binding] if binding.contains('/') => {
+                (format!("/api/explain/binding/{}", encode(binding)), binding::print)
+            }
             // Only a dotted word is a name; the design's other subjects say their kind.
             [name] if !name.contains('.') => (format!("/api/explain/cluster/{}", encode(name)), cluster),
             ["name", name] | [name] => {

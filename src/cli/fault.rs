@@ -6,11 +6,11 @@ use clap::{Args, Subcommand, value_parser};
 use http::Method;
 use lifeboat_chaos::fault::{
     FaultKind,
-    spec::{DELAY_MAX, TTL_MAX, parse_duration},
+    spec::{DELAY_MAX, TTL_MAX},
 };
 use serde_json::{Value, json};
 
-use super::{Format, ServerArgs, output};
+use super::{Format, ServerArgs, output, values::duration};
 
 /// The largest delay of `slow`.
 const DELAY_MAX_MS: u64 = DELAY_MAX.as_secs() * 1000;
@@ -67,7 +67,7 @@ struct Slow {
 #[derive(Args)]
 struct Duration {
     /// How long the fault lasts, e.g. `30s`; every fault has an end.
-    #[arg(long = "for", value_parser = lasts, value_name = "DURATION")]
+    #[arg(long = "for", value_parser = lasts, allow_hyphen_values = true, value_name = "DURATION")]
     for_: Option<String>,
 }
 
@@ -125,13 +125,12 @@ impl Fault {
 
 /// A duration that the server will take, as it was written.
 fn lasts(text: &str) -> Result<String, String> {
-    match parse_duration(text) {
-        Ok(duration) if duration.is_zero() || duration > TTL_MAX => Err(format!(
+    match duration(text)? {
+        duration if duration.is_zero() || duration > TTL_MAX => Err(format!(
             "allowed: above 0, at most {} min",
             TTL_MAX.as_secs() / 60
         )),
-        Ok(_) => Ok(text.to_owned()),
-        Err(error) => Err(error.to_string()),
+        _ => Ok(text.to_owned()),
     }
 }
 

@@ -41,7 +41,7 @@ impl Complaints {
             *told = true;
             let (kind, key, message) = complaint;
             let policy = kind == kinds.policy || kind == kinds.cluster_policy;
-            let reason = if policy { "NoEffect" } else { "SyncFailed" };
+            let reason = if policy { "ApplyPolicyFailed" } else { "SyncFailed" };
             tracing::warn!(kind = kind.kind, object = %key, reason, message, "told as an Event");
             writes.extend(event(kinds, index, (&kind, &key), reason, &message));
         }
@@ -83,4 +83,50 @@ fn event(
         key: Key::new(namespace, &name),
         op: Op::Create(event),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::Value;
+
+    use super::*;
+
+    #[test]
+    fn each_complaint_of_an_object_is_told_once_by_an_event_of_its_own() {
+        let (index, kinds) = (Index::default(), Kinds::default());
+        let policy = json!({
+            "apiVersion": kinds.policy.api_version(), "kind": kinds.policy.kind,
+            "metadata": { "name": "shop", "namespace": "default", "uid": "u", "resourceVersion": "1" },
+        });
+        index.apply(&kinds.policy, policy);
+        let complaint = |message: &str| {
+            let key = Key::new("default", "shop");
+            (kinds.policy.clone(), key, message.to_owned())
+        };
+        let (one, other) = (complaint("selects nothing"), complaint("knows no cluster \"x\""));
+        let both = || vec![one.clone(), other.clone()];
+        let mut complaints = Complaints::default();
+        let mut told = |found: Vec<_>, seconds: u64| -> Vec<(String, Value)> {
+            let now = MonoTime::ZERO + Duration::from_secs(seconds);
+            let writes = complaints.tell(found, now, &kinds, &index).into_iter();
+            let told = writes.map(|write| match write.op {
+                Op::Create(event) => (write.key.name, event["message"].clone()),
+                other => panic!("no Event: {other:?}"),
+            });
+            told.collect()
+        };
+        assert_eq!(told(both(), 0), []);
+        assert_eq!(told(both(), 4), []);
+        let events = told(both(), 5);
+        assert_eq!(
+            events.iter().map(|(_, message)| message).collect::<Vec<_>>(),
+            ["selects nothing", "knows no cluster \"x\""]
+        );
+        assert_ne!(events[0].0, events[1].0);
+        assert_eq!(told(both(), 60), []);
+        // One that went and came back is told again.
+        assert_eq!(told(vec![one.clone()], 61), []);
+        assert_eq!(told(both(), 62), []);
+        assert_eq!(told(both(), 70), [events[1].clone()]);
+    }
 }

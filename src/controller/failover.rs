@@ -8,6 +8,7 @@ use lifeboat_health::Verdict;
 use super::{
     Context, Leadership, LeadershipError, conditions,
     metrics::ClusterLabel,
+    placed::Placed,
     policies,
     propagation::wall,
     reader,
@@ -51,6 +52,7 @@ pub(super) async fn run(
     let mut pictures = Pictures::default();
     let mut state = State::resume(intents::health_epochs(&context.index, kinds));
     let mut told = Told::default();
+    let mut placed = Placed::default();
     let mut standing: (Option<tokio::time::Instant>, Arc<Vec<(String, Standing)>>) = (None, Arc::default());
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -91,6 +93,7 @@ pub(super) async fn run(
         let reports = policies::reports(&context.index, kinds, &registered, plan.freeze, &stamp);
         context.writer.all(reports).await;
         told.tell(&context.timeline, &plan, &inputs.bindings);
+        placed.tell(&context.timeline, &plan, &inputs.bindings, &registered);
         measure(context, &inputs, &plan);
         if !plan.changes_nothing()
             && let Err(error) = carry_out(context, &mut leadership, &plan).await

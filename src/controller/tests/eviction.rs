@@ -69,6 +69,17 @@ fn a_task_ends_when_the_replacement_is_healthy() {
 }
 
 #[test]
+fn what_was_healthy_before_the_replacement_ends_no_task() {
+    let mut api = evicted(&json!({}));
+    // The members still report the two replicas they had before, and that these are healthy.
+    while api.round() > 0 {}
+    assert_eq!(api.placement("shop-deployment"), at(&[("b", 4), ("c", 4)]));
+    assert_eq!((tasks(&api).len(), copies_in_a(&api)), (1, 1));
+    api.settle();
+    assert_eq!((tasks(&api).len(), copies_in_a(&api)), (0, 0));
+}
+
+#[test]
 fn a_suppressed_task_goes_on_until_somebody_decides() {
     let mut api = evicted(&json!({ "suppressDeletion": true, "x-unknown": 1 }));
     api.settle();

@@ -6,7 +6,7 @@ use anyhow::Context;
 use lifeboat_chaos::{
     drill::{
         self, Drill, DrillConfig, DrillError, DrillReport, EventLog, Limits, LiveStats, MemberEndpoint,
-        Outcome, Prober, ProberConfig, Progress, Users, UsersConfig,
+        Outcome, Prober, ProberConfig, Progress, Recorder, Users, UsersConfig,
     },
     fault::{Faults, ScheduledFault},
 };
@@ -20,6 +20,8 @@ use crate::timeline::Timeline;
 const TTL: Duration = Duration::from_secs(5);
 /// Longest wait for every sample to be served and ready.
 const PREFLIGHT: Duration = Duration::from_secs(60);
+/// How often it is looked whether the names are served.
+const LOOK_AGAIN: Duration = Duration::from_millis(100);
 /// Synthetic users in all, and how often each makes a request.
 const USERS: usize = 20;
 const USER_INTERVAL: Duration = Duration::from_millis(500);
@@ -182,7 +184,21 @@ async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
             servers: options.dns.clone(),
             names: names.clone(),
         };
-        let prober = Prober::spawn(&probes, (*live).clone(), None).context("starting the prober")?;
+        // It never begins, so it keeps nothing but which names were answered where.
+        let answered = Recorder::new(
+            EventLog {
+                servers: options.dns.iter().map(ToString::to_string).collect(),
+                names: names.clone(),
+                ..EventLog::default()
+            },
+            [],
+        );
+        let prober = Prober::spawn(&probes, (*live).clone(), Some(answered.clone()))
+            .context("starting the prober")?;
+        if !served(&answered, printer, stop).await {
+            prober.stop();
+            return Ok(ExitCode::SUCCESS);
+        }
         let users = UsersConfig {
             dns: options.dns.clone(),
             names,
@@ -206,6 +222,23 @@ async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
         prober.stop();
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Waits until each name has been given an address by each server, so that users meet a service that is there; for so
+/// long as a drill would. False when told to stop.
+async fn served(answered: &Recorder, printer: &Printer, stop: &CancellationToken) -> bool {
+    let all = async {
+        while !answered.unanswered().is_empty() {
+            tokio::time::sleep(LOOK_AGAIN).await;
+        }
+    };
+    tokio::select! {
+        () = stop.cancelled() => return false,
+        within = tokio::time::timeout(PREFLIGHT, all) => if within.is_err() {
+            printer.line(&format!("still no address of {}; users start all the same", answered.unanswered().join(", ")));
+        },
+    }
+    true
 }
 
 /// Injects and clears in time, then waits for ever.

@@ -3,6 +3,7 @@
 export async function pureChecks(page) {
   const wrong = await page.evaluate(async () => {
     const { sentence } = await import("/console/js/sentence.js");
+    const { waiting } = await import("/console/js/holds.js");
     const { clusterShares } = await import("/console/js/shares.js");
     const { placeOf } = await import("/console/js/atlas.js");
     const { spread } = await import("/console/js/place.js");
@@ -14,7 +15,7 @@ export async function pureChecks(page) {
 
     const cluster = (name, traffic = "Up", control = "Up") => ({ name, traffic: { verdict: traffic }, control: { verdict: control } });
     const doc = (clusters, answers, fleet = {}) => ({
-      clusters, bindings: [], fleet: { controller: "running", freeze: false, panic: false, ...fleet },
+      clusters, bindings: [], holds: [], noTarget: [], fleet: { controller: "running", freeze: false, panic: false, ...fleet },
       names: [{ name: "n", servers: [{ panic: false, answers: Object.entries(answers).map(([c, share]) => ({ cluster: c, share })) }] }],
     });
     const says = (d, want) => check("sentence", sentence(d).text, want);
@@ -31,6 +32,15 @@ export async function pureChecks(page) {
 
     const shares = clusterShares([{ name: "n", servers: [{ answers: [{ cluster: "a", share: 1 }, { cluster: "b", share: 1 }] }, { answers: [{ cluster: "b", share: 1 }] }, { answers: [] }] }]);
     check("shares", [...shares], [["a", 0.25], ["b", 0.75]]);
+
+    const held = {
+      bindings: [{ namespace: "default", name: "shop", clusters: [{ name: "a" }], evicting: [] }],
+      holds: [{ subject: "a", reason: "HoldTimer", message: "both paths Down", remainingMs: 2000 }, { subject: "default/shop", reason: "Budget", message: "no token" }, { subject: "b", reason: "Unknown", message: "too few observers" }],
+      noTarget: [{ binding: "default/web", clusters: ["b"], message: "no room" }],
+    };
+    check("what a waits for", waiting(held, "a"), { text: "the hold, 2.0 s; the eviction budget", title: "a: both paths Down\ndefault/shop: no token", bad: false });
+    check("what b waits for", waiting(held, "b"), { text: "1 workload with nowhere to go; a verdict", title: "default/web: no room\nb: too few observers", bad: true });
+    check("what c waits for", waiting(held, "c").text, "");
 
     check("an unknown region", placeOf("the-cellar"), null);
     check("an inherited name", placeOf("constructor"), null);

@@ -84,7 +84,7 @@ impl Recorder {
     }
 
     /// Servers and names that never gave an address yet, as `name at server`.
-    pub(super) fn unanswered(&self) -> Vec<String> {
+    pub fn unanswered(&self) -> Vec<String> {
         let state = self.state.lock();
         let mut missing = Vec::new();
         for (server, server_name) in (0..).zip(&state.log.servers) {

@@ -55,6 +55,7 @@ pub(crate) static ASSETS: &[Asset] = &[
     asset!("/console/js/faults.js", JS, "js/faults.js"),
     asset!("/console/js/header.js", JS, "js/header.js"),
     asset!("/console/js/history.js", JS, "js/history.js"),
+    asset!("/console/js/holds.js", JS, "js/holds.js"),
     asset!("/console/js/main.js", JS, "js/main.js"),
     asset!("/console/js/map.js", JS, "js/map.js"),
     asset!("/console/js/place.js", JS, "js/place.js"),

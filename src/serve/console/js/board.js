@@ -1,6 +1,7 @@
 // The board: one column a cluster, one row a fact; below them every workload's replicas and the standing plan.
 
 import { byId, el, keyed, set, setSign, sign, style, text } from "./dom.js";
+import { waiting } from "./holds.js";
 import { clusterShares } from "./shares.js";
 import { coarse, number, percent, plural, readiness, verdictSign } from "./words.js";
 
@@ -36,7 +37,7 @@ export class Board {
     this.workloads = workloads.map((b) => workload(b, doc.clusters));
     scroll.replaceChildren(el("table", {},
       el("thead", {}, el("tr", {}, el("td"), ...this.columns.map((c) => c.head))),
-      el("tbody", {}, row("Traffic", "traffic"), row("API", "control"), row("Share of answers", "share"), row("Capacity used", "capacity")),
+      el("tbody", {}, row("Traffic", "traffic"), row("API", "control"), row("Share of answers", "share"), row("Capacity used", "capacity"), row("Waits for", "holds")),
       el("tbody", { class: "workloads" }, ...this.workloads.map((w) => w.node),
         ...(workloads.length ? [] : [el("tr", {}, el("th", { scope: "row" }, "Workloads"), el("td", { colspan: doc.clusters.length, class: "empty" }, "None placed yet: apply a Deployment and a PropagationPolicy."))])),
       el("tbody", {}, ...(doc.standing ? [row("If lost now", "standing")] : []), ...(doc.faults ? [row("Fault", "power")] : []))));
@@ -53,6 +54,7 @@ function column(cluster, doc, onPower) {
   const [traffic, control] = [path(), path()];
   const [shareBar, shareText] = [el("i", { class: "fill" }), el("span")];
   const [cpuBar, cpuText] = [el("i", { class: "fill" }), el("span", { class: "sub" })];
+  const held = el("span");
   const [moves, estimate] = [el("span"), el("span", { class: "sub" })];
   let running = [];
   const power = el("button", { type: "button", class: "small", onclick: () => onPower(cluster.name, running) }, "Power off");
@@ -60,6 +62,7 @@ function column(cluster, doc, onPower) {
     traffic: traffic.node, control: control.node,
     share: el("td", {}, shareText, el("span", { class: "meter" }, shareBar)),
     capacity: el("td", {}, cpuText, el("span", { class: "meter" }, cpuBar)),
+    holds: el("td", {}, held),
     standing: el("td", {}, moves, estimate),
     power: el("td", {}, power),
   };
@@ -76,6 +79,11 @@ function column(cluster, doc, onPower) {
     const used = k && k.cpuMillis ? k.cpuUsedMillis / k.cpuMillis : 0;
     meter(cpuText, cpuBar, used, k ? `${number(k.cpuUsedMillis / 1000, 1)} of ${number(k.cpuMillis / 1000)} cores` : "not reported");
     set(cells.capacity, "title", k ? `${k.podsUsed} of ${k.pods} pods` : "the cluster has not reported its capacity");
+    const holds = waiting(next, c.name);
+    text(held, holds.text || "·");
+    set(cells.holds, "title", holds.title || null);
+    set(cells.holds, "data-none", !holds.text);
+    set(cells.holds, "data-bad", holds.bad);
     standing(moves, estimate, cells.standing, next.standing?.find((s) => s.ifLost === c.name));
     running = (next.faults ?? []).filter((f) => f.clusters.includes(c.name));
     text(power, running.length ? "End faults" : "Power off");

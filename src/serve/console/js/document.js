@@ -13,6 +13,8 @@ export function complete(doc) {
     names: (doc.names ?? []).map((n) => ({ ...n, servers: (n.servers ?? []).map((s) => ({ ...s, answers: s.answers ?? [] })) })),
     dns: doc.dns ?? [],
     bindings: (doc.bindings ?? []).map((b) => ({ workload: true, ...b, clusters: b.clusters ?? [], evicting: b.evicting ?? [] })),
+    holds: doc.holds ?? [],
+    noTarget: (doc.noTarget ?? []).map((none) => ({ ...none, clusters: none.clusters ?? [] })),
     observers: doc.observers ?? [],
     faults: doc.faults?.map((f) => ({ ...f, clusters: f.clusters ?? [] })) ?? null,
     users: doc.users ?? null,

@@ -1,5 +1,6 @@
 // The state of the fleet in one sentence, and what else the reader should know in a second. Pure.
 
+import { fleetHolds } from "./holds.js";
 import { clusterShares } from "./shares.js";
 import { capital, count, list, plural } from "./words.js";
 
@@ -44,6 +45,7 @@ function details(doc) {
   const { fleet, clusters, bindings } = doc;
   const said = clusters.length ? [] : ["Apply a Cluster object to register one"];
   if (fleet.freeze) said.push("FREEZE: too many clusters look down, nothing is evicted");
+  said.push(...fleetHolds(doc));
   if (fleet.controller === "down") said.push("The controller is down; DNS steers without it");
   const frozen = clusters.filter((c) => c.control.verdict === "Down" && c.traffic.verdict !== "Down").map((c) => c.name);
   if (frozen.length) said.push(`${list(frozen)} ${is(frozen.length)} frozen: no placement, no eviction`);

@@ -9,13 +9,14 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::{Router, http::header, routing::get};
+use axum::{Router, routing::get};
 use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Selection, Target};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 use super::{ObserverFile, follow};
+use crate::serve::open_metrics;
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -196,18 +197,7 @@ async fn admin(address: SocketAddr, registry: Registry) -> anyhow::Result<AbortO
         .await
         .with_context(|| format!("admin: listening on {address}"))?;
     let registry = Arc::new(registry);
-    let metrics = move || async move {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _written = prometheus_client::encoding::text::encode(&mut text, &registry);
-        (
-            [(
-                header::CONTENT_TYPE,
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            )],
-            text,
-        )
-    };
+    let metrics = move || async move { open_metrics(&registry) };
     let app = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok"));

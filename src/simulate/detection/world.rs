@@ -253,7 +253,7 @@ impl Simulated for World<'_> {
                     let kind = match ending.what {
                         What::Good { .. } => 1,
                         What::TimedOut { .. } => 2,
-                        What::Broken(_) => 3,
+                        What::Broken { .. } => 3,
                         What::LateAnswer { .. } | What::LateConnect { .. } => 4,
                     };
                     sim.trace

@@ -6,6 +6,7 @@
 //! `process` is `lifeboat observer`: one observer as its configuration file says.
 
 pub mod config;
+mod files;
 mod follow;
 pub mod process;
 pub mod targets;

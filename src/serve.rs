@@ -10,6 +10,7 @@ pub mod evidence;
 pub mod explain;
 mod guard;
 mod history;
+mod metrics;
 mod query;
 mod refusal;
 mod router;
@@ -19,5 +20,6 @@ pub mod view;
 
 pub use guard::{Guard, Reached};
 pub use history::History;
+pub use metrics::open_metrics;
 pub use refusal::Refusal;
 pub use router::{Inquiries, Sources, router};

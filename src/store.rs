@@ -22,7 +22,9 @@ pub use backoff::Backoff;
 pub use discover::{Discovery, Served};
 pub use index::{Index, Key};
 pub use kinds::Kind;
-pub use objects::{annotation, generation, label, name, namespace, pointer_i64, resource_version, uid};
+pub use objects::{
+    annotation, generation, label, name, namespace, pointer_i64, pointer_str, resource_version, uid,
+};
 pub use patient::PatientWriter;
 pub use watch::{Watches, connect};
 pub use write::{CONCURRENCY, Op, Outcome, Write, WriteError, WriteLabel, Writer, Writes, reason};

@@ -48,7 +48,7 @@ pub use flap::Flap;
 pub use metrics::{ConsumerMetrics, ObserverMetrics};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
-pub use profile::{Preset, Profile, ProfileError, ProfilePatch};
+pub use profile::{Preset, Profile, ProfileError, ProfilePatch, UnknownPreset};
 pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
 pub use schedule::Schedule;

@@ -4,6 +4,8 @@
 
 mod table;
 
+use std::fmt;
+use std::str::FromStr;
 use std::time::Duration;
 
 use schemars::JsonSchema;
@@ -29,6 +31,18 @@ pub enum Preset {
 }
 
 impl Preset {
+    pub const ALL: [Preset; 4] = [Preset::Fast, Preset::Wan, Preset::Single, Preset::Karmada];
+
+    /// As profiles name it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Preset::Fast => "fast",
+            Preset::Wan => "wan",
+            Preset::Single => "single",
+            Preset::Karmada => "karmada",
+        }
+    }
+
     pub fn profile(self) -> Profile {
         match self {
             Preset::Fast => Profile::fast(),
@@ -36,6 +50,30 @@ impl Preset {
             Preset::Single => Profile::single(),
             Preset::Karmada => Profile::karmada(),
         }
+    }
+}
+
+impl fmt::Display for Preset {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// A name that no preset has.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("preset {given:?}: allowed are {}", Preset::ALL.map(Preset::name).join(", "))]
+pub struct UnknownPreset {
+    given: String,
+}
+
+impl FromStr for Preset {
+    type Err = UnknownPreset;
+
+    fn from_str(given: &str) -> Result<Preset, UnknownPreset> {
+        let found = Preset::ALL.into_iter().find(|preset| preset.name() == given);
+        found.ok_or_else(|| UnknownPreset {
+            given: given.to_owned(),
+        })
     }
 }
 

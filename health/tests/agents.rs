@@ -7,31 +7,22 @@
 )]
 
 mod server;
+mod told;
 
 use std::time::Duration;
 
 use lifeboat_health::metrics::ObserverResultLabel;
 use lifeboat_health::probe::heartbeat::HeartbeatSender;
 use lifeboat_health::{
-    Check, Consumer, ConsumerConfig, ConsumerMetrics, Family, FleetView, Hard, Identity, MonoTime, Observer,
-    ObserverConfig, ObserverMetrics, Path, Profile, Target, Transition, Verdict, VerdictSink,
+    Check, Consumer, ConsumerConfig, ConsumerMetrics, Family, Hard, Identity, Observer, ObserverConfig,
+    ObserverMetrics, Path, Profile, Target, Transition, Verdict,
 };
 use server::{Manners, Server};
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
+use told::Tell;
 
 const KEY: &[u8] = b"an example key of thirty-two bytes";
-
-/// Hands transitions to the test.
-struct Tell(mpsc::Sender<Transition>);
-
-impl VerdictSink for Tell {
-    fn tick(&mut self, _: MonoTime, transitions: &[Transition], _: &FleetView) {
-        for transition in transitions {
-            self.0.try_send(transition.clone()).unwrap();
-        }
-    }
-}
 
 /// One observer decides; forgiving timeouts, for machines that are busy.
 fn profile() -> Profile {
@@ -52,7 +43,7 @@ struct Pair {
 
 fn start(targets: Vec<Target>) -> Pair {
     let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
-    let (tell, told) = mpsc::channel(1_000);
+    let (tell, told) = Tell::channel();
     let consumer = ConsumerConfig {
         observers: None,
         name: "dns-1".into(),
@@ -62,7 +53,7 @@ fn start(targets: Vec<Target>) -> Pair {
         profile: profile(),
         metrics: ConsumerMetrics::default(),
     };
-    let consumer = Consumer::spawn(consumer, Box::new(Tell(tell))).unwrap();
+    let consumer = Consumer::spawn(consumer, Box::new(tell)).unwrap();
     let metrics = ObserverMetrics::default();
     let observer = ObserverConfig {
         name: "observer-1".into(),

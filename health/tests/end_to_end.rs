@@ -9,28 +9,19 @@
 )]
 
 mod server;
+mod told;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use lifeboat_health::{
-    Check, Consumer, ConsumerConfig, ConsumerMetrics, Family, FleetView, Identity, MonoTime, Observer,
-    ObserverConfig, ObserverMetrics, Path, Profile, Target, Transition, Verdict, VerdictSink, invariants,
+    Check, Consumer, ConsumerConfig, ConsumerMetrics, Family, Identity, Observer, ObserverConfig,
+    ObserverMetrics, Path, Profile, Target, Transition, Verdict, invariants,
 };
 use server::{Manners, Server};
 use tokio::sync::mpsc;
-
-/// Hands transitions to the test.
-struct Tell(mpsc::Sender<Transition>);
-
-impl VerdictSink for Tell {
-    fn tick(&mut self, _: MonoTime, transitions: &[Transition], _: &FleetView) {
-        for transition in transitions {
-            self.0.try_send(transition.clone()).unwrap();
-        }
-    }
-}
+use told::Tell;
 
 /// Forgiving timeouts, for machines that are busy; a short recovery.
 fn profile() -> Profile {
@@ -123,7 +114,7 @@ async fn a_server_that_stops_is_down_and_recovers() {
         "observer-5",
     ];
     let fleet = Identity::generate_fleet(&names).unwrap();
-    let (tell, mut told) = mpsc::channel(1_000);
+    let (tell, mut told) = Tell::channel();
     let config = ConsumerConfig {
         name: "dns-1".into(),
         listen: ([127, 0, 0, 1], 0).into(),
@@ -133,7 +124,7 @@ async fn a_server_that_stops_is_down_and_recovers() {
         profile: profile(),
         metrics: ConsumerMetrics::default(),
     };
-    let consumer = Consumer::spawn(config, Box::new(Tell(tell))).unwrap();
+    let consumer = Consumer::spawn(config, Box::new(tell)).unwrap();
     let observers = observers(&fleet, &targets, anchor.addr, consumer.local_addr());
 
     let up = next(&mut told, "a", Path::Traffic).await;

@@ -157,23 +157,15 @@ fn replay(path: &Path, profile: Option<&str>, hold: Duration, format: Format) ->
 
 /// A profile to judge by. What belongs to the observer was fixed when the recording was made.
 fn judged_by(name: &str, recorded: &Profile) -> anyhow::Result<Profile> {
-    let preset = [
-        ("fast", Preset::Fast),
-        ("wan", Preset::Wan),
-        ("single", Preset::Single),
-        ("karmada", Preset::Karmada),
-    ];
-    let wanted = match preset.iter().find(|(preset, _)| *preset == name) {
-        Some((_, preset)) => preset.profile(),
-        None if Path::new(name).exists() => {
+    let wanted = match name.parse::<Preset>() {
+        Ok(preset) => preset.profile(),
+        Err(_) if Path::new(name).exists() => {
             let text = std::fs::read_to_string(name).with_context(|| format!("reading {name}"))?;
             serde_saphyr::from_str(&text).with_context(|| format!("--profile {name}"))?
         }
-        None => {
-            return Err(Usage(format!(
-                "--profile {name}: allowed are fast, wan, single, karmada, or a YAML file"
-            ))
-            .into());
+        Err(_) => {
+            let presets = Preset::ALL.map(Preset::name).join(", ");
+            return Err(Usage(format!("--profile {name}: allowed are {presets}, or a YAML file")).into());
         }
     };
     Ok(Profile {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use anyhow::Context;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, Subcommand};
 use lifeboat_health::Preset;
 use serde_json::json;
 
@@ -37,8 +38,8 @@ struct Detection {
     #[arg(long, value_name = "S")]
     seed: Option<u64>,
     /// The detection profile, instead of the one each seed draws.
-    #[arg(long, value_enum)]
-    profile: Option<Name>,
+    #[arg(long, value_parser = preset())]
+    profile: Option<Preset>,
     /// Virtual seconds of lost probes for each seed, from which false alarms are counted; 0 leaves them out.
     #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
     loss_seconds: u64,
@@ -53,23 +54,8 @@ struct Detection {
     output: Format,
 }
 
-#[derive(Clone, Copy, ValueEnum)]
-enum Name {
-    Fast,
-    Wan,
-    Single,
-    Karmada,
-}
-
-impl From<Name> for Preset {
-    fn from(name: Name) -> Preset {
-        match name {
-            Name::Fast => Preset::Fast,
-            Name::Wan => Preset::Wan,
-            Name::Single => Preset::Single,
-            Name::Karmada => Preset::Karmada,
-        }
-    }
+fn preset() -> impl TypedValueParser<Value = Preset> {
+    PossibleValuesParser::new(Preset::ALL.map(Preset::name)).try_map(|name| name.parse())
 }
 
 impl Simulate {
@@ -93,16 +79,15 @@ impl Detection {
         if let Some(path) = scenario {
             return timeline(&path, output);
         }
-        let preset = profile.map(Preset::from);
         let seeds = seeds.unwrap_or_else(|| if seed.is_some() { 1 } else { 100 });
         let first_seed = seed.unwrap_or(0);
         if seeds == 1 {
-            return Ok(replay(&examine(first_seed, preset, true), output));
+            return Ok(replay(&examine(first_seed, profile, true), output));
         }
         let settings = Settings {
             first_seed,
             seeds,
-            preset,
+            preset: profile,
             loss_seconds,
             threads,
         };

@@ -63,17 +63,13 @@ fn unknown(verdicts: &FleetView, cluster: &str) -> &'static str {
     }
 }
 
-/// The control path has once been Up: that is what Ready says, or said before it became something worse.
-fn seen(cluster: &Value) -> bool {
+/// The control path has once been Up: that is what Ready says, or said before it became something worse. A cluster
+/// that was never seen is neither a place nor a loss.
+pub(super) fn seen(cluster: &Value) -> bool {
     conditions::find(cluster, "Ready").is_some_and(|ready| {
         let reason = ready["reason"].as_str().unwrap_or_default();
-        ready["status"] == "True" || matches!(reason, "NoVerdict" | "ClusterNotReachable")
+        ready["status"] == "True" || matches!(reason, "NoConnection" | "NoVerdict" | "ClusterNotReachable")
     })
-}
-
-/// Nothing is known of a cluster whose control path has never been Up: it is neither a place nor a loss.
-pub(super) fn never_seen(cluster: &Value) -> bool {
-    conditions::find(cluster, "Ready").is_none_or(|ready| ready["reason"] == NEVER_SEEN)
 }
 
 fn status(
@@ -88,19 +84,18 @@ fn status(
         control,
         returned_since: _,
     } = health;
+    let up = matches!(control, Verdict::Up | Verdict::Suspect | Verdict::Recovering);
+    let seen = up || seen(cluster);
     let ready = match (refused, control) {
-        (Some(message), _) => ("False", "NoConnection", message),
+        (Some(message), _) => ("False", if seen { "NoConnection" } else { NEVER_SEEN }, message),
         (None, Verdict::Up | Verdict::Suspect | Verdict::Recovering) => (
             "True",
             "ClusterReady",
             "cluster is healthy and ready to accept workloads",
         ),
-        (None, Verdict::Down) if seen(cluster) => {
-            ("False", "ClusterNotReachable", "cluster is not reachable")
-        }
+        (None, Verdict::Down) if seen => ("False", "ClusterNotReachable", "cluster is not reachable"),
         (None, Verdict::Down) => ("False", NEVER_SEEN, "cluster has never been reachable"),
-        (None, Verdict::Unknown) if seen(cluster) => ("Unknown", "NoVerdict", unknown),
-        (None, Verdict::Unknown) => ("Unknown", NEVER_SEEN, unknown),
+        (None, Verdict::Unknown) => ("Unknown", if seen { "NoVerdict" } else { NEVER_SEEN }, unknown),
     };
     let wanted = [
         condition(cluster, "Ready", ready, stamp),
@@ -197,19 +192,24 @@ mod tests {
     #[test]
     fn a_cluster_that_never_answered_is_no_loss() {
         let mut cluster = json!({"metadata": {"name": "a"}});
-        assert!(never_seen(&cluster));
-        let step = |cluster: &mut Value, control| {
+        assert!(!seen(&cluster));
+        let step = |cluster: &mut Value, control, refused| {
             let health = health(Verdict::Unknown, control);
-            if let Some(patch) = status(cluster, health, "no verdict yet", None, "t") {
+            if let Some(patch) = status(cluster, health, "no verdict yet", refused, "t") {
                 json_patch::merge(cluster, &patch);
             }
-            never_seen(cluster)
+            seen(cluster)
         };
-        assert!(step(&mut cluster, Verdict::Unknown));
-        assert!(step(&mut cluster, Verdict::Down));
-        assert!(!step(&mut cluster, Verdict::Up));
-        assert!(!step(&mut cluster, Verdict::Down));
-        assert!(!step(&mut cluster, Verdict::Unknown));
+        let refused = Some("its secret has no token");
+        assert!(!step(&mut cluster, Verdict::Unknown, None));
+        assert!(!step(&mut cluster, Verdict::Unknown, refused));
+        assert!(!step(&mut cluster, Verdict::Down, None));
+        assert!(step(&mut cluster, Verdict::Up, None));
+        assert!(step(&mut cluster, Verdict::Down, None));
+        assert!(step(&mut cluster, Verdict::Unknown, None));
+        // Nobody forgets it over a connection that is refused, though its link ends with the control path.
+        assert!(step(&mut cluster, Verdict::Up, refused));
+        assert!(step(&mut cluster, Verdict::Down, None));
     }
 
     #[test]

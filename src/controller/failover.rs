@@ -164,7 +164,7 @@ impl Pictures {
         let unseen: BTreeSet<String> = index
             .list(&kinds.cluster)
             .iter()
-            .filter(|cluster| conditions::never_seen(cluster))
+            .filter(|cluster| !conditions::seen(cluster))
             .map(|cluster| store::name(cluster).to_owned())
             .collect();
         let seen = registered

@@ -19,7 +19,7 @@ use super::{
 };
 use crate::{
     controller::Kinds,
-    store::{Index, Key, Op, Write, name, resource_version, uid},
+    store::{Index, Key, Op, Write, name, pointer_str, resource_version, uid},
 };
 
 /// A later leader holds the intent.
@@ -81,11 +81,8 @@ pub(super) fn stand(
 
 /// The leader's epoch, of `epoch/seq`.
 fn epoch_of(intent: &Value) -> u64 {
-    let plan = intent
-        .pointer("/spec/plan")
-        .and_then(Value::as_str)
-        .unwrap_or_default();
-    plan.split('/')
+    pointer_str(intent, "/spec/plan")
+        .split('/')
         .next()
         .and_then(|epoch| epoch.parse().ok())
         .unwrap_or(0)
@@ -106,10 +103,7 @@ pub fn health_epochs(index: &Index, kinds: &Kinds) -> BTreeMap<String, u64> {
 /// the cluster lost, as it is between an intent and its patch.
 pub fn garbage(index: &Index, kinds: &Kinds, is_lost: impl Fn(&str) -> bool) -> Vec<Write> {
     let over = |intent: &Value| {
-        let of = intent
-            .pointer("/spec/binding")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
+        let of = pointer_str(intent, "/spec/binding");
         let (namespace, name) = match of.split_once('/') {
             Some((namespace, name)) => (Some(namespace.to_owned()), name),
             None => (None, of),
@@ -143,8 +137,5 @@ pub fn garbage(index: &Index, kinds: &Kinds, is_lost: impl Fn(&str) -> bool) -> 
 }
 
 fn cluster(intent: &Value) -> &str {
-    intent
-        .pointer("/spec/cluster")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
+    pointer_str(intent, "/spec/cluster")
 }

@@ -4,7 +4,7 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use kube::{Client, Config};
 use serde_json::Value;
 
-use crate::store;
+use crate::store::{self, pointer_str};
 
 #[derive(Debug, thiserror::Error)]
 pub(super) enum EndpointError {
@@ -30,10 +30,7 @@ pub(super) enum EndpointError {
 /// A client as `Cluster.spec` asks: `apiEndpoint`, the secret's `token` and `caBundle`,
 /// `insecureSkipTLSVerification`.
 pub(super) fn client(cluster: &Value, secret: Option<&Value>) -> Result<Client, EndpointError> {
-    let endpoint = cluster
-        .pointer("/spec/apiEndpoint")
-        .and_then(Value::as_str)
-        .unwrap_or("");
+    let endpoint = pointer_str(cluster, "/spec/apiEndpoint");
     if endpoint.is_empty() {
         return Err(EndpointError::NoEndpoint);
     }

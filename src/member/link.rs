@@ -1,9 +1,19 @@
 //! One member cluster's loop: apply its works, collect their statuses and the cluster's own.
+//!
+//! ```text
+//! works ── resolve ──> Wanted ──┬── staying ── apply ───> settled, or a status for its Work
+//!                               └── leaving ── remove ──> the finalizer goes
+//! ```
 
 #![allow(
     clippy::disallowed_methods,
     reason = "the shell of IO: it waits, times its own requests and stamps what it writes"
 )]
+
+mod apply;
+mod remove;
+mod resolve;
+mod status;
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -14,23 +24,18 @@ use std::{
     time::Duration,
 };
 
-use futures::{StreamExt, stream};
-use jiff::Timestamp;
-use kube::{Client, discovery};
-use serde_json::{Value, json};
+use kube::Client;
+use serde_json::Value;
 use tokio::time::Instant;
 
-use super::{
-    apply::{self, Applied},
-    collect::{self, Manifest},
-    summary,
+use self::{
+    remove::deleting,
+    resolve::{Wanted, WantedManifest},
 };
+use super::apply::Applied;
 use crate::{
     propagate::names::execution_namespace,
-    store::{
-        Backoff, CONCURRENCY, Discovery, Index, Key, Kind, Op, Outcome, PatientWriter, Served, Watches,
-        Write, Writer, generation, merge,
-    },
+    store::{Backoff, Discovery, Index, Key, Kind, PatientWriter, Watches, Writer},
 };
 
 /// Everything is looked at anew at least this often, events or not.
@@ -39,11 +44,6 @@ const RESYNC: Duration = Duration::from_secs(10);
 const GATHER: Duration = Duration::from_millis(30);
 /// The least time between two rounds that no event asked for.
 const RETRY: Duration = Duration::from_millis(250);
-/// The list of kinds a member serves is asked for this often.
-const DISCOVERY: Duration = Duration::from_secs(60);
-const REQUEST_TIMEOUT: Duration = Duration::from_secs(5);
-/// The finalizer that keeps a Work until its objects are gone from the member; as in Karmada.
-const FINALIZER: &str = "karmada.io/execution-controller";
 
 /// The control plane as seen by a link.
 #[derive(Clone)]
@@ -87,31 +87,6 @@ type Object = (Kind, Key);
 struct Settled {
     work: Arc<Value>,
     objects: Vec<(Object, Arc<Value>)>,
-}
-
-/// A work, and those of its manifests whose kind the member serves.
-struct Wanted {
-    work: Arc<Value>,
-    manifests: Vec<WantedManifest>,
-    /// A manifest whose kind the member does not serve, or does not say so.
-    unserved: Option<String>,
-    /// Of some manifest it is not known whether the member holds it.
-    unanswered: bool,
-}
-
-struct WantedManifest {
-    /// Its place in the work.
-    ordinal: usize,
-    object: Object,
-    manifest: Value,
-}
-
-/// A manifest that is to be applied now.
-struct Due {
-    object: Object,
-    manifest: Value,
-    observed: Option<Arc<Value>>,
-    generation: i64,
 }
 
 impl Link {
@@ -266,150 +241,6 @@ impl Link {
         }
     }
 
-    /// Finds the kind of each manifest.
-    async fn resolve(&mut self, work: Arc<Value>) -> Wanted {
-        let list = work
-            .pointer("/spec/workload/manifests")
-            .and_then(Value::as_array)
-            .cloned();
-        let mut wanted = Wanted {
-            work,
-            manifests: Vec::new(),
-            unserved: None,
-            unanswered: false,
-        };
-        for (ordinal, manifest) in list.unwrap_or_default().into_iter().enumerate() {
-            let text = |field: &str| manifest[field].as_str().unwrap_or_default();
-            let (version, kind) = (text("apiVersion"), text("kind"));
-            match self.discovery.ask(version, kind).await {
-                Served::Yes(kind) => wanted.manifests.push(WantedManifest {
-                    ordinal,
-                    object: (kind, Key::of(&manifest)),
-                    manifest,
-                }),
-                Served::No => {
-                    let unserved = format!("{version} {kind} is not served by {}", self.cluster);
-                    wanted.unserved.get_or_insert(unserved);
-                }
-                Served::Unanswered => {
-                    let unserved =
-                        format!("{} does not say whether it serves {version} {kind}", self.cluster);
-                    wanted.unserved.get_or_insert(unserved);
-                    wanted.unanswered = true;
-                }
-            }
-        }
-        wanted
-    }
-
-    /// Applies what differs, several objects at a time; returns those that need nothing.
-    async fn apply(&mut self, wanted: &[&Wanted]) -> BTreeSet<Object> {
-        let mut good = BTreeSet::new();
-        let mut due = Vec::new();
-        let now = Instant::now();
-        for wanted in wanted {
-            if wanted.work.pointer("/spec/suspendDispatching") == Some(&Value::Bool(true)) {
-                continue;
-            }
-            let generation = generation(&wanted.work);
-            for WantedManifest { object, manifest, .. } in &wanted.manifests {
-                let (kind, key) = object;
-                if !self.held.synced([kind]) || self.failures.waits(object, &generation, now) {
-                    continue;
-                }
-                let observed = self.held.get(kind, key);
-                if let Some(observed) = &observed
-                    && apply::refusal(&self.cluster, kind, manifest, observed).is_none()
-                    && apply::write(kind, manifest, Some(observed), &self.applied).is_none()
-                {
-                    self.failures.done(object);
-                    good.insert(object.clone());
-                    continue;
-                }
-                due.push(Due {
-                    object: object.clone(),
-                    manifest: manifest.clone(),
-                    observed,
-                    generation,
-                });
-            }
-        }
-        let unmade = self.ensure_namespaces(&due).await;
-        let link = &*self;
-        let outcomes: Vec<(Due, Result<bool, String>)> = stream::iter(due)
-            .map(|due| link.put(due, &unmade))
-            .buffer_unordered(CONCURRENCY)
-            .collect()
-            .await;
-        for (due, outcome) in outcomes {
-            let Due {
-                object,
-                manifest,
-                generation,
-                observed: _,
-            } = due;
-            match outcome {
-                Ok(true) => {
-                    self.failures.done(&object);
-                    if let Some(held) = self.held.get(&object.0, &object.1) {
-                        let memory = (manifest, apply::version(&held));
-                        self.applied.insert(object, memory);
-                    }
-                }
-                Ok(false) => {}
-                Err(message) => {
-                    // If it was made for nothing, it is made again.
-                    self.namespaces.remove(&object.1.namespace);
-                    self.failed(object, generation, message);
-                }
-            }
-        }
-        good
-    }
-
-    async fn put(&self, due: Due, unmade: &BTreeMap<String, String>) -> (Due, Result<bool, String>) {
-        let outcome = match unmade.get(&due.object.1.namespace) {
-            Some(error) if due.observed.is_none() => Err(error.clone()),
-            Some(_) | None => self.apply_one(&due).await,
-        };
-        (due, outcome)
-    }
-
-    /// Applies one manifest; false where somebody else was first, whose change wakes this link.
-    async fn apply_one(&self, due: &Due) -> Result<bool, String> {
-        let Due {
-            object: (kind, key),
-            manifest,
-            observed,
-            generation: _,
-        } = due;
-        let observed = match observed {
-            Some(observed) => Some(observed.clone()),
-            // Only what is ours is watched: what is there may be somebody else's.
-            None => {
-                let read = self.writer.read(kind, key).await;
-                read.map_err(|error| error.to_string())?.map(Arc::new)
-            }
-        };
-        if let Some(observed) = &observed
-            && let Some(refusal) = apply::refusal(&self.cluster, kind, manifest, observed)
-        {
-            return Err(refusal);
-        }
-        let Some(write) = apply::write(kind, manifest, observed.as_deref(), &self.applied) else {
-            return Ok(true);
-        };
-        match self.writer.one(&write).await {
-            Ok(Outcome::Done) => Ok(true),
-            Ok(Outcome::Conflict) => Ok(false),
-            Ok(Outcome::Moot) => Err(format!(
-                "apply {} {key}: {} has no such namespace or kind any more",
-                kind.kind, self.cluster
-            )),
-            Err(error) => Err(error.to_string()),
-        }
-    }
-
     fn failed(&mut self, object: Object, generation: i64, message: String) {
         if self
             .failures
@@ -418,166 +249,6 @@ impl Link {
             tracing::warn!(error = message, "not as its work says");
         }
     }
-
-    /// A namespaced object needs its namespace; a member that lacks it gets it, as from Karmada. Returns why
-    /// it could not have one, by namespace.
-    async fn ensure_namespaces(&mut self, due: &[Due]) -> BTreeMap<String, String> {
-        let new = due.iter().filter(|due| due.observed.is_none());
-        let namespaces: BTreeSet<&str> = new
-            .map(|due| due.object.1.namespace.as_str())
-            .filter(|namespace| !namespace.is_empty() && !self.namespaces.contains(*namespace))
-            .collect();
-        let create = |namespace: &str| {
-            let object = json!({
-                "apiVersion": "v1", "kind": "Namespace",
-                "metadata": { "name": namespace, "labels": { "karmada.io/managed": "true" } },
-            });
-            Write {
-                kind: Kind::new("v1", "Namespace", "namespaces", false),
-                key: Key::new("", namespace),
-                op: Op::Create(object),
-            }
-        };
-        let writes = namespaces.into_iter().map(create).collect();
-        let mut unmade = BTreeMap::new();
-        for (write, outcome) in self.writer.each(writes).await {
-            match outcome {
-                Ok(Outcome::Done | Outcome::Moot | Outcome::Conflict) => {
-                    self.namespaces.insert(write.key.name);
-                }
-                Err(error) => {
-                    unmade.insert(write.key.name, error.to_string());
-                }
-            }
-        }
-        unmade
-    }
-
-    fn work_status(&self, wanted: &Wanted) -> Option<Write> {
-        let manifests: Vec<Manifest<'_>> = wanted
-            .manifests
-            .iter()
-            .map(|WantedManifest { ordinal, object, .. }| Manifest {
-                ordinal: *ordinal,
-                kind: &object.0,
-                observed: self.held.get(&object.0, &object.1),
-                failure: self.failures.message(object).map(str::to_owned),
-            })
-            .collect();
-        let unserved = wanted.unserved.as_deref();
-        let patch = collect::status_patch(&wanted.work, &manifests, unserved, &stamp())?;
-        Some(Write {
-            kind: self.control.works.clone(),
-            key: Key::of(&wanted.work),
-            op: Op::MergeStatus(patch),
-        })
-    }
-
-    /// Removes the objects of works; the finalizer of a work goes only when all of them are gone.
-    async fn remove(&mut self, wanted: &[&Wanted]) -> Vec<Write> {
-        let mut deletes = Vec::new();
-        let mut generations = BTreeMap::new();
-        let mut releases = Vec::new();
-        let now = Instant::now();
-        for wanted in wanted {
-            let finalizers = wanted
-                .work
-                .pointer("/metadata/finalizers")
-                .and_then(Value::as_array);
-            let Some(finalizers) = finalizers.filter(|f| f.iter().any(|f| f == FINALIZER)) else {
-                continue;
-            };
-            let preserved =
-                wanted.work.pointer("/spec/preserveResourcesOnDeletion") == Some(&Value::Bool(true));
-            let mut remaining = usize::from(wanted.unanswered && !preserved);
-            for WantedManifest { object, manifest, .. } in wanted.manifests.iter().filter(|_| !preserved) {
-                let (kind, key) = object;
-                if !self.held.synced([kind]) {
-                    remaining += 1;
-                    continue;
-                }
-                self.applied.remove(object);
-                let held = self.held.get(kind, key);
-                let Some(observed) = held.filter(|held| apply::ours(manifest, held)) else {
-                    continue;
-                };
-                remaining += 1;
-                let generation = generation(&wanted.work);
-                if !self.failures.waits(object, &generation, now) {
-                    deletes.extend(apply::removal(kind, &observed));
-                    generations.insert(object, generation);
-                }
-            }
-            if remaining == 0 {
-                let kept: Vec<&Value> = finalizers.iter().filter(|f| *f != FINALIZER).collect();
-                releases.push(Write {
-                    kind: self.control.works.clone(),
-                    key: Key::of(&wanted.work),
-                    op: Op::Merge(json!({ "metadata": { "finalizers": kept } })),
-                });
-            }
-        }
-        for (write, outcome) in self.writer.each(deletes).await {
-            let object = (write.kind, write.key);
-            match outcome {
-                Ok(Outcome::Done | Outcome::Moot | Outcome::Conflict) => self.failures.done(&object),
-                Err(error) => {
-                    let generation = generations.get(&object).copied().unwrap_or_default();
-                    self.failed(object, generation, error.to_string());
-                }
-            }
-        }
-        releases
-    }
-
-    /// What the member is and has, for the status of its Cluster object.
-    async fn cluster_status(&mut self) -> Option<Write> {
-        if !self.held.synced([&nodes(), &pods()]) {
-            return None;
-        }
-        let due = self
-            .discovered
-            .as_ref()
-            .is_none_or(|(at, _)| at.elapsed() >= DISCOVERY);
-        if due && let Some(served) = served(&self.client).await {
-            self.discovered = Some((Instant::now(), served));
-            self.summarized = None;
-        }
-        let (_, served) = self.discovered.as_ref()?;
-        let version = self.held.version_of([&nodes(), &pods()]);
-        if self.summarized == Some(version) {
-            return None;
-        }
-        let mut status = summary::summary(&self.held.list(&nodes()), &self.held.list(&pods()));
-        for (field, value) in served.as_object().into_iter().flatten() {
-            status[field] = value.clone();
-        }
-        let key = Key::new("", &self.cluster);
-        let cluster = self.control.index.get(&self.control.clusters, &key)?;
-        let held = cluster.get("status").unwrap_or(&Value::Null);
-        let own = Value::Object(
-            held.as_object()
-                .into_iter()
-                .flatten()
-                .filter(|(field, _)| status.get(field.as_str()).is_some())
-                .map(|(field, value)| (field.clone(), value.clone()))
-                .collect(),
-        );
-        // A merge patch keeps what it does not name: a resource that nobody wants any more is taken away.
-        let Some(patch) = merge::diff(&own, &status) else {
-            self.summarized = Some(version);
-            return None;
-        };
-        Some(Write {
-            kind: self.control.clusters.clone(),
-            key,
-            op: Op::MergeStatus(json!({ "status": patch })),
-        })
-    }
-}
-
-fn deleting(work: &Value) -> bool {
-    work.pointer("/metadata/deletionTimestamp").is_some()
 }
 
 fn nodes() -> Kind {
@@ -586,36 +257,4 @@ fn nodes() -> Kind {
 
 fn pods() -> Kind {
     Kind::new("v1", "Pod", "pods", true)
-}
-
-/// `kubernetesVersion` and `apiEnablements` of `Cluster.status`.
-async fn served(client: &Client) -> Option<Value> {
-    let asked = async {
-        let version = client.apiserver_version().await.ok()?;
-        let discovery = discovery::Discovery::new(client.clone()).run().await.ok()?;
-        let mut enablements: BTreeMap<String, Vec<Value>> = BTreeMap::new();
-        for group in discovery.groups() {
-            for version in group.versions() {
-                for (resource, _) in group.versioned_resources(version) {
-                    let entry = json!({ "kind": resource.kind, "name": resource.plural });
-                    enablements.entry(resource.api_version).or_default().push(entry);
-                }
-            }
-        }
-        let enablements: Vec<Value> = enablements
-            .into_iter()
-            .map(|(version, resources)| json!({ "groupVersion": version, "resources": resources }))
-            .collect();
-        Some(json!({ "kubernetesVersion": version.git_version, "apiEnablements": enablements }))
-    };
-    tokio::time::timeout(REQUEST_TIMEOUT, asked).await.ok()?
-}
-
-/// The date for a condition; no decision reads it.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "stamps what it writes and times its own discovery"
-)]
-pub(super) fn stamp() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }

@@ -9,13 +9,14 @@ use std::{
 };
 
 use anyhow::Context;
-use axum::{Router, http::header, routing::get};
+use axum::{Router, routing::get};
 use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Selection, Target};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{ObserverFile, follow};
+use super::{ObserverFile, files::Files, follow};
+use crate::serve::open_metrics;
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -62,7 +63,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     tracing::info!(observer.name = %file.name, targets = targets.now().len(), "observes");
     let mut held = Held {
         path: path.to_owned(),
-        stamps: stamps(path, &file),
+        files: Files::look(paths(path, &file)),
         file,
         consumers,
     };
@@ -79,7 +80,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
 struct Held {
     path: PathBuf,
     file: ObserverFile,
-    stamps: Vec<Option<Vec<u8>>>,
+    files: Files,
     consumers: BTreeSet<SocketAddr>,
 }
 
@@ -91,11 +92,9 @@ impl Held {
             observer.set_consumers(consumers.iter().copied());
             self.consumers = consumers;
         }
-        let stamps = stamps(&self.path, &self.file);
-        if stamps == self.stamps {
+        if !self.files.changed(paths(&self.path, &self.file)) {
             return;
         }
-        self.stamps = stamps;
         if let Err(error) = self.reload(observer, targets) {
             tracing::error!(error = %format!("{error:#}"), "a change cannot be used; what was in force stays");
         }
@@ -182,13 +181,10 @@ async fn resolve(consumers: &[String]) -> BTreeSet<SocketAddr> {
     addresses
 }
 
-/// The content of every file that may change.
-fn stamps(path: &Path, file: &ObserverFile) -> Vec<Option<Vec<u8>>> {
+/// Every file that may change.
+fn paths<'a>(path: &'a Path, file: &'a ObserverFile) -> [&'a Path; 4] {
     let tls = &file.tls;
     [path, &tls.certificate, &tls.key, &tls.roots]
-        .into_iter()
-        .map(|path| std::fs::read(path).ok())
-        .collect()
 }
 
 async fn admin(address: SocketAddr, registry: Registry) -> anyhow::Result<AbortOnDropHandle<()>> {
@@ -196,18 +192,7 @@ async fn admin(address: SocketAddr, registry: Registry) -> anyhow::Result<AbortO
         .await
         .with_context(|| format!("admin: listening on {address}"))?;
     let registry = Arc::new(registry);
-    let metrics = move || async move {
-        let mut text = String::new();
-        // Writing to a String cannot fail.
-        let _written = prometheus_client::encoding::text::encode(&mut text, &registry);
-        (
-            [(
-                header::CONTENT_TYPE,
-                "application/openmetrics-text; version=1.0.0; charset=utf-8",
-            )],
-            text,
-        )
-    };
+    let metrics = move || async move { open_metrics(&registry) };
     let app = Router::new()
         .route("/metrics", get(metrics))
         .route("/healthz", get(async || "ok"));

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::{
     steer::compile::input::INGRESS_ADDRESSES,
-    store::{annotation, name},
+    store::{annotation, name, pointer_str},
 };
 
 /// Annotation on a Cluster: how its ingress is probed, as a check in JSON or YAML, or a list of them, one an
@@ -103,11 +103,7 @@ fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
 }
 
 fn api_server(cluster: &Value) -> Result<Vec<Check>, String> {
-    let endpoint = cluster
-        .pointer("/spec/apiEndpoint")
-        .and_then(Value::as_str)
-        .unwrap_or_default()
-        .trim_end_matches('/');
+    let endpoint = pointer_str(cluster, "/spec/apiEndpoint").trim_end_matches('/');
     let problem = |what: &str| {
         format!(
             "the control path has nothing to probe: spec.apiEndpoint {endpoint:?} {what}, and metadata.annotations[{CONTROL_CHECK}] is not set"

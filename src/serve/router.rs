@@ -12,7 +12,7 @@ use arc_swap::ArcSwap;
 use axum::{
     Json, Router,
     extract::State as Extract,
-    http::{HeaderMap, Method, StatusCode, Uri, header},
+    http::{HeaderMap, Method, Uri, header},
     middleware,
     response::{IntoResponse, Response},
     routing::get,
@@ -23,7 +23,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 
 use super::{
-    Guard, History, Refusal, console, guard,
+    Guard, History, Refusal, console, guard, open_metrics,
     query::{Asked, Named},
     state::State,
     stream,
@@ -185,17 +185,7 @@ async fn event_stream(Extract(sources): Extract<Sources>, headers: HeaderMap) ->
 }
 
 async fn metrics(Extract(sources): Extract<Sources>) -> Response {
-    let mut text = String::new();
-    match prometheus_client::encoding::text::encode(&mut text, &sources.metrics) {
-        Ok(()) => {
-            let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
-            ([(header::CONTENT_TYPE, kind)], text).into_response()
-        }
-        Err(error) => {
-            let message = json!({ "error": format!("encoding metrics: {error}") });
-            (StatusCode::INTERNAL_SERVER_ERROR, Json(message)).into_response()
-        }
-    }
+    open_metrics(&sources.metrics)
 }
 
 /// The header `Allow` of the answer names the methods that are possible.

@@ -18,7 +18,7 @@ use crate::{
     controller::{Kinds, Status, reader},
     failover::{HoldNotice, NoFeasibleTarget},
     steer::compile::input::INGRESS_ADDRESSES,
-    store::{Index, annotation, name, namespace},
+    store::{Index, annotation, name, namespace, pointer_str},
 };
 
 /// Everything the document is made from.
@@ -154,13 +154,7 @@ fn cluster(
     faults: Vec<String>,
 ) -> Cluster {
     let name = name(object);
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |pointer: &str| pointer_str(object, pointer).to_owned();
     let texts = |pointer: &str| {
         let items = object.pointer(pointer).and_then(Value::as_array);
         items
@@ -275,13 +269,7 @@ fn capacity(object: &Value) -> Capacity {
 }
 
 pub(super) fn binding(object: &Value, stale: impl Fn(&str) -> bool) -> Binding {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |pointer: &str| pointer_str(object, pointer).to_owned();
     let number = |value: &Value| value.as_i64().unwrap_or(0);
     let wanted = object.pointer("/spec/replicas").map_or(0, number);
     let workload = wanted > 0

@@ -12,7 +12,7 @@ use super::compile::{
 use crate::{
     api::{self, SteerStep, ViewError, validate::Validate, view},
     controller::{Kinds, reader},
-    store::{Index, annotation, name, namespace},
+    store::{Index, annotation, name, namespace, pointer_str},
 };
 
 /// What the index says about names, and what of it could not be read: (object, message).
@@ -81,11 +81,7 @@ fn object_key(object: &Value) -> ObjectKey {
 }
 
 fn created(object: &Value) -> i64 {
-    let stamp = object
-        .pointer("/metadata/creationTimestamp")
-        .and_then(Value::as_str)
-        .unwrap_or("");
-    stamp
+    pointer_str(object, "/metadata/creationTimestamp")
         .parse::<jiff::Timestamp>()
         .map_or(0, jiff::Timestamp::as_second)
 }
@@ -174,13 +170,7 @@ pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView 
 
 /// A policy of which only the name can be told.
 fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
-    let text = |pointer: &str| {
-        object
-            .pointer(pointer)
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_owned()
-    };
+    let text = |pointer: &str| pointer_str(object, pointer).to_owned();
     let namespace = namespace(object).to_owned();
     PolicyView {
         object: object_key(object),

@@ -3,20 +3,20 @@
 use serde_json::Value;
 
 pub fn name(object: &Value) -> &str {
-    text(object, "/metadata/name")
+    pointer_str(object, "/metadata/name")
 }
 
 /// Empty for a cluster-scoped object.
 pub fn namespace(object: &Value) -> &str {
-    text(object, "/metadata/namespace")
+    pointer_str(object, "/metadata/namespace")
 }
 
 pub fn uid(object: &Value) -> &str {
-    text(object, "/metadata/uid")
+    pointer_str(object, "/metadata/uid")
 }
 
 pub fn resource_version(object: &Value) -> &str {
-    text(object, "/metadata/resourceVersion")
+    pointer_str(object, "/metadata/resourceVersion")
 }
 
 /// `metadata.generation`; 0 for a kind that has none.
@@ -36,6 +36,7 @@ pub fn pointer_i64(object: &Value, pointer: &str) -> Option<i64> {
     object.pointer(pointer)?.as_i64()
 }
 
-fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
+/// Empty where there is no such text.
+pub fn pointer_str<'a>(object: &'a Value, pointer: &str) -> &'a str {
     object.pointer(pointer).and_then(Value::as_str).unwrap_or("")
 }

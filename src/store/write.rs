@@ -82,6 +82,22 @@ pub enum WriteError {
     },
 }
 
+impl WriteError {
+    /// None for an error where no answer came in time.
+    fn new(verb: &'static str, kind: &Kind, key: &Key, error: Option<&kube::Error>) -> Self {
+        let (kind, key) = (kind.kind.clone(), key.clone());
+        match error.map(reason) {
+            Some(reason) => Self::Api {
+                verb,
+                kind,
+                key,
+                reason,
+            },
+            None => Self::Timeout { verb, kind, key },
+        }
+    }
+}
+
 /// What the API server said, or what kept it from saying anything.
 pub fn reason(error: &kube::Error) -> String {
     if let kube::Error::Api(status) = error {
@@ -171,17 +187,8 @@ impl Writer {
         let api = self.api(kind, key);
         match tokio::time::timeout(REQUEST_TIMEOUT, api.get_opt(&key.name)).await {
             Ok(Ok(object)) => Ok(object.and_then(|object| raw(kind, object))),
-            Ok(Err(error)) => Err(WriteError::Api {
-                verb,
-                kind: kind.kind.clone(),
-                key: key.clone(),
-                reason: reason(&error),
-            }),
-            Err(_elapsed) => Err(WriteError::Timeout {
-                verb,
-                kind: kind.kind.clone(),
-                key: key.clone(),
-            }),
+            Ok(Err(error)) => Err(WriteError::new(verb, kind, key, Some(&error))),
+            Err(_elapsed) => Err(WriteError::new(verb, kind, key, None)),
         }
     }
 
@@ -220,17 +227,8 @@ impl Writer {
                 self.index.delete(kind, key);
                 Ok(Outcome::Moot)
             }
-            Ok(Err(error)) => Err(WriteError::Api {
-                verb,
-                kind: kind.kind.clone(),
-                key: key.clone(),
-                reason: reason(&error),
-            }),
-            Err(_elapsed) => Err(WriteError::Timeout {
-                verb,
-                kind: kind.kind.clone(),
-                key: key.clone(),
-            }),
+            Ok(Err(error)) => Err(WriteError::new(verb, kind, key, Some(&error))),
+            Err(_elapsed) => Err(WriteError::new(verb, kind, key, None)),
         }
     }
 

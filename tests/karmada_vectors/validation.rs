@@ -52,91 +52,71 @@ fn checked(spec: &PropagationSpec) -> Value {
     pairs(&propagation(spec, None))
 }
 
-#[test]
-fn placements() {
-    compare("go-tables/validation.ValidatePlacement.json", |input, expect| {
+/// One of Karmada's tables whose rows are a part of a placement.
+fn compare_placements(file: &str, placement: impl Fn(&Value) -> Placement) {
+    compare(file, |input, expect| {
         let spec = PropagationSpec {
-            placement: Some(read(&input["placement"])),
+            placement: Some(placement(input)),
             ..PropagationSpec::default()
         };
         Some((expected_errors(expect), checked(&spec)))
     });
-    compare(
-        "go-tables/validation.validateClusterTolerations.json",
-        |input, expect| {
-            let placement = Placement {
-                cluster_tolerations: read(&input["tolerations"]),
-                ..Placement::default()
-            };
-            let spec = PropagationSpec {
-                placement: Some(placement),
-                ..PropagationSpec::default()
-            };
-            Some((expected_errors(expect), checked(&spec)))
-        },
-    );
-    compare(
-        "go-tables/validation.ValidateWorkloadAffinity.json",
-        |input, expect| {
-            let placement = Placement {
-                workload_affinity: read(&input["workloadAffinity"]),
-                ..Placement::default()
-            };
-            let spec = PropagationSpec {
-                placement: Some(placement),
-                ..PropagationSpec::default()
-            };
-            Some((expected_errors(expect), checked(&spec)))
-        },
-    );
-    compare(
-        "go-tables/validation.ValidateOverflowAffinities.json",
-        |input, expect| {
-            let term: ClusterAffinityTerm = read(&input["affinityTerm"]);
-            let mut placement: Placement = read(&json!({
-                "replicaScheduling": { "replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated" },
-            }));
-            placement.cluster_affinities = vec![term];
-            let spec = PropagationSpec {
-                placement: Some(placement),
-                ..PropagationSpec::default()
-            };
-            Some((expected_errors(expect), checked(&spec)))
-        },
-    );
+}
+
+#[test]
+fn placements() {
+    compare_placements("go-tables/validation.ValidatePlacement.json", |input| {
+        read(&input["placement"])
+    });
+    compare_placements("go-tables/validation.validateClusterTolerations.json", |input| {
+        Placement {
+            cluster_tolerations: read(&input["tolerations"]),
+            ..Placement::default()
+        }
+    });
+    compare_placements("go-tables/validation.ValidateWorkloadAffinity.json", |input| {
+        Placement {
+            workload_affinity: read(&input["workloadAffinity"]),
+            ..Placement::default()
+        }
+    });
+    compare_placements("go-tables/validation.ValidateOverflowAffinities.json", |input| {
+        let term: ClusterAffinityTerm = read(&input["affinityTerm"]);
+        let placement: Placement = read(&json!({
+            "replicaScheduling": { "replicaSchedulingType": "Divided", "replicaDivisionPreference": "Aggregated" },
+        }));
+        Placement {
+            cluster_affinities: vec![term],
+            ..placement
+        }
+    });
 }
 
 #[test]
 fn failover() {
-    let with = |failover: Failover| {
-        let selector = ResourceSelector::default();
-        PropagationSpec {
-            resource_selectors: vec![selector],
-            failover: Some(failover),
-            propagate_deps: true,
-            ..PropagationSpec::default()
-        }
+    let compare = |file, failover: fn(&Value) -> Failover| {
+        compare(file, |input, expect| {
+            let spec = PropagationSpec {
+                resource_selectors: vec![ResourceSelector::default()],
+                failover: Some(failover(input)),
+                propagate_deps: true,
+                ..PropagationSpec::default()
+            };
+            Some((expected_errors(expect), checked(&spec)))
+        });
     };
-    compare(
-        "go-tables/validation.ValidateApplicationFailover.json",
-        |input, expect| {
-            let failover = Failover {
-                application: read(&input["applicationFailover"]),
-                ..Failover::default()
-            };
-            Some((expected_errors(expect), checked(&with(failover))))
-        },
-    );
-    compare(
-        "go-tables/validation.validateClusterFailover.json",
-        |input, expect| {
-            let failover = Failover {
-                cluster: read(&input["clusterFailover"]),
-                ..Failover::default()
-            };
-            Some((expected_errors(expect), checked(&with(failover))))
-        },
-    );
+    compare("go-tables/validation.ValidateApplicationFailover.json", |input| {
+        Failover {
+            application: read(&input["applicationFailover"]),
+            ..Failover::default()
+        }
+    });
+    compare("go-tables/validation.validateClusterFailover.json", |input| {
+        Failover {
+            cluster: read(&input["clusterFailover"]),
+            ..Failover::default()
+        }
+    });
 }
 
 #[test]

@@ -21,7 +21,7 @@ impl Check {
             Check::Http { url, host, expect } => {
                 let url = Url::http(url)?;
                 let at = remote(&url, family)?;
-                http(&url, at, host.as_deref(), *expect)
+                Ok(Probe::Http(http(&url, at, host.as_deref(), *expect)?))
             }
             Check::Https {
                 url,
@@ -32,12 +32,9 @@ impl Check {
                 let url = Url::https(url)?;
                 let at = remote(&url, family)?;
                 let tls = tls::parse(tls.as_ref(), &at)?;
-                let Probe::Http(probe) = http(&url, at, host.as_deref(), *expect)? else {
-                    return Err(url.wrong("not an HTTP request"));
-                };
                 Ok(Probe::Http(HttpProbe {
                     tls: Some(tls),
-                    ..probe
+                    ..http(&url, at, host.as_deref(), *expect)?
                 }))
             }
             Check::Tcp { address } => Ok(Probe::Tcp {
@@ -230,13 +227,13 @@ fn each_tls_text(options: Option<&tls::TlsOptions>, mut text: impl FnMut(&str)) 
     text(&expiry_warning_days.to_string());
 }
 
-fn http(url: &Url<'_>, at: Remote, host: Option<&str>, expect: StatusRange) -> Result<Probe, CheckError> {
+fn http(url: &Url<'_>, at: Remote, host: Option<&str>, expect: StatusRange) -> Result<HttpProbe, CheckError> {
     let host = host.unwrap_or(url.authority).to_owned();
     let plain = |b: u8| b.is_ascii_graphic() && b != b'/';
     if host.is_empty() || host.len() > 255 || !host.bytes().all(plain) {
         return Err(CheckError::Host { given: host });
     }
-    Ok(Probe::Http(HttpProbe {
+    Ok(HttpProbe {
         at,
         host,
         path: url.path.unwrap_or("/").to_owned(),
@@ -244,7 +241,7 @@ fn http(url: &Url<'_>, at: Remote, host: Option<&str>, expect: StatusRange) -> R
         tls: None,
         token_file: None,
         readyz: false,
-    }))
+    })
 }
 
 fn grpc(
@@ -307,8 +304,8 @@ fn program(command: &[String], env: &BTreeMap<String, String>) -> Result<Probe, 
 
 fn remote(url: &Url<'_>, family: Family) -> Result<Remote, CheckError> {
     let at = url.remote()?;
-    if let Remote::Address(address) = &at {
-        same_family(address.ip(), family)?;
+    if let Remote::Address(address) = at {
+        socket(address, family)?;
     }
     Ok(at)
 }

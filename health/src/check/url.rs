@@ -101,11 +101,8 @@ impl<'a> Url<'a> {
     pub(super) fn remote(&self) -> Result<Remote, CheckError> {
         let authority = self.authority;
         if let Ok(address) = authority.parse::<SocketAddr>() {
-            return if address.port() == 0 {
-                Err(self.wrong("port 0"))
-            } else {
-                Ok(Remote::Address(address))
-            };
+            self.check_port(address.port())?;
+            return Ok(Remote::Address(address));
         }
         let bare = authority
             .strip_prefix('[')
@@ -125,13 +122,18 @@ impl<'a> Url<'a> {
         if !is_host_name(name) {
             return Err(self.wrong("the host is neither an address nor a host name"));
         }
-        if port == 0 {
-            return Err(self.wrong("port 0"));
-        }
+        self.check_port(port)?;
         Ok(Remote::Name {
             name: name.to_owned(),
             port,
         })
+    }
+
+    fn check_port(&self, port: u16) -> Result<(), CheckError> {
+        if port == 0 {
+            return Err(self.wrong("port 0"));
+        }
+        Ok(())
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
 
+use super::error::{Broken, classify_http};
 use super::wait::{Waited, wait};
 use super::{Failure, Kind, Prober, Took, dns, icmp, tcp};
 use crate::detector::{Outcome, Phase, Series};
@@ -129,6 +130,28 @@ impl Attempt {
             }
         }
         Ok(waited)
+    }
+
+    /// Await the answer to a request, with what it took. `None` where it came after its timeout: the miss is recorded,
+    /// the timeout has learnt, and the connection is to be dropped, whatever came.
+    ///
+    /// # Errors
+    /// The connection broke, or as for [`Self::wait`].
+    pub(super) async fn answer<T>(
+        &self,
+        answer: impl Future<Output = Result<T, hyper::Error>>,
+    ) -> Result<Option<(T, Duration)>, Broken> {
+        let phase = self.series.answer();
+        match self.wait(phase, answer).await? {
+            Waited::InTime(Ok(answer), took) => Ok(Some((answer, took))),
+            Waited::InTime(Err(error), _) => Err(classify_http(&error)),
+            Waited::Late(answer, took) => {
+                if answer.is_ok() {
+                    self.learn_late(phase, took);
+                }
+                Ok(None)
+            }
+        }
     }
 
     /// The longest that a phase may take.

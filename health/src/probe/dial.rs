@@ -130,7 +130,7 @@ impl Dial {
                 .map_err(|error| classify(&error))?;
             // Nagle's algorithm would only matter for a second small write; failing to turn it off is harmless.
             let _ = stream.set_nodelay(true);
-            Ok(stream)
+            Ok::<_, Failure>(stream)
         };
         match attempt.wait(Phase::Connect, connect).await? {
             Waited::InTime(stream, took) => Ok((stream?, took, false)),

@@ -49,6 +49,22 @@ pub(super) enum Broken {
     Failed(Failure),
 }
 
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Broken {
+        Broken::Failed(failure)
+    }
+}
+
+/// On a connection that was new, a close is a miss like any other.
+impl From<Broken> for Failure {
+    fn from(broken: Broken) -> Failure {
+        match broken {
+            Broken::Closed => Failure::Miss(Hard::NONE),
+            Broken::Failed(failure) => failure,
+        }
+    }
+}
+
 pub(super) fn classify_http(error: &hyper::Error) -> Broken {
     let mut source = std::error::Error::source(error);
     while let Some(cause) = source {

@@ -13,9 +13,8 @@ use parking_lot::Mutex;
 
 use super::attempt::Attempt;
 use super::dial::Dial;
-use super::error::{Broken, classify_http};
+use super::error::Broken;
 use super::trust::Alpn;
-use super::wait::Waited;
 use super::{Failure, Surroundings, Took};
 use crate::check::{Remote, TlsProbe};
 use crate::detector::Series;
@@ -107,11 +106,11 @@ impl GrpcTarget {
             self.keep(attempt, connection);
             return Ok(());
         }
-        match self.ask(attempt, connection.clone(), request, dialled.took).await {
-            Ok(true) => self.keep(attempt, connection),
-            Ok(false) => {}
-            Err(Broken::Closed) => return Err(Failure::Miss(Hard::NONE)),
-            Err(Broken::Failed(failure)) => return Err(failure),
+        if self
+            .ask(attempt, connection.clone(), request, dialled.took)
+            .await?
+        {
+            self.keep(attempt, connection);
         }
         Ok(())
     }
@@ -139,30 +138,19 @@ impl GrpcTarget {
         request: Request<Full<Bytes>>,
         took: Took,
     ) -> Result<bool, Broken> {
-        let phase = attempt.series.answer();
         let answer = async {
             let response = connection.send_request(request).await?;
             listen(response).await
         };
-        match attempt.wait(phase, answer).await.map_err(Broken::Failed) {
-            Ok(Waited::InTime(Ok(said), first_byte)) => {
-                let took = Took {
-                    first_byte: Some(first_byte),
-                    ..took
-                };
-                self.judge(attempt, said, took);
-                Ok(true)
-            }
-            Ok(Waited::InTime(Err(error), _)) => Err(classify_http(&error)),
-            // A connection that timed out is dropped, whatever came later.
-            Ok(Waited::Late(answer, took)) => {
-                if answer.is_ok() {
-                    attempt.learn_late(phase, took);
-                }
-                Ok(false)
-            }
-            Err(broken) => Err(broken),
-        }
+        let Some((said, first_byte)) = attempt.answer(answer).await? else {
+            return Ok(false);
+        };
+        let took = Took {
+            first_byte: Some(first_byte),
+            ..took
+        };
+        self.judge(attempt, said, took);
+        Ok(true)
     }
 
     fn judge(&self, attempt: &Attempt, said: Said, took: Took) {

@@ -16,13 +16,12 @@ use tokio::time::timeout;
 
 use super::attempt::Attempt;
 use super::dial::Dial;
-use super::error::{Broken, classify_http};
+use super::error::Broken;
 use super::file::{Reloaded, Source};
 use super::trust::Alpn;
-use super::wait::Waited;
 use super::{Failure, Surroundings, Took};
 use crate::check::{HttpProbe, StatusRange};
-use crate::detector::Series;
+use crate::detector::{Phase, Series};
 use crate::evidence::Hard;
 use crate::target::Family;
 
@@ -94,11 +93,7 @@ impl HttpTarget {
             self.keep(attempt, connection);
             return Ok(());
         }
-        match self.ask(attempt, connection, request, dialled.took).await {
-            Ok(()) => Ok(()),
-            Err(Broken::Closed) => Err(Failure::Miss(Hard::NONE)),
-            Err(Broken::Failed(failure)) => Err(failure),
-        }
+        Ok(self.ask(attempt, connection, request, dialled.took).await?)
     }
 
     fn take_idle(&self) -> Option<Connection> {
@@ -118,29 +113,18 @@ impl HttpTarget {
         request: Request<Empty<Bytes>>,
         took: Took,
     ) -> Result<(), Broken> {
-        let phase = attempt.series.answer();
-        let answer = connection.send_request(request);
-        match attempt.wait(phase, answer).await.map_err(Broken::Failed)? {
-            Waited::InTime(Ok(response), first_byte) => {
-                let took = Took {
-                    first_byte: Some(first_byte),
-                    ..took
-                };
-                self.judge(attempt, response.status(), took);
-                if attempt.series == Series::Warm && drain(response, attempt.most(phase)).await {
-                    self.keep(attempt, connection);
-                }
-                Ok(())
-            }
-            Waited::InTime(Err(error), _) => Err(classify_http(&error)),
-            // A connection that timed out is dropped, whatever came later.
-            Waited::Late(answer, took) => {
-                if answer.is_ok() {
-                    attempt.learn_late(phase, took);
-                }
-                Ok(())
-            }
+        let Some((response, first_byte)) = attempt.answer(connection.send_request(request)).await? else {
+            return Ok(());
+        };
+        let took = Took {
+            first_byte: Some(first_byte),
+            ..took
+        };
+        self.judge(attempt, response.status(), took);
+        if attempt.series == Series::Warm && drain(response, attempt.most(Phase::Warm)).await {
+            self.keep(attempt, connection);
         }
+        Ok(())
     }
 
     fn judge(&self, attempt: &Attempt, status: StatusCode, took: Took) {

@@ -2,7 +2,7 @@ use super::*;
 
 #[test]
 fn every_preset_is_valid_and_survives_yaml() {
-    for preset in [Preset::Fast, Preset::Wan, Preset::Single, Preset::Karmada] {
+    for preset in Preset::ALL {
         let profile = preset.profile();
         profile
             .validate()
@@ -11,6 +11,18 @@ fn every_preset_is_valid_and_survives_yaml() {
         assert_eq!(serde_json::from_value::<Profile>(json).unwrap(), profile);
     }
     assert_eq!(Profile::default(), Profile::fast());
+}
+
+#[test]
+fn a_preset_is_named_as_in_yaml() {
+    for preset in Preset::ALL {
+        assert_eq!(serde_json::to_value(preset).unwrap(), preset.to_string());
+        assert_eq!(preset.to_string().parse(), Ok(preset));
+    }
+    assert_eq!(
+        "Fast".parse::<Preset>().unwrap_err().to_string(),
+        r#"preset "Fast": allowed are fast, wan, single, karmada"#
+    );
 }
 
 #[test]

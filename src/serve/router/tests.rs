@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use axum::{
     body::{Body, to_bytes},
-    http::Request,
+    http::{Request, StatusCode},
 };
 use lifeboat_health::{FleetView, MonoClock};
 use tower::ServiceExt;

@@ -167,7 +167,7 @@ impl Fleet {
         let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         format!(
             "profile {}, {}, {}, {}, {}",
-            super::report::name(self.preset),
+            self.preset,
             count(self.observers, "observer"),
             count(self.consumers, "consumer"),
             count(self.clusters, "cluster"),

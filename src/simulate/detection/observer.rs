@@ -62,16 +62,21 @@ pub(super) struct Ending {
 
 #[derive(Clone, Copy, Debug)]
 pub(super) enum What {
+    /// An answer within the timeout.
     Good {
         connect_us: u64,
         first_byte_us: u64,
+        timeout_us: u64,
     },
-    /// No answer within the timeout. It says nothing when the loop woke too late: then it ran from `armed`.
+    /// No answer within the timeout.
     TimedOut {
         own_fault: bool,
         timeout_us: u64,
     },
-    Broken(Hard),
+    Broken {
+        hard: Hard,
+        timeout_us: u64,
+    },
     LateAnswer {
         first_byte_us: u64,
     },
@@ -180,13 +185,20 @@ impl Observer {
             Meets::Broken { hard, rtt_us } => {
                 // A kept connection is reset, and made anew at once to be refused.
                 let took = if kept { 2 * rtt_us } else { rtt_us };
-                if hard.union(Hard::SERVER_ERROR) == Hard::SERVER_ERROR {
-                    let hard = if probed.control { hard } else { Hard::NONE };
-                    ends(took, What::Broken(hard));
+                let answered = hard.union(Hard::SERVER_ERROR) == Hard::SERVER_ERROR;
+                let hard = if answered && !probed.control {
+                    Hard::NONE
                 } else {
-                    probed.connected &= series == Series::Fresh;
-                    ends(took, What::Broken(hard));
-                }
+                    hard
+                };
+                probed.connected &= answered || series == Series::Fresh;
+                ends(
+                    took,
+                    What::Broken {
+                        hard,
+                        timeout_us: took - rtt_us + first_us,
+                    },
+                );
             }
             Meets::Answer { rtt_us } => {
                 let mut before_us = 0;
@@ -218,6 +230,7 @@ impl Observer {
                         What::Good {
                             connect_us: before_us,
                             first_byte_us: rtt_us,
+                            timeout_us: before_us + soft_us,
                         },
                     );
                 } else {
@@ -255,6 +268,17 @@ impl Observer {
         let now = self.clock.read(now_us);
         let probed = &mut self.probes[at];
         let took = |us: u64| Duration::from_micros(us + overslept_us);
+        if let What::Good { timeout_us, .. }
+        | What::TimedOut { timeout_us, .. }
+        | What::Broken { timeout_us, .. } = ending.what
+        {
+            // The loop woke too late for any of them to say anything.
+            let late = now.saturating_since(ending.started + Duration::from_micros(timeout_us));
+            if late > profile.loop_lag() {
+                self.check.record_lag(late, now);
+                return;
+            }
+        }
         let mut outcome = Outcome {
             series: ending.series,
             started: ending.started,
@@ -267,6 +291,7 @@ impl Observer {
             What::Good {
                 connect_us,
                 first_byte_us,
+                timeout_us: _,
             } => {
                 outcome.connect = (connect_us > 0).then(|| Duration::from_micros(connect_us));
                 outcome.first_byte = Some(took(first_byte_us));
@@ -275,31 +300,29 @@ impl Observer {
             }
             What::TimedOut {
                 own_fault,
-                timeout_us,
+                timeout_us: _,
             } => {
-                let late = now.saturating_since(ending.started + Duration::from_micros(timeout_us));
-                if late > profile.loop_lag() {
-                    self.check.record_lag(late, now);
-                    return;
-                }
                 outcome.miss = Some(Hard::NONE);
                 probed.detector.record(&outcome, now);
                 probed
                     .missed
                     .missed(ending.series, Hard::NONE, own_fault, now_us, profile);
             }
-            What::Broken(hard) => {
+            What::Broken { hard, timeout_us: _ } => {
                 outcome.miss = Some(hard);
                 probed.detector.record(&outcome, now);
                 probed.missed.missed(ending.series, hard, false, now_us, profile);
             }
             What::LateAnswer { first_byte_us } => {
-                probed
-                    .detector
-                    .record_late(ending.series.answer(), took(first_byte_us));
+                learn_late(
+                    &mut probed.detector,
+                    ending.series.answer(),
+                    took(first_byte_us),
+                    profile,
+                );
             }
             What::LateConnect { connect_us } => {
-                probed.detector.record_late(Phase::Connect, took(connect_us));
+                learn_late(&mut probed.detector, Phase::Connect, took(connect_us), profile);
             }
         }
     }
@@ -329,6 +352,14 @@ impl Observer {
         };
         self.seq = encode_table(&header, &self.rows, emit);
         abstain
+    }
+}
+
+/// A time in which the process stood still teaches nothing.
+fn learn_late(detector: &mut Detector, phase: Phase, took: Duration, profile: &Profile) {
+    let most = Duration::from_millis(phase.most_ms(profile).into());
+    if took <= most + profile.loop_lag() {
+        detector.record_late(phase, took);
     }
 }
 

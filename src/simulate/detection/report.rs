@@ -139,7 +139,7 @@ impl Totals {
         let observers = u32::try_from(exam.fleet.observers).unwrap_or(u32::MAX);
         let formula = micros(formula::mean_down(&exam.fleet.profile, observers));
         self.detections
-            .entry(name(exam.fleet.preset))
+            .entry(exam.fleet.preset.name())
             .or_default()
             .extend(outcome.detections_us.iter().map(|took| (*took, formula)));
         if let Some(stay) = stay {
@@ -178,7 +178,8 @@ impl Totals {
         self.detections
             .iter()
             .filter(|(_, all)| !all.is_empty())
-            .map(|(profile, all)| {
+            .filter_map(|(name, all)| Some((name.parse::<Preset>().ok()?, all)))
+            .map(|(preset, all)| {
                 let mean =
                     |of: fn(&(u64, u64)) -> u64| ms(all.iter().map(of).sum::<u64>()) / all.len() as f64;
                 let at = |share: usize| {
@@ -186,14 +187,14 @@ impl Totals {
                         .map_or(0.0, |(took, _)| ms(*took))
                 };
                 Detection {
-                    profile,
+                    profile: preset.name(),
                     count: all.len(),
                     mean_ms: mean(|(took, _)| *took),
                     p50_ms: at(50),
                     p99_ms: at(99),
                     worst_ms: at(100),
                     formula_mean_ms: mean(|(_, formula)| *formula),
-                    formula_worst_ms: ms(micros(formula::worst_down(&preset(profile).profile()))),
+                    formula_worst_ms: ms(micros(formula::worst_down(&preset.profile()))),
                 }
             })
             .collect()
@@ -322,21 +323,4 @@ fn bursts(permille: u64) -> Bursts {
 
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
-}
-
-/// A preset as profiles name it.
-pub(super) fn name(preset: Preset) -> &'static str {
-    match preset {
-        Preset::Fast => "fast",
-        Preset::Wan => "wan",
-        Preset::Single => "single",
-        Preset::Karmada => "karmada",
-    }
-}
-
-fn preset(name: &str) -> Preset {
-    [Preset::Wan, Preset::Single, Preset::Karmada]
-        .into_iter()
-        .find(|preset| self::name(*preset) == name)
-        .unwrap_or_default()
 }

@@ -199,10 +199,16 @@ impl Detector {
         self.last_warm_miss = None;
     }
 
+    /// Connects are timed once in `freshEvery` probes: their estimate goes on allowing for a slow spell half a minute after
+    /// it. So it counts only as far as answers, or the last connect, bear it out.
     pub fn timeouts(&self) -> Timeouts {
+        let (warm, connect) = (self.warm.timeout(), self.connect.timeout());
         Timeouts {
-            warm: self.warm.timeout(),
-            connect: self.connect.timeout(),
+            warm,
+            connect: self
+                .connect
+                .last()
+                .map_or(connect, |last| connect.min(warm.max(2 * last))),
             tls: self.tls.timeout(),
             first_byte: self.first_byte.timeout(),
         }

@@ -11,6 +11,7 @@ const GRANULARITY_US: u64 = 10_000;
 pub struct Rtt {
     /// `(SRTT, RTTVAR)`, in microseconds.
     estimate: Option<(u64, u64)>,
+    last: Option<Duration>,
     least: Duration,
     most: Duration,
 }
@@ -20,12 +21,14 @@ impl Rtt {
         let most = Duration::from_millis(most_ms.into());
         Rtt {
             estimate: None,
+            last: None,
             least: Duration::from_millis(least_ms.into()).min(most),
             most,
         }
     }
 
     pub fn sample(&mut self, rtt: Duration) {
+        self.last = Some(rtt);
         let rtt = u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX).min(1 << 40);
         self.estimate = Some(match self.estimate {
             None => (rtt, rtt / 2),
@@ -38,6 +41,10 @@ impl Rtt {
 
     pub fn smoothed(&self) -> Option<Duration> {
         self.estimate.map(|(smoothed, _)| Duration::from_micros(smoothed))
+    }
+
+    pub fn last(&self) -> Option<Duration> {
+        self.last
     }
 
     /// clamp(SRTT + max(G, 4·RTTVAR), least..most); `most` before the first sample.

@@ -48,6 +48,30 @@ fn check(script: &str, expected: (u16, u16, Hard)) {
 }
 
 #[test]
+fn connects_forget_a_slow_spell_as_soon_as_answers_do() {
+    let timed = |series, ms: u64| Outcome {
+        connect: (series == Series::Fresh).then(|| Duration::from_millis(ms)),
+        first_byte: Some(Duration::from_millis(ms)),
+        ..outcome(series, 0, None)
+    };
+    let mut detector = Detector::new(&Profile::fast());
+    let mut probes = |count: u32, ms| {
+        for n in 0..count {
+            detector.record(&timed(Series::Warm, ms), at(0));
+            if n % 10 == 0 {
+                detector.record(&timed(Series::Fresh, ms), at(0));
+            }
+        }
+        detector.timeouts().connect
+    };
+    assert_eq!(probes(30, 2), Duration::from_millis(60));
+    // What is slow for all is allowed to be.
+    assert!(probes(30, 200) > Duration::from_millis(200));
+    assert_eq!(probes(30, 2), Duration::from_millis(60));
+    assert!(detector.connect.timeout() > Duration::from_millis(200));
+}
+
+#[test]
 fn streaks_are_raw() {
     check("", (0, 0, Hard::NONE));
     check("+++", (0, 3, Hard::NONE));

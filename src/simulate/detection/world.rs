@@ -61,8 +61,7 @@ struct World<'a> {
     unclean_us: Vec<u64>,
     /// Observers that started anew with a lower boot id than before.
     set_back: Vec<bool>,
-    /// By target: until when estimates of its round trip may still be those of a slow time. Connects are sampled once in
-    /// `freshEvery` probes, so their timeout takes long to come down.
+    /// By target: until when estimates of its round trip may still be those of a slow time.
     slow_until_us: Vec<u64>,
     /// By observer and consumer: a connection that was lost takes a while to come back.
     reconnected_us: Vec<Vec<u64>>,

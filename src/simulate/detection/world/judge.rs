@@ -89,8 +89,7 @@ impl World<'_> {
     }
 
     pub(super) fn note_unclean(&mut self, now_us: u64) {
-        let samples = 30 * u64::from(self.fleet.profile.fresh_every);
-        let learns_us = samples * u64::from(self.fleet.profile.interval_ms) * 1_000;
+        let learns_us = 30 * u64::from(self.fleet.profile.interval_ms) * 1_000;
         for (target, slow_until_us) in self.slow_until_us.iter_mut().enumerate() {
             if self.conditions.is_slow(target) {
                 *slow_until_us = now_us + learns_us;

@@ -29,7 +29,7 @@ build:
 drill: build
     tests/readme/drill.sh README.md target/release/lifeboat
 
-# Every figure of docs/figures.md, five runs each (about 40 minutes).
+# Every figure of docs/figures.md, five runs each (about 26 minutes).
 figures: build
     python3 tests/figures/run.py --binary target/release/lifeboat --runs 5 --markdown docs/figures.md
 

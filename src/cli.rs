@@ -113,7 +113,8 @@ impl ServerArgs {
 
 /// Parses the arguments, runs the subcommand and turns its end into an exit code.
 pub fn main() -> ExitCode {
-    let Cli { command, log } = Cli::try_parse().unwrap_or_else(|error| with_allowed(error, std::env::args()).exit());
+    let Cli { command, log } =
+        Cli::try_parse().unwrap_or_else(|error| with_allowed(error, std::env::args()).exit());
     if let Err(error) = start_log(&log) {
         output::error(&format!("--log {log}: {error}"));
         return ExitCode::from(2);
@@ -151,10 +152,7 @@ fn with_allowed(mut error: clap::Error, words: impl Iterator<Item = String>) -> 
         .fold(&cli, |place, word| place.find_subcommand(word).unwrap_or(place));
     let allowed: Vec<&str> = place.get_subcommands().map(clap::Command::get_name).collect();
     let allowed = format!("allowed: {}", allowed.join(", ")).into();
-    error.insert(
-        ContextKind::Suggested,
-        ContextValue::StyledStrs(vec![allowed]),
-    );
+    error.insert(ContextKind::Suggested, ContextValue::StyledStrs(vec![allowed]));
     error
 }
 
@@ -205,8 +203,14 @@ mod tests {
     #[test]
     fn a_wrong_word_is_told_with_what_is_allowed() {
         for (line, told) in [
-            ("lifeboat fault nuke x", "allowed: power-off, black-hole, api-down"),
-            ("lifeboat demo --hold -3s", "`-3s` is not a duration; allowed: numbers with"),
+            (
+                "lifeboat fault nuke x",
+                "allowed: power-off, black-hole, api-down",
+            ),
+            (
+                "lifeboat demo --hold -3s",
+                "`-3s` is not a duration; allowed: numbers with",
+            ),
             ("lifeboat fault slow x --for -3s", "'--for <DURATION>'"),
         ] {
             let words = || line.split(' ').map(str::to_owned);

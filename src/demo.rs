@@ -29,7 +29,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::Context;
+use anyhow::{Context, bail};
 use lifeboat_chaos::{drill::LiveStats, fault::Faults};
 use lifeboat_health::Target;
 use prometheus_client::registry::Registry;
@@ -98,6 +98,9 @@ async fn with_state(options: Options) -> anyhow::Result<ExitCode> {
     let stop = stop_on_signal()?;
     match options.state.clone() {
         Some(folder) => {
+            if folder.exists() && !folder.is_dir() {
+                bail!("--state {}: is not a folder", folder.display());
+            }
             std::fs::create_dir_all(&folder).with_context(|| format!("--state {}", folder.display()))?;
             let folder = folder
                 .canonicalize()

@@ -95,8 +95,8 @@ impl Timeline {
             from,
             to,
             at: _,
-            q,
-            fresh,
+            q: _,
+            fresh: _,
             evidence,
             reason,
         } = transition;
@@ -121,9 +121,7 @@ impl Timeline {
             Path::Traffic => "traffic",
             Path::Control => "control",
         };
-        let detail = format!(
-            "{path_name} path {from:?} to {to:?}: {reason} ({fresh} fresh observers, quorum {q}; told by {teller})"
-        );
+        let detail = format!("{path_name} path {from:?} to {to:?}: {reason} (told by {teller})");
         let kind = match path {
             Path::Traffic => format!("cluster.{}", verdict_word(*to)),
             Path::Control => format!("cluster.control.{}", verdict_word(*to)),

@@ -97,7 +97,8 @@ pub enum Steer {
         #[serde(default)]
         max: Option<usize>,
     },
-    /// The first usable cluster of the order; clusters not listed come after, as the plan lists them.
+    /// The first usable cluster of the order; clusters not listed come after, as the plan lists them. One that has no
+    /// endpoint now is passed over: it may have one in the next plan.
     Failover { order: Vec<String> },
 }
 

@@ -4,12 +4,12 @@ use std::{net::SocketAddr, path::PathBuf, process::ExitCode, time::Duration};
 
 use clap::Args;
 use http::uri::Authority;
-use lifeboat_chaos::{
-    fault::ScheduledFault,
-    member::SHOWCASE,
-};
+use lifeboat_chaos::{fault::ScheduledFault, member::SHOWCASE};
 
-use super::{Usage, values::duration};
+use super::{
+    Usage,
+    values::{duration, listener},
+};
 use crate::{
     demo::{self, Options, Script},
     serve::Guard,
@@ -45,17 +45,17 @@ pub(super) struct Demo {
     #[arg(long, value_name = "DIR")]
     state: Option<PathBuf>,
     /// Where the DNS servers listen, one each; any address, because DNS is answered to everybody.
-    #[arg(long, value_delimiter = ',', default_values = ["127.0.0.1:5300", "127.0.0.2:5300"], value_name = "ADDRESS")]
+    #[arg(long, value_parser = listener, value_delimiter = ',', default_values = ["127.0.0.1:5300", "127.0.0.2:5300"], value_name = "ADDRESS")]
     dns: Vec<SocketAddr>,
     /// Where the console listens; beyond loopback it needs --token.
-    #[arg(long, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
+    #[arg(long, value_parser = listener, default_value = "127.0.0.1:8080", value_name = "ADDRESS")]
     console: SocketAddr,
     /// A further name by which the console is reached, such as a proxy's; requests for other hosts are refused.
     /// Repeatable.
     #[arg(long = "host", value_parser = host, value_name = "NAME[:PORT]")]
     hosts: Vec<String>,
     /// Where the control plane's Kubernetes API listens; on loopback only, because it lets everybody do everything.
-    #[arg(long, default_value = "127.0.0.1:6443", value_name = "ADDRESS")]
+    #[arg(long, value_parser = listener, default_value = "127.0.0.1:6443", value_name = "ADDRESS")]
     api: SocketAddr,
     /// Port of the members' Kubernetes APIs, on 127.0.1.1 to 127.0.5.1.
     #[arg(long, default_value_t = 6443, value_name = "PORT")]

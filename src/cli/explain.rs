@@ -8,7 +8,7 @@ use std::{net::IpAddr, process::ExitCode};
 use clap::Args;
 use serde_json::Value;
 
-use super::{Format, ServerArgs, Usage, client::encode, output};
+use super::{Format, ServerArgs, Usage, client::encode, output, values::address};
 use crate::serve::state::HeldBack;
 
 #[derive(Args)]
@@ -18,7 +18,7 @@ pub(super) struct Explain {
     #[arg(required = true, num_args = 1..=2, value_name = "NAME | KIND NAME")]
     subject: Vec<String>,
     /// The client's address, for a name.
-    #[arg(long, default_value = "127.0.0.1", value_name = "ADDRESS")]
+    #[arg(long, value_parser = address, default_value = "127.0.0.1", value_name = "ADDRESS")]
     client: IpAddr,
     /// The record type, for a name.
     #[arg(long = "type", default_value = "A", value_name = "TYPE")]
@@ -39,9 +39,10 @@ impl Explain {
         let (path, print): (String, fn(&Value)) = match words.as_slice() {
             ["cluster", name] => (format!("/api/explain/cluster/{}", encode(name)), cluster),
             ["binding", name] => (format!("/api/explain/binding/{}", encode(name)), binding::print),
-            [binding] if binding.contains('/') => {
-                (format!("/api/explain/binding/{}", encode(binding)), binding::print)
-            }
+            [binding] if binding.contains('/') => (
+                format!("/api/explain/binding/{}", encode(binding)),
+                binding::print,
+            ),
             // Only a dotted word is a name; the design's other subjects say their kind.
             [name] if !name.contains('.') => (format!("/api/explain/cluster/{}", encode(name)), cluster),
             ["name", name] | [name] => {

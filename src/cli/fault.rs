@@ -42,6 +42,7 @@ enum Action {
     /// End one fault, or all.
     Clear {
         /// The fault's number from `list`; all faults without it.
+        #[arg(value_parser = number)]
         id: Option<u64>,
     },
 }
@@ -132,6 +133,11 @@ fn lasts(text: &str) -> Result<String, String> {
         )),
         _ => Ok(text.to_owned()),
     }
+}
+
+fn number(text: &str) -> Result<u64, String> {
+    text.parse()
+        .map_err(|_| "not the number of a fault; allowed: a number from `lifeboat fault list`".to_owned())
 }
 
 fn print(faults: &Value, format: Format) {

@@ -202,8 +202,16 @@ fn row(binding: &Binding) -> Vec<String> {
         ready,
         clusters.collect::<Vec<_>>().join("; "),
         evicting.collect::<Vec<_>>().join(","),
-        binding.message.clone(),
+        message(binding),
     ]
+}
+
+/// Why it is not placed; or where it is not applied, and why.
+fn message(binding: &Binding) -> String {
+    let refused = binding.clusters.iter().filter(|at| !at.message.is_empty());
+    let refused = refused.map(|at| format!("{}: {}", at.name, at.message));
+    let placed = Some(binding.message.clone()).filter(|message| !message.is_empty());
+    placed.into_iter().chain(refused).collect::<Vec<_>>().join("; ")
 }
 
 fn dns(servers: &[DnsServer]) {

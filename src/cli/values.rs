@@ -1,6 +1,9 @@
 //! Values of arguments that more than one subcommand takes.
 
-use std::time::Duration;
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
 
 use lifeboat_chaos::fault::spec::parse_duration;
 
@@ -10,4 +13,15 @@ use lifeboat_chaos::fault::spec::parse_duration;
 /// taken for a flag.
 pub(super) fn duration(text: &str) -> Result<Duration, String> {
     parse_duration(text).map_err(|error| error.to_string())
+}
+
+pub(super) fn address(text: &str) -> Result<IpAddr, String> {
+    text.parse()
+        .map_err(|_| "not an address; allowed: IPv4 such as 192.0.2.1, IPv6 such as 2001:db8::1".to_owned())
+}
+
+pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {
+    text.parse().map_err(|_| {
+        "not an address with a port; allowed: 127.0.0.1:8080, [::1]:8080 and the like".to_owned()
+    })
 }

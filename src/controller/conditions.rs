@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 use super::Kinds;
 use crate::{
     failover::ClusterHealth,
+    observe::targets::targets,
     store::{
         Index, Key, Op, Write,
         conditions::{self, condition},
@@ -31,8 +32,13 @@ pub(super) fn writes(
     refused: &BTreeMap<String, String>,
     stamp: &str,
 ) -> Vec<Write> {
-    index
-        .list(&kinds.cluster)
+    let clusters = index.list(&kinds.cluster);
+    let unprobed: BTreeMap<(String, Path), String> = targets(&clusters)
+        .problems
+        .into_iter()
+        .map(|(cluster, path, problem)| ((cluster, path), problem))
+        .collect();
+    clusters
         .into_iter()
         .filter_map(|cluster| {
             let health = health
@@ -48,7 +54,13 @@ pub(super) fn writes(
             let unknown = unknown(verdicts, name(&cluster));
             let taints = taints(&cluster, health.control, stamp).map(|patch| write(Op::Merge(patch)));
             taints.or_else(|| {
-                status(&cluster, health, unknown, refused, stamp).map(|patch| write(Op::MergeStatus(patch)))
+                let unprobed = |path| {
+                    unprobed
+                        .get(&(name(&cluster).to_owned(), path))
+                        .map(String::as_str)
+                };
+                let patch = status(&cluster, health, unknown, refused, unprobed, stamp)?;
+                Some(write(Op::MergeStatus(patch)))
             })
         })
         .collect()
@@ -72,11 +84,12 @@ pub(super) fn seen(cluster: &Value) -> bool {
     })
 }
 
-fn status(
+fn status<'a>(
     cluster: &Value,
     health: ClusterHealth,
     unknown: &str,
     refused: Option<&str>,
+    unprobed: impl Fn(Path) -> Option<&'a str>,
     stamp: &str,
 ) -> Option<Value> {
     let ClusterHealth {
@@ -103,15 +116,35 @@ fn status(
             cluster,
             "TrafficPath",
             traffic,
+            unprobed(Path::Traffic),
             "ingress, as users reach it",
             stamp,
         ),
-        path(cluster, "ControlPath", control, "API server", stamp),
+        path(
+            cluster,
+            "ControlPath",
+            control,
+            unprobed(Path::Control),
+            "API server",
+            stamp,
+        ),
     ];
     conditions::with(cluster, wanted).map(|conditions| json!({ "status": { "conditions": conditions } }))
 }
 
-fn path(cluster: &Value, kind: &str, verdict: Verdict, what: &str, stamp: &str) -> Value {
+/// One path's verdict; or why there is none, if that is because nothing says how it is probed.
+fn path(
+    cluster: &Value,
+    kind: &str,
+    verdict: Verdict,
+    unprobed: Option<&str>,
+    what: &str,
+    stamp: &str,
+) -> Value {
+    if let Some(problem) = unprobed.filter(|_| verdict == Verdict::Unknown) {
+        let message = format!("not probed: {problem}");
+        return condition(cluster, kind, ("Unknown", "NotProbed", &message), stamp);
+    }
     let status = match verdict {
         Verdict::Up | Verdict::Suspect | Verdict::Recovering => "True",
         Verdict::Down => "False",
@@ -164,13 +197,36 @@ mod tests {
     #[test]
     fn conditions_that_say_it_already_are_not_written_again() {
         let mut cluster = json!({"metadata": {"name": "a"}});
-        let patch = status(&cluster, health(Verdict::Up, Verdict::Up), "", None, "t1").unwrap();
+        let patch = status(
+            &cluster,
+            health(Verdict::Up, Verdict::Up),
+            "",
+            None,
+            |_| None,
+            "t1",
+        )
+        .unwrap();
         cluster["status"] = patch["status"].clone();
         assert_eq!(
-            status(&cluster, health(Verdict::Up, Verdict::Up), "", None, "t2"),
+            status(
+                &cluster,
+                health(Verdict::Up, Verdict::Up),
+                "",
+                None,
+                |_| None,
+                "t2"
+            ),
             None
         );
-        let patch = status(&cluster, health(Verdict::Down, Verdict::Up), "", None, "t2").unwrap();
+        let patch = status(
+            &cluster,
+            health(Verdict::Down, Verdict::Up),
+            "",
+            None,
+            |_| None,
+            "t2",
+        )
+        .unwrap();
         let conditions = patch["status"]["conditions"].as_array().unwrap();
         let of = |kind: &str| conditions.iter().find(|c| c["type"] == kind).unwrap();
         assert_eq!(
@@ -190,12 +246,50 @@ mod tests {
     }
 
     #[test]
+    fn a_path_that_nothing_says_how_to_probe_is_told_so() {
+        let (index, kinds) = (Index::default(), Kinds::default());
+        let cluster = json!({
+            "metadata": { "name": "a", "annotations": { "lifeboat.dev/ingress-addresses": "not-an-ip" } },
+            "spec": { "apiEndpoint": "http://192.0.2.1:6443" },
+        });
+        index.apply(&kinds.cluster, cluster);
+        let control_up = health(Verdict::Unknown, Verdict::Up);
+        let health = BTreeMap::from([("a".to_owned(), control_up)]);
+        let writes = writes(
+            &index,
+            &kinds,
+            &FleetView::default(),
+            &health,
+            &BTreeMap::new(),
+            "t",
+        );
+        let [
+            Write {
+                op: Op::MergeStatus(patch),
+                ..
+            },
+        ] = &writes[..]
+        else {
+            panic!("{writes:?}");
+        };
+        let conditions = patch["status"]["conditions"].as_array().unwrap();
+        let of = |kind: &str| conditions.iter().find(|c| c["type"] == kind).unwrap();
+        assert_eq!(of("TrafficPath")["reason"], "NotProbed");
+        let message = of("TrafficPath")["message"].as_str().unwrap();
+        assert!(
+            message.contains("lifeboat.dev/ingress-addresses") && message.contains("\"not-an-ip\""),
+            "{message}"
+        );
+        assert_eq!(of("ControlPath")["reason"], "Up");
+    }
+
+    #[test]
     fn a_cluster_that_never_answered_is_no_loss() {
         let mut cluster = json!({"metadata": {"name": "a"}});
         assert!(!seen(&cluster));
         let step = |cluster: &mut Value, control, refused| {
             let health = health(Verdict::Unknown, control);
-            if let Some(patch) = status(cluster, health, "no verdict yet", refused, "t") {
+            if let Some(patch) = status(cluster, health, "no verdict yet", refused, |_| None, "t") {
                 json_patch::merge(cluster, &patch);
             }
             seen(cluster)

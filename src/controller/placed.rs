@@ -56,7 +56,10 @@ impl Placed {
             let Some(after) = now.get(binding).filter(|after| *after != before) else {
                 continue;
             };
-            let planned = self.planned.remove(binding).is_some_and(|planned| planned == *after);
+            let planned = self
+                .planned
+                .remove(binding)
+                .is_some_and(|planned| planned == *after);
             if !planned && !before.is_empty() {
                 told.push(detail(binding, before, after, &is_registered));
             }
@@ -71,7 +74,12 @@ fn names(clusters: &[TargetCluster]) -> Names {
     clusters.iter().map(|at| at.name.clone()).collect()
 }
 
-fn detail(binding: &BindingId, before: &Names, after: &Names, is_registered: impl Fn(&str) -> bool) -> String {
+fn detail(
+    binding: &BindingId,
+    before: &Names,
+    after: &Names,
+    is_registered: impl Fn(&str) -> bool,
+) -> String {
     let gone: Vec<&str> = before
         .iter()
         .map(String::as_str)
@@ -108,12 +116,18 @@ mod tests {
     fn what_the_planner_did_not_move_is_told_with_its_reason() {
         let mut placed = Placed::default();
         assert!(placed.changed(at(&[]), |_| true).is_empty(), "the first look");
-        assert!(placed.changed(at(&["a", "b"]), |_| true).is_empty(), "placed for the first time");
+        assert!(
+            placed.changed(at(&["a", "b"]), |_| true).is_empty(),
+            "placed for the first time"
+        );
         assert_eq!(
             placed.changed(at(&["b", "c"]), |name| name != "a"),
             ["default/shop: from a, b to b, c: a is no longer registered"]
         );
-        assert_eq!(placed.changed(at(&["c"]), |_| true), ["default/shop: from b, c to c"]);
+        assert_eq!(
+            placed.changed(at(&["c"]), |_| true),
+            ["default/shop: from b, c to c"]
+        );
         assert!(placed.changed(at(&["c"]), |_| true).is_empty(), "nothing changed");
     }
 
@@ -124,6 +138,10 @@ mod tests {
         placed.planned.insert(id("shop"), ["b".to_owned()].into());
         assert!(placed.changed(at(&["a"]), |_| true).is_empty(), "not yet written");
         assert!(placed.changed(at(&["b"]), |_| true).is_empty(), "as planned");
-        assert_eq!(placed.changed(at(&["a"]), |_| true).len(), 1, "the plan is used up");
+        assert_eq!(
+            placed.changed(at(&["a"]), |_| true).len(),
+            1,
+            "the plan is used up"
+        );
     }
 }

@@ -433,4 +433,11 @@ fn what_a_workload_needs_goes_where_it_goes_and_no_longer() {
             && work.pointer("/metadata/deletionTimestamp").is_none()
     });
     assert_eq!(left.count(), 0);
+    // Nobody needs its binding either.
+    for work in going.iter() {
+        api.index.delete(&api.kinds.work, &Key::of(work));
+    }
+    api.settle();
+    let binding = Key::new("default", "settings-configmap");
+    assert!(api.index.get(&api.kinds.binding, &binding).is_none());
 }

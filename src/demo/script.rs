@@ -193,8 +193,8 @@ async fn show(stage: &Stage<'_>) -> anyhow::Result<ExitCode> {
             },
             [],
         );
-        let prober = Prober::spawn(&probes, (*live).clone(), Some(answered.clone()))
-            .context("starting the prober")?;
+        let prober =
+            Prober::spawn(&probes, (*live).clone(), Some(answered.clone())).context("starting the prober")?;
         if !served(&answered, printer, stop).await {
             prober.stop();
             return Ok(ExitCode::SUCCESS);

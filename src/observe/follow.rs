@@ -28,10 +28,13 @@ pub async fn follow(kube: kube::Config, mut adopt: impl FnMut(&[Target])) -> Res
     loop {
         if index.synced([&kinds.cluster]) {
             let found = targets::targets(&index.list(&kinds.cluster));
-            for (cluster, problem) in &found.problems {
-                if !held.problems.iter().any(|(_, told)| told == problem) {
-                    tracing::warn!(cluster, problem, "a path is not probed");
-                }
+            for problem in found
+                .problems
+                .iter()
+                .filter(|problem| !held.problems.contains(problem))
+            {
+                let (cluster, path, why) = problem;
+                tracing::warn!(cluster, %path, why, "a path is not probed");
             }
             // An API that lost every cluster at once is not believed: verdicts outlive it.
             let lost_all = found.targets.is_empty() && !held.targets.is_empty();

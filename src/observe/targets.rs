@@ -1,12 +1,12 @@
 //! From Cluster objects to probe targets. Pure.
 
-use std::{net::IpAddr, sync::Arc};
+use std::sync::Arc;
 
 use lifeboat_health::{Check, Family, Path, StatusRange, Target, check_targets};
 use serde_json::Value;
 
 use crate::{
-    steer::compile::input::INGRESS_ADDRESSES,
+    steer::compile::{ClusterEdge, input::INGRESS_ADDRESSES},
     store::{annotation, name, pointer_str},
 };
 
@@ -24,7 +24,7 @@ const INGRESS_PORT: u16 = 443;
 #[derive(Debug, Default, PartialEq)]
 pub struct Targets {
     pub targets: Vec<Target>,
-    pub problems: Vec<(String, String)>,
+    pub problems: Vec<(String, Path, String)>,
 }
 
 /// One cluster's mistake costs the others nothing.
@@ -34,7 +34,7 @@ pub fn targets(clusters: &[Arc<Value>]) -> Targets {
         for path in [Path::Traffic, Path::Control] {
             match checks(cluster, path).and_then(|checks| valid(cluster, path, checks)) {
                 Ok(targets) => found.targets.extend(targets),
-                Err(problem) => found.problems.push((name(cluster).to_owned(), problem)),
+                Err(problem) => found.problems.push((name(cluster).to_owned(), path, problem)),
             }
         }
     }
@@ -80,11 +80,7 @@ fn parse(text: &str) -> Result<Vec<Check>, String> {
 }
 
 fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
-    let addresses: Vec<IpAddr> = annotation(cluster, INGRESS_ADDRESSES)
-        .unwrap_or_default()
-        .split(',')
-        .filter_map(|address| address.trim().parse().ok())
-        .collect();
+    let addresses = ClusterEdge::parse(annotation(cluster, INGRESS_ADDRESSES).unwrap_or_default())?.addresses;
     let first = |family| addresses.iter().find(|address| Family::of(**address) == family);
     let checks: Vec<Check> = [Family::V4, Family::V6]
         .into_iter()
@@ -195,7 +191,7 @@ mod tests {
         );
         let found = targets(&[cluster(&wrong, "https://api.example"), good]);
         assert_eq!(found.targets.len(), 2);
-        let [(_, traffic), (_, control)] = &found.problems[..] else {
+        let [(_, Path::Traffic, traffic), (_, Path::Control, control)] = &found.problems[..] else {
             panic!("{:?}", found.problems);
         };
         assert!(

@@ -44,6 +44,37 @@ pub fn is_attached(binding: &Value) -> bool {
     binding.pointer("/spec/placement").is_none_or(Value::is_null)
 }
 
+/// Whether nobody needs an attached binding any more once `patch` is carried out: it has no reason to be.
+pub fn is_orphaned_by(held: &Value, patch: &Value) -> bool {
+    is_attached(held)
+        && patch
+            .pointer("/spec/requiredBy")
+            .and_then(Value::as_array)
+            .is_some_and(Vec::is_empty)
+}
+
+/// The clusters of those that need the object of a binding, each once.
+pub fn clusters(binding: &Value) -> BTreeSet<&str> {
+    let required = binding.pointer("/spec/requiredBy").and_then(Value::as_array);
+    required
+        .into_iter()
+        .flatten()
+        .filter_map(|by| by["clusters"].as_array())
+        .flatten()
+        .filter_map(|cluster| cluster["name"].as_str())
+        .collect()
+}
+
+/// Whose binding a binding is attached to: NAMESPACE/NAME of each.
+pub fn required_by(binding: &Value) -> Vec<String> {
+    let required = binding.pointer("/spec/requiredBy").and_then(Value::as_array);
+    let full = |by: &Value| {
+        let text = |field: &str| by[field].as_str().unwrap_or_default();
+        format!("{}/{}", text("namespace"), text("name"))
+    };
+    required.into_iter().flatten().map(full).collect()
+}
+
 /// What `template` needs, of the kinds that can follow it.
 pub fn needed(template: &Value) -> Vec<Dependency> {
     let mut needed = interpret::dependencies(template);

@@ -278,10 +278,16 @@ fn attach(
     for held in &bindings {
         let by = wanted.remove(&Key::of(held)).map(|(_, by)| by);
         // A binding of a template that was deleted and made anew goes first.
-        if held.pointer("/metadata/deletionTimestamp").is_none()
-            && let Some(patch) = dependencies::patch(held, &by.unwrap_or_default(), &unknown)
-        {
-            write(Key::of(held), Op::Merge(patch));
+        if held.pointer("/metadata/deletionTimestamp").is_some() {
+            continue;
+        }
+        match dependencies::patch(held, &by.unwrap_or_default(), &unknown) {
+            Some(patch) if dependencies::is_orphaned_by(held, &patch) => {
+                let uid = uid(held).to_owned();
+                write(Key::of(held), Op::Delete { uid });
+            }
+            Some(patch) => write(Key::of(held), Op::Merge(patch)),
+            None => {}
         }
     }
     for (key, (object, by)) in wanted {

@@ -18,6 +18,7 @@ use crate::{
     api::TargetCluster,
     controller::{Kinds, Status, reader},
     failover::{HoldNotice, Movement, NoFeasibleTarget, Standing, executor::HOME},
+    propagate::dependencies,
     store::{Index, Key, annotation, name, namespace},
     timeline::Entry,
 };
@@ -47,6 +48,8 @@ pub struct BindingExplanation {
     pub binding: Binding,
     /// The policy that placed it, with its kind; none where nothing says.
     pub policy: Option<String>,
+    /// The bindings it follows, because their objects need its object (`propagateDeps`).
+    pub required_by: Vec<String>,
     /// The policy's `placement`, as the binding holds it.
     pub placement: Value,
     /// Verdicts of every cluster it is in, leaves, or has its home in.
@@ -116,6 +119,7 @@ pub fn binding(known: Known<'_>, asked: &str) -> Result<BindingExplanation, Refu
     };
     Ok(BindingExplanation {
         policy: policy(&object),
+        required_by: dependencies::required_by(&object),
         placement: object.pointer("/spec/placement").cloned().unwrap_or_default(),
         clusters: concerned
             .iter()

@@ -237,6 +237,9 @@ pub struct BindingCluster {
     pub ready: i64,
     /// `ready` is what was last known; the cluster cannot be read now.
     pub stale: bool,
+    /// Why it is not applied there; empty where it is, or that is not known yet.
+    #[serde(default)]
+    pub message: String,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

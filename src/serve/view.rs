@@ -17,6 +17,7 @@ use crate::{
     api::quantity::Nanos,
     controller::{Kinds, Status, reader},
     failover::{HoldNotice, NoFeasibleTarget},
+    propagate::dependencies,
     steer::compile::input::INGRESS_ADDRESSES,
     store::{Index, annotation, name, namespace, pointer_str},
 };
@@ -282,12 +283,29 @@ pub(super) fn binding(object: &Value, stale: impl Fn(&str) -> bool) -> Binding {
         .and_then(Value::as_array)
         .cloned()
         .unwrap_or_default();
-    let clusters: Vec<BindingCluster> = placed
-        .iter()
-        .map(|cluster| {
-            let name = cluster["name"].as_str().unwrap_or_default().to_owned();
+    let mut places: BTreeMap<&str, i64> = dependencies::clusters(object)
+        .into_iter()
+        .map(|cluster| (cluster, 0))
+        .collect();
+    let placed = placed.iter();
+    places.extend(placed.filter_map(|at| Some((at["name"].as_str()?, number(&at["replicas"])))));
+    let applied = object
+        .pointer("/status/aggregatedStatus")
+        .and_then(Value::as_array);
+    let refused: BTreeMap<&str, &str> = applied
+        .into_iter()
+        .flatten()
+        .filter(|item| item["applied"] == Value::Bool(false))
+        .filter_map(|item| Some((item["clusterName"].as_str()?, item["appliedMessage"].as_str()?)))
+        .collect();
+    let clusters: Vec<BindingCluster> = places
+        .into_iter()
+        .map(|(name, replicas)| {
+            let message = refused.get(name).copied().unwrap_or_default().to_owned();
+            let name = name.to_owned();
             BindingCluster {
-                replicas: number(&cluster["replicas"]),
+                replicas,
+                message,
                 ready: ready
                     .get(&name)
                     .copied()
@@ -329,7 +347,7 @@ pub(super) fn binding(object: &Value, stale: impl Fn(&str) -> bool) -> Binding {
             .any(|cluster| cluster.stale && cluster.replicas > 0),
         clusters,
         evicting: tasks.unwrap_or_default().iter().map(task).collect(),
-        scheduled: scheduled.is_some() && unscheduled.is_none(),
+        scheduled: dependencies::is_attached(object) || scheduled.is_some() && unscheduled.is_none(),
         message: unscheduled
             .and_then(|condition| condition["message"].as_str())
             .unwrap_or_default()

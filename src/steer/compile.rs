@@ -14,7 +14,7 @@ pub(super) mod weigh;
 
 use std::collections::BTreeMap;
 
-use lifeboat_dns::{NameInput, SnapshotInput};
+use lifeboat_dns::{Catalog, NameInput, Problem, SnapshotInput};
 use serde::Serialize;
 
 pub use input::{ClusterEdge, Input, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView};
@@ -64,6 +64,8 @@ pub enum Reason {
     NotReady,
     /// Nothing is ready any more: the name keeps the endpoints it had.
     KeepsLastEndpoints,
+    /// A DNS server does not take it; what was served before stays.
+    Refused,
 }
 
 impl Reason {
@@ -84,6 +86,7 @@ impl Reason {
             Self::NoAddress => "NoAddress",
             Self::NotReady => "NotReady",
             Self::KeepsLastEndpoints => "KeepsLastEndpoints",
+            Self::Refused => "Refused",
         }
     }
 }
@@ -136,6 +139,7 @@ pub fn compile(input: &Input<'_>) -> Output {
     let (zones, mut conditions) = claim::zones(input, previous);
     let mut names: BTreeMap<String, NameInput> = BTreeMap::new();
     let mut declared = Vec::new();
+    let mut speakers: BTreeMap<String, ObjectKey> = BTreeMap::new();
     for claim in claim::names(input, &zones) {
         let claim::Claim {
             policy,
@@ -145,6 +149,7 @@ pub fn compile(input: &Input<'_>) -> Output {
         } = claim;
         if let Some(name) = name {
             declared.push(name.clone());
+            speakers.insert(name.clone(), policy.object.clone());
             let live = before.get(name.as_str()).copied();
             let entry = if usable {
                 weigh::name(input, policy, &name, live, &mut problems)
@@ -157,9 +162,16 @@ pub fn compile(input: &Input<'_>) -> Output {
         }
         conditions.push(problems.into_condition(policy.object.clone(), "the name is in the steering plan"));
     }
-    conditions.sort_by(|a, b| a.object.cmp(&b.object));
-
     let (plan, changed) = stamp::stamp(input, previous, zones, names, &declared);
+    for (object, problem) in refused(&plan, &speakers) {
+        // A zone that is only kept for the names in it has no object to tell.
+        if let Some(condition) = conditions.iter_mut().find(|condition| condition.object == object) {
+            let mut problems = Problems::default();
+            problems.push(Reason::Refused, format!("the DNS servers refuse it: {problem}"));
+            *condition = problems.into_condition(object, "");
+        }
+    }
+    conditions.sort_by(|a, b| a.object.cmp(&b.object));
     let output = Output {
         plan,
         changed,
@@ -167,6 +179,27 @@ pub fn compile(input: &Input<'_>) -> Output {
     };
     debug_assert_eq!(super::invariants::all(input, &output), Vec::new());
     output
+}
+
+/// What the DNS servers will not take of the plan, by their own check, and the objects that asked for it.
+fn refused(plan: &SnapshotInput, speakers: &BTreeMap<String, ObjectKey>) -> Vec<(ObjectKey, Problem)> {
+    let Ok((_, applied)) = Catalog::default().applied(plan) else {
+        return Vec::new();
+    };
+    let zone = |name: &str| ObjectKey {
+        kind: "Zone".to_owned(),
+        namespace: None,
+        name: name.to_owned(),
+    };
+    let asked = |problem: Problem| {
+        let (kind, name) = problem.object.split_once(' ')?;
+        let object = match kind {
+            "zone" => zone(name),
+            _ => speakers.get(name)?.clone(),
+        };
+        Some((object, problem))
+    };
+    applied.rejected.into_iter().filter_map(asked).collect()
 }
 
 #[cfg(test)]

@@ -73,6 +73,11 @@ class Demo:
             return json.load(report)
 
 
+def told(value):
+    """A figure as a reader says it."""
+    return "not reached" if value is None else value
+
+
 class Figures:
     """What was asked and what was measured, run by run."""
 
@@ -89,7 +94,7 @@ class Figures:
         self.add(scenario, what, f"≤ {limit:,} {unit}", measured, met)
 
     def equal(self, scenario, what, measured, wanted):
-        self.add(scenario, what, f"= {wanted}", measured, measured == wanted)
+        self.add(scenario, what, f"= {told(wanted)}", told(measured), measured == wanted)
 
     def missed(self):
         return [key for key, runs in self.rows.items() if not all(met for _, met in runs)]

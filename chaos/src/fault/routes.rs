@@ -18,7 +18,10 @@ use std::time::Duration;
 use axum::{
     Json, Router,
     body::Bytes,
-    extract::{DefaultBodyLimit, Path, State, rejection::PathRejection},
+    extract::{
+        DefaultBodyLimit, Path, State,
+        rejection::{BytesRejection, PathRejection},
+    },
     response::{IntoResponse, Response},
     routing::{delete, get},
 };
@@ -101,11 +104,22 @@ async fn list(State(faults): State<Faults>) -> Json<Value> {
     Json(json!({ "faults": active, "kinds": kinds, "clusters": faults.clusters() }))
 }
 
-async fn inject(State(faults): State<Faults>, headers: HeaderMap, body: Bytes) -> Result<Response, Refusal> {
+async fn inject(
+    State(faults): State<Faults>,
+    headers: HeaderMap,
+    body: Result<Bytes, BytesRejection>,
+) -> Result<Response, Refusal> {
     if !is_json(&headers) {
         let message = "the content type must be application/json".to_owned();
         return Err(Refusal(StatusCode::UNSUPPORTED_MEDIA_TYPE, message));
     }
+    let body = body.map_err(|rejection| match rejection.status() {
+        StatusCode::PAYLOAD_TOO_LARGE => Refusal(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            format!("the body is too long; allowed: {BODY_MAX} bytes"),
+        ),
+        status => Refusal(status, rejection.body_text()),
+    })?;
     let request: Request = serde_json::from_slice(&body).map_err(|error| {
         Refusal(
             StatusCode::BAD_REQUEST,

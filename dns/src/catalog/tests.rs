@@ -217,10 +217,10 @@ fn a_bad_name_is_named_and_leaves_the_good_one() {
     check_name(
         |name| {
             name.steer = Steer::Failover {
-                order: vec!["z".to_owned()],
+                order: vec!["z".to_owned(), "z".to_owned()],
             }
         },
-        "order[0]: no endpoint is in the cluster z",
+        "order[1]: the cluster z is listed twice",
     );
 }
 

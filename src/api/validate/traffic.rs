@@ -25,13 +25,6 @@ impl Validate for TrafficPolicySpec {
             ));
         }
         steer_chain(&self.steer, &mut errors);
-        if !self.weights.is_empty() && self.weights.values().all(|weight| *weight == 0) {
-            errors.push(FieldError::invalid(
-                "spec.weights",
-                "all 0",
-                "at least one cluster must have a weight above 0",
-            ));
-        }
         errors
     }
 }
@@ -175,8 +168,7 @@ mod tests {
             json!({ "steer": [{ "all": { "max": 0 } }] }),
             &["spec.steer[0].all.max"],
         );
-        check(json!({ "weights": { "a": 0 } }), &["spec.weights"]);
-        check(json!({ "weights": { "a": 0, "b": 2 } }), &[]);
+        check(json!({ "weights": { "a": 0 } }), &[]);
     }
 
     #[test]

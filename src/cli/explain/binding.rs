@@ -29,7 +29,12 @@ pub(super) fn print(explanation: &Value) {
     let losses: Vec<Vec<String>> = list(&explanation["ifLost"]).map(loss).collect();
     output::line("");
     if losses.is_empty() {
-        output::line("no plan for a loss: it is in no cluster, or the controller is down");
+        let why = if list(&binding["clusters"]).next().is_none() {
+            "it is in no cluster"
+        } else {
+            "the controller is down"
+        };
+        output::line(format!("no plan for a loss: {why}"));
     } else {
         output::table(&["IF LOST NOW", "LEAVES", "GOES TO", "WHAT HAPPENS"], &losses);
     }
@@ -63,6 +68,12 @@ fn headline(binding: &Value) -> String {
 
 /// Which policy placed it, how it divides, and what the scheduler complains about.
 fn placed(explanation: &Value) -> String {
+    let needed: Vec<&str> = list(&explanation["requiredBy"])
+        .filter_map(Value::as_str)
+        .collect();
+    if explanation["placement"].is_null() && !needed.is_empty() {
+        return format!("goes where {} goes, which needs it", needed.join(", "));
+    }
     let policy = explanation["policy"].as_str().unwrap_or("no policy");
     let scheduling = &explanation["placement"]["replicaScheduling"];
     let how = ["replicaSchedulingType", "replicaDivisionPreference"]
@@ -104,7 +115,10 @@ fn places(explanation: &Value, workload: bool) -> Vec<Vec<String>> {
         };
         let note = match (task, here) {
             (Some(task), _) => format!("leaves since {}: {}", text(&task["since"]), text(&task["reason"])),
-            (None, Some(_)) => String::new(),
+            (None, Some(here)) => match here["message"].as_str() {
+                None | Some("") => String::new(),
+                Some(message) => format!("not applied: {message}"),
+            },
             (None, None) => "was at home here".to_owned(),
         };
         let verdict = |path: &str| text(&cluster[path]["verdict"]);

@@ -102,7 +102,8 @@ pub(crate) fn names<'a>(input: &Input<'a>, zones: &BTreeMap<String, ZoneInput>) 
         } else {
             owners.insert(name.clone(), policy);
             check(policy, &name, &zone, zones, &declared, &mut claim.problems);
-            if let Some(invalid) = &policy.invalid {
+            // Of a fault that both find one message is enough.
+            if let Some(invalid) = policy.invalid.as_ref().filter(|_| claim.problems.is_empty()) {
                 claim.problems.push(Reason::Invalid, invalid.clone());
             }
             claim.usable = claim.problems.is_empty();

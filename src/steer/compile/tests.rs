@@ -55,7 +55,7 @@ fn zone(name: &str) -> ZoneView {
     };
     let name_servers = vec![NameServerInput {
         name: format!("ns1.{name}"),
-        addresses: Vec::new(),
+        addresses: vec!["127.0.0.1".parse().unwrap()],
     }];
     let zone = ZoneInput {
         name: name.to_owned(),
@@ -522,4 +522,34 @@ fn addresses_are_read_from_the_annotation() {
         error.contains("vip.example") && error.contains("lifeboat.dev/ingress-addresses"),
         "{error}"
     );
+}
+
+#[test]
+fn a_cluster_of_the_order_where_nothing_is_ready_is_passed_over() {
+    let mut fixture = shop();
+    fixture.policies[0].steer = Steer::Failover {
+        order: vec!["d".to_owned(), "b".to_owned()],
+    };
+    fixture.clusters.insert("d".to_owned(), ClusterEdge::default());
+    let output = fixture.publish();
+    let condition = condition(&output, "shop");
+    assert_eq!((condition.status, condition.reason), (true, Reason::Published));
+    // The DNS servers take it as it is.
+    let (_, applied) = Catalog::default().applied(&output.plan).unwrap();
+    assert_eq!((applied.names, applied.rejected), (1, Vec::new()));
+}
+
+#[test]
+fn what_the_dns_servers_refuse_is_told_of_the_policy() {
+    let mut fixture = shop();
+    let same = ClusterEdge {
+        addresses: vec!["192.0.2.77".parse().unwrap()],
+    };
+    for cluster in ["a", "b"] {
+        fixture.clusters.insert(cluster.to_owned(), same.clone());
+    }
+    let output = fixture.publish();
+    let condition = condition(&output, "shop");
+    assert_eq!((condition.status, condition.reason), (false, Reason::Refused));
+    assert!(condition.message.contains("192.0.2.77"), "{}", condition.message);
 }

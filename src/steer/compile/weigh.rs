@@ -71,10 +71,13 @@ pub(crate) fn name(
 /// Nothing can be said for the name: it stays as it was, or out.
 fn keep(policy: &PolicyView, live: Option<&NameInput>, problems: &mut Problems) -> Option<NameInput> {
     let workload = &policy.workload;
-    let needed = match &policy.service {
+    let mut needed = match &policy.service {
         Some(service) => format!("an address and {service}"),
         None => "an address".to_owned(),
     };
+    if policy.weights.values().any(|weight| *weight == 0) {
+        needed.push_str(" whose spec.weights is not 0");
+    }
     match live {
         Some(live) => {
             let clusters: Vec<&str> = live.endpoints.iter().map(|e| e.cluster.as_str()).collect();

@@ -63,14 +63,6 @@ fn steer(input: &NameInput) -> Result<(), Problem> {
         Steer::Failover { order } => {
             for (index, cluster) in order.iter().enumerate() {
                 let field = format!("steer.failover.order[{index}]");
-                if !input
-                    .endpoints
-                    .iter()
-                    .any(|endpoint| endpoint.cluster == *cluster)
-                {
-                    let reason = format!("no endpoint is in the cluster {cluster}");
-                    return Err(Problem::new("name", &input.name, field, reason));
-                }
                 if order.iter().take(index).any(|earlier| earlier == cluster) {
                     return Err(Problem::new(
                         "name",

@@ -26,7 +26,7 @@ export class Header {
     set(byId("fact-controller"), "data-level", fleet.controller === "down" ? "bad" : fleet.freeze ? "warn" : null);
     text(byId("fact-epoch"), fleet.epoch);
     text(byId("fact-seq"), fleet.seq);
-    text(byId("fact-hold"), fleet.holdMs === undefined ? "–" : duration(fleet.holdMs));
+    text(byId("fact-hold"), fleet.holdMs === undefined || fleet.controller === "down" ? "–" : duration(fleet.holdMs));
     text(byId("now"), clock(doc.now));
   }
 

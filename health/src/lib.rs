@@ -12,6 +12,7 @@ mod clock;
 mod detector;
 mod evidence;
 mod flap;
+mod gray;
 pub mod invariants;
 pub mod metrics;
 mod mutant;
@@ -45,6 +46,7 @@ pub use evidence::{
     encode_table, table_bytes,
 };
 pub use flap::Flap;
+pub use gray::{Gray, GrayState, opinion};
 pub use metrics::{ConsumerMetrics, ObserverMetrics};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;

@@ -69,7 +69,7 @@ pub struct VoteLabel {
 /// What observers count.
 #[derive(Clone, Debug)]
 pub struct ObserverMetrics {
-    /// Probes by how they ended: good, missed, late, skipped, discarded, local, unusable.
+    /// Probes by how they ended: good, missed, error (5xx on a traffic path), late, skipped, discarded, local, unusable.
     pub probes: Family<ObserverResultLabel, Counter>,
     /// Datagrams by what became of them: sent, dropped (no connection, or no room).
     pub datagrams: Family<ObserverResultLabel, Counter>,

@@ -16,6 +16,7 @@ mod gray;
 pub mod invariants;
 pub mod metrics;
 mod mutant;
+mod passive;
 #[cfg(feature = "probe")]
 pub mod probe;
 mod profile;
@@ -50,6 +51,7 @@ pub use gray::{Gray, GrayState, opinion};
 pub use metrics::{ConsumerMetrics, ObserverMetrics};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
+pub use passive::{Counted, Passive, Report, ReportError};
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch};
 pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};

@@ -72,7 +72,7 @@ impl fmt::Display for Gray {
 }
 
 /// What a consumer makes of the gray failure of one cluster in one address family.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct GrayState {
     pub degree: Gray,

@@ -85,6 +85,8 @@ pub struct ObserverMetrics {
     pub certificate_expiry: Family<ObserverTargetLabel, Gauge<f64, AtomicU64>>,
     /// Heartbeats by what became of them: accepted, challenged, replayed, unknown, forged, malformed.
     pub heartbeats: Family<ObserverResultLabel, Counter>,
+    /// Reports of users' requests by what became of them: counted, refused.
+    pub reports: Family<ObserverResultLabel, Counter>,
     /// Targets that are probed, and probers that do it: targets of one address and check share one.
     pub targets: Family<ObserverResultLabel, Gauge>,
 }
@@ -100,6 +102,7 @@ impl Default for ObserverMetrics {
             phases: Family::new_with_constructor(phase_histogram),
             certificate_expiry: Family::default(),
             heartbeats: Family::default(),
+            reports: Family::default(),
             targets: Family::default(),
         }
     }
@@ -141,6 +144,7 @@ impl ObserverMetrics {
             phases,
             certificate_expiry,
             heartbeats,
+            reports,
             targets,
         } = metrics.clone();
         registry.register("lifeboat_observer_probes", "Probes by how they ended", probes);
@@ -172,6 +176,11 @@ impl ObserverMetrics {
             "lifeboat_observer_heartbeats",
             "Heartbeats by what became of them",
             heartbeats,
+        );
+        registry.register(
+            "lifeboat_observer_reports",
+            "Reports of users' requests by what became of them",
+            reports,
         );
         registry.register(
             "lifeboat_observer_targets",

@@ -7,15 +7,16 @@ use crate::profile::Profile;
 /// A weight that is not lowered.
 pub(crate) const FULL_PERMILLE: u32 = 1_000;
 
-/// The factors of the clusters that serve one address family, in thousandths, by their degrees.
+/// The factors of the clusters that serve one address family, in thousandths, by their degrees: for each the one in force
+/// and the one to come.
 ///
-/// The least degree of all is taken off everybody: where all are alike, whatever it is, nothing changes. Then the lowest
-/// factors are raised to one floor so far that `grayKeepPercent` of the sum stays.
-pub(crate) fn factors(degrees: &[Gray], profile: &Profile) -> Vec<u32> {
-    let common = degrees.iter().copied().min().unwrap_or_default();
+/// The least degree of all is taken off everybody: where all are alike, or are about to be, nothing changes. Then the
+/// lowest factors are raised to one floor so far that `grayKeepPercent` of the sum stays.
+pub(crate) fn factors(degrees: &[(Gray, Gray)], profile: &Profile) -> Vec<u32> {
+    let common = degrees.iter().map(|(_, to_come)| *to_come).min();
     let mut factors: Vec<u32> = degrees
         .iter()
-        .map(|degree| 10 * less(*degree, common).percent(profile))
+        .map(|(degree, _)| 10 * less(*degree, common.unwrap_or_default()).percent(profile))
         .collect();
     let floor = floor(&factors, profile.gray_keep_percent);
     factors

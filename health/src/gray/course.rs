@@ -20,6 +20,24 @@ impl Course {
         self.degree
     }
 
+    /// The degree that is in force, or the higher one that a quorum finds and that soon may be.
+    pub(crate) fn to_come(&self) -> Gray {
+        self.rising.map_or(self.degree, |(least, _)| least)
+    }
+
+    /// Another cluster's degree falls now: one that would follow within `grayAfterMs` falls with it, so that clusters
+    /// which were alike are not told apart for a moment. Whether it does.
+    pub(crate) fn fall_along(&mut self, now: MonoTime, profile: &Profile) -> bool {
+        let soon = profile.gray_hold().saturating_sub(profile.gray_after());
+        let falls = self
+            .falling
+            .is_some_and(|since| now.saturating_since(since) >= soon);
+        if falls {
+            (self.degree, self.falling) = (self.degree.milder(), None);
+        }
+        falls
+    }
+
     /// Take in what a quorum finds now; `None` while too few observers are fresh, which changes nothing. Whether the
     /// degree changed.
     pub(crate) fn step(&mut self, found: Option<Gray>, now: MonoTime, profile: &Profile) -> bool {

@@ -130,7 +130,48 @@ fn it_falls_by_one_degree_after_each_hold() {
 
 #[track_caller]
 fn braked(degrees: &[Gray], expected: &[u32]) {
-    assert_eq!(factors(degrees, &Profile::fast()), expected, "{degrees:?}");
+    assert_eq!(
+        factors(&settled(degrees), &Profile::fast()),
+        expected,
+        "{degrees:?}"
+    );
+}
+
+/// Nothing else is to come.
+fn settled(degrees: &[Gray]) -> Vec<(Gray, Gray)> {
+    degrees.iter().map(|degree| (*degree, *degree)).collect()
+}
+
+/// The first to be found gray is not lowered while all others follow.
+#[test]
+fn the_brake_looks_ahead() {
+    let profile = Profile::fast();
+    let follow = [(Mild, Mild), (Clear, Mild), (Clear, Severe)];
+    assert_eq!(factors(&follow, &profile), [1_000; 3]);
+    let one_stays = [(Mild, Mild), (Clear, Mild), (Clear, Clear)];
+    assert_eq!(factors(&one_stays, &profile), [500, 1_000, 1_000]);
+}
+
+#[test]
+fn what_fell_together_falls_together() {
+    let profile = Profile::fast();
+    let mut courses = [Course::default(); 2];
+    let step = |course: &mut Course, found, ms| course.step(Some(found), MonoTime::from_millis(ms), &profile);
+    for course in &mut courses {
+        step(course, Mild, 0);
+        assert!(step(course, Mild, 1_000));
+    }
+    let [first, second] = &mut courses;
+    step(first, Clear, 2_000);
+    step(second, Clear, 2_900);
+    assert!(
+        !second.fall_along(MonoTime::from_millis(11_800), &profile),
+        "too early"
+    );
+    assert!(step(first, Clear, 12_000));
+    assert!(second.fall_along(MonoTime::from_millis(12_000), &profile));
+    assert_eq!(second.degree(), Clear);
+    assert!(!second.fall_along(MonoTime::from_millis(99_000), &profile));
 }
 
 #[test]
@@ -162,7 +203,7 @@ proptest! {
     #[test]
     fn the_brake_keeps_its_promises(degrees in proptest::collection::vec(any_gray(), 1..40), keep in 1..=100_u32) {
         let profile = Profile { gray_keep_percent: keep, ..Profile::fast() };
-        let factors = factors(&degrees, &profile);
+        let factors = factors(&settled(&degrees), &profile);
         prop_assert_eq!(invariants::gray_leaves_enough(&factors, &profile), Ok(()));
         prop_assert!(factors.contains(&1_000), "the least gray is not lowered");
         for (a, x) in degrees.iter().zip(&factors) {

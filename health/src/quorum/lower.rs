@@ -15,12 +15,18 @@ pub(super) fn lower(
     now: MonoTime,
     profile: &Profile,
 ) {
+    let mut fell = false;
     for (subject, tally) in subjects.iter_mut().zip(tallies) {
         if subject.target.path == Path::Traffic {
-            subject.judge_gray(tally, observers, now, profile);
+            fell |= subject.judge_gray(tally, observers, now, profile);
         }
     }
-    let well = |subject: &Subject| subject.gray() == Gray::None && subject.factor() == FULL_PERMILLE;
+    if fell {
+        subjects
+            .iter_mut()
+            .for_each(|subject| subject.fall_along(now, profile));
+    }
+    let well = |subject: &Subject| subject.gray().0 == Gray::None && subject.factor() == FULL_PERMILLE;
     if subjects.iter().all(well) {
         return;
     }

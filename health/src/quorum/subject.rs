@@ -182,14 +182,14 @@ impl Subject {
         tally
     }
 
-    /// Take in what a quorum finds of gray failure now.
+    /// Take in what a quorum finds of gray failure now; whether the degree fell.
     pub(super) fn judge_gray(
         &mut self,
         tally: &Tally,
         observers: &Observers,
         now: MonoTime,
         profile: &Profile,
-    ) {
+    ) -> bool {
         let agree = |subject: &Subject, degree: Gray| {
             let opinions = subject.opinions(observers, now, profile);
             u32::try_from(opinions.filter(|(gray, _)| *gray >= degree).count()).unwrap_or(u32::MAX)
@@ -198,15 +198,19 @@ impl Subject {
             .into_iter()
             .find(|degree| agree(self, *degree) >= tally.q)
             .unwrap_or(Gray::None);
-        let found = (!tally.frozen).then_some(found);
+        let (before, found) = (self.course.degree(), (!tally.frozen).then_some(found));
         if !self.course.step(found, now, profile) {
-            return;
+            return false;
         }
         let degree = self.course.degree();
+        if degree < before {
+            self.tell_fall(now, profile);
+            return true;
+        }
         let worst = self
             .opinions(observers, now, profile)
             .max_by_key(|(gray, _)| *gray);
-        let reason = worst.filter(|_| degree > Gray::None).map(|(_, row)| {
+        let reason = worst.map(|(_, row)| {
             format!(
                 "{degree}, find {} of {} fresh observers, {} needed: {}",
                 agree(self, degree),
@@ -215,11 +219,34 @@ impl Subject {
                 gray::told(row)
             )
         });
+        self.set_gray(reason.unwrap_or_default(), now);
+        false
+    }
+
+    /// Another cluster's degree falls now.
+    pub(super) fn fall_along(&mut self, now: MonoTime, profile: &Profile) {
+        if self.course.fall_along(now, profile) {
+            self.tell_fall(now, profile);
+        }
+    }
+
+    fn tell_fall(&mut self, now: MonoTime, profile: &Profile) {
+        let degree = self.course.degree();
+        let reason = if degree == Gray::None {
+            String::new()
+        } else {
+            let held = profile.gray_hold().as_secs_f64();
+            format!("{degree} on its way back: for {held} s a quorum has found less than before")
+        };
+        self.set_gray(reason, now);
+    }
+
+    fn set_gray(&mut self, reason: String, now: MonoTime) {
         self.gray = GrayState {
-            degree,
+            degree: self.course.degree(),
             since: now,
             factor_permille: self.gray.factor_permille,
-            reason: reason.unwrap_or_default(),
+            reason,
         };
     }
 
@@ -235,8 +262,9 @@ impl Subject {
             .map(|(seen, _)| (seen.gray, &seen.row))
     }
 
-    pub(super) fn gray(&self) -> Gray {
-        self.course.degree()
+    /// The degree of gray in force, and the one to come.
+    pub(super) fn gray(&self) -> (Gray, Gray) {
+        (self.course.degree(), self.course.to_come())
     }
 
     pub(super) fn factor(&self) -> u32 {

@@ -15,7 +15,7 @@ use super::{Identity, TlsError, tls};
 use crate::check::{Check, CheckError, Probe};
 use crate::clock::MonoClock;
 use crate::evidence::MAX_NAME_BYTES;
-use crate::metrics::ObserverMetrics;
+use crate::metrics::{ObserverMetrics, ObserverResultLabel};
 use crate::passive::{Passive, Report, ReportError};
 use crate::probe::{ProberKey, Surroundings};
 use crate::profile::{Profile, ProfileError};
@@ -70,6 +70,7 @@ pub struct Observer {
     name: String,
     profile: Profile,
     clock: MonoClock,
+    metrics: ObserverMetrics,
     wanted: Arc<Wanted>,
     _thread: OwnThread,
 }
@@ -135,6 +136,7 @@ impl Observer {
         });
         let around = Arc::new(Surroundings::new(&name, profile.clone(), &metrics));
         let clock = around.clock;
+        let counted = metrics.clone();
         let inside = Inside {
             around,
             name: name.clone(),
@@ -152,6 +154,7 @@ impl Observer {
             name,
             profile,
             clock,
+            metrics: counted,
             wanted,
             _thread: thread,
         })
@@ -175,7 +178,14 @@ impl Observer {
     /// # Errors
     /// The first report that cannot be; then none is counted.
     pub fn report(&self, reports: &[Report]) -> Result<(), ReportError> {
-        self.wanted.passive.lock().add(reports, self.clock.now())
+        let added = self.wanted.passive.lock().add(reports, self.clock.now());
+        let label = ObserverResultLabel {
+            observer: self.name.clone(),
+            result: if added.is_ok() { "counted" } else { "refused" },
+        };
+        let count = u64::try_from(reports.len()).unwrap_or(u64::MAX);
+        self.metrics.reports.get_or_create(&label).inc_by(count);
+        added
     }
 
     /// Send to exactly these consumers from now on. Connections to those that stay go on undisturbed.

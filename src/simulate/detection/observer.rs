@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lifeboat_chaos::simulate::Draws;
 use lifeboat_health::{
-    Detector, Hard, Header, MonoTime, Outcome, Path, Phase, Profile, Row, Schedule, SelfCheck, Series,
-    TargetId, encode_table,
+    Detector, Hard, Header, MonoTime, Outcome, Passive, Path, Phase, Profile, Report, Row, Schedule,
+    SelfCheck, Series, TargetId, encode_table,
 };
 
 use super::conditions::Meets;
@@ -26,6 +26,11 @@ pub(super) struct Observer {
     pub(super) boot: u64,
     /// Events of an earlier life have another one.
     pub(super) life: u32,
+    /// Users' requests as reported, by the target's place.
+    passive: Passive,
+    /// When there last were such reports; windows are empty a while after.
+    reported: Option<MonoTime>,
+    window: Duration,
     seq: u64,
     rows: Vec<Row>,
 }
@@ -72,6 +77,8 @@ pub(super) enum What {
         timeout_us: u64,
     },
     Broken(Hard),
+    /// A 5xx on a traffic path.
+    Error,
     LateAnswer {
         first_byte_us: u64,
     },
@@ -114,6 +121,9 @@ impl Observer {
             targets: targets.len(),
             boot: 2 * HOUR_US,
             life: 0,
+            passive: passive(profile, targets.len()),
+            reported: None,
+            window: profile.gray_window(),
             seq: 1,
             rows: Vec::with_capacity(targets.len()),
             draws,
@@ -129,6 +139,7 @@ impl Observer {
         self.boot = 2 * HOUR_US + now_us - slow_us;
         self.seq = 1;
         self.check = SelfCheck::new(profile);
+        self.passive = passive(profile, self.targets);
         for probed in &mut self.probes {
             probed.detector = Detector::new(profile);
             probed.schedule = Schedule::new(profile, now, self.draws.bits());
@@ -181,14 +192,20 @@ impl Observer {
                 // A kept connection is reset, and made anew at once to be refused.
                 let took = if kept { 2 * rtt_us } else { rtt_us };
                 if hard.union(Hard::SERVER_ERROR) == Hard::SERVER_ERROR {
-                    let hard = if probed.control { hard } else { Hard::NONE };
-                    ends(took, What::Broken(hard));
+                    ends(
+                        took,
+                        if probed.control {
+                            What::Broken(hard)
+                        } else {
+                            What::Error
+                        },
+                    );
                 } else {
                     probed.connected &= series == Series::Fresh;
                     ends(took, What::Broken(hard));
                 }
             }
-            Meets::Answer { rtt_us } => {
+            Meets::Answer { rtt_us, answer_us } => {
                 let mut before_us = 0;
                 if !kept {
                     if rtt_us > first_us {
@@ -207,17 +224,17 @@ impl Observer {
                     }
                     before_us = rtt_us;
                 }
-                let (soft_us, hard_us) = match series {
-                    Series::Warm => (us(timeouts.warm), u64::from(profile.timeout_max_ms) * 1_000),
-                    Series::Fresh => (us(timeouts.first_byte), phase_us),
-                };
-                if rtt_us <= soft_us {
+                let soft_us = us(match series {
+                    Series::Warm => timeouts.warm,
+                    Series::Fresh => timeouts.first_byte,
+                });
+                if answer_us <= soft_us {
                     probed.connected |= series == Series::Warm;
                     ends(
-                        before_us + rtt_us,
+                        before_us + answer_us,
                         What::Good {
                             connect_us: before_us,
-                            first_byte_us: rtt_us,
+                            first_byte_us: answer_us,
                         },
                     );
                 } else {
@@ -230,11 +247,11 @@ impl Observer {
                             timeout_us: before_us + soft_us,
                         },
                     );
-                    if rtt_us <= hard_us {
+                    if answer_us <= u64::from(profile.late_ms) * 1_000 {
                         ends(
-                            before_us + rtt_us,
+                            before_us + answer_us,
                             What::LateAnswer {
-                                first_byte_us: rtt_us,
+                                first_byte_us: answer_us,
                             },
                         );
                     }
@@ -293,7 +310,13 @@ impl Observer {
                 probed.detector.record(&outcome, now);
                 probed.missed.missed(ending.series, hard, false, now_us, profile);
             }
+            What::Error => {
+                outcome.miss = Some(Hard::NONE);
+                probed.detector.record_error(&outcome, now);
+                probed.missed.heard();
+            }
             What::LateAnswer { first_byte_us } => {
+                probed.missed.heard();
                 probed
                     .detector
                     .record_late(ending.series.answer(), took(first_byte_us));
@@ -304,8 +327,26 @@ impl Observer {
         }
     }
 
-    /// The table as datagrams, and whether the observer abstains.
-    pub(super) fn table(&mut self, now: MonoTime, emit: impl FnMut(Vec<u8>)) -> bool {
+    /// Twenty requests a target since the last table; of some 40 % were answered 5xx.
+    fn take_reports(&mut self, users_fail: &[bool], now: MonoTime) {
+        let reports: Vec<Report> = users_fail
+            .iter()
+            .enumerate()
+            .map(|(at, fails)| Report {
+                cluster: at.to_string(),
+                requests: 20,
+                server_errors: if *fails { 8 } else { 0 },
+            })
+            .collect();
+        if !reports.is_empty() && self.passive.add(&reports, now).is_ok() {
+            self.reported = Some(now);
+        }
+    }
+
+    /// The table as datagrams, and whether the observer abstains. `users_fail`: by target, as somebody reports it now;
+    /// empty where nobody does.
+    pub(super) fn table(&mut self, now: MonoTime, users_fail: &[bool], emit: impl FnMut(Vec<u8>)) -> bool {
+        self.take_reports(users_fail, now);
         let anchors = self.probes[self.targets..]
             .iter()
             .map(|anchor| anchor.detector.row(anchor.id, now).miss_streak);
@@ -315,6 +356,15 @@ impl Observer {
         let targets = &self.probes[..self.targets];
         self.rows
             .extend(targets.iter().map(|probed| probed.detector.row(probed.id, now)));
+        if self
+            .reported
+            .is_some_and(|at| now.saturating_since(at) <= 2 * self.window)
+        {
+            for (at, row) in self.rows.iter_mut().enumerate() {
+                let counted = self.passive.counted(&at.to_string(), now);
+                (row.user_requests, row.user_errors_permille) = counted.facts();
+            }
+        }
         if abstain {
             let targets = &mut self.probes[..self.targets];
             targets.iter_mut().for_each(|probed| probed.detector.forgive());
@@ -332,7 +382,20 @@ impl Observer {
     }
 }
 
+/// A window for the users of each target, by its place.
+fn passive(profile: &Profile, targets: usize) -> Passive {
+    let names: Vec<String> = (0..targets).map(|at| at.to_string()).collect();
+    let mut passive = Passive::new(profile.gray_window());
+    passive.know(names.iter().map(String::as_str));
+    passive
+}
+
 impl TrueMisses {
+    /// An answer, late or wrong: what is missed before it is no part of a death.
+    fn heard(&mut self) {
+        self.streak = 0;
+    }
+
     fn good(&mut self, series: Series) {
         if series == Series::Warm {
             (self.streak, self.own) = (0, 0);

@@ -9,7 +9,7 @@ use lifeboat_health::invariants::{self, Broken, Holds};
 use lifeboat_health::{Path, Series, TargetId, Transition, Verdict};
 
 use super::conditions::{Active, Conditions, named};
-use super::consumer::Consumer;
+use super::consumer::{self, Consumer};
 use super::fault::Fault;
 use super::fleet::{Clock, Fleet};
 use super::formula;
@@ -310,7 +310,8 @@ impl<'a> World<'a> {
         let observer = &mut self.observers[index];
         let now = observer.clock.read(now_us);
         let mut datagrams: Vec<Rc<[u8]>> = Vec::with_capacity(1);
-        let abstains = observer.table(now, |bytes| datagrams.push(bytes.into()));
+        let users_fail = self.conditions.users_fail();
+        let abstains = observer.table(now, &users_fail, |bytes| datagrams.push(bytes.into()));
         sim.trace.note(u64::from(abstains));
         let next = observer.clock.when(now + self.fleet.profile.send());
         sim.at(
@@ -658,6 +659,7 @@ impl<'a> World<'a> {
         if worst > 0.0 {
             returning.penalty = Duration::from_secs_f64(worst) + Duration::from_micros(since);
         }
+        returning.penalty += consumer::gray_lasts(&self.consumers, profile);
         let limit = profile.recover_hold()
             + profile.slowest_interval() * profile.clear_successes
             + profile.fresh()
@@ -771,6 +773,7 @@ impl Simulated for World<'_> {
                         What::TimedOut { .. } => 2,
                         What::Broken(_) => 3,
                         What::LateAnswer { .. } | What::LateConnect { .. } => 4,
+                        What::Error => 5,
                     };
                     sim.trace
                         .note(now_us ^ (observer as u64) << 56 ^ (at as u64) << 48 ^ kind << 44);

@@ -1,5 +1,7 @@
 //! Gray failure lowers a cluster's share of the answers, and gives it back; no answer is ever empty.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr};

@@ -128,6 +128,8 @@ pub struct ConsumerMetrics {
     pub abstaining: Family<ConsumerLabel, Gauge>,
     /// Targets whose verdict is frozen now.
     pub frozen: Family<ConsumerLabel, Gauge>,
+    /// Traffic targets that are gray now.
+    pub gray: Family<ConsumerLabel, Gauge>,
     /// Connections that were refused because there were too many.
     pub refused_connections: Family<ConsumerLabel, Counter>,
 }
@@ -201,6 +203,7 @@ impl ConsumerMetrics {
             votes,
             abstaining,
             frozen,
+            gray,
             refused_connections,
         } = metrics.clone();
         registry.register(
@@ -224,6 +227,11 @@ impl ConsumerMetrics {
             "lifeboat_verdict_frozen_targets",
             "Targets whose verdict is frozen",
             frozen,
+        );
+        registry.register(
+            "lifeboat_verdict_gray_targets",
+            "Traffic targets that answer late or with errors",
+            gray,
         );
         let help = "Connections refused because there were too many";
         registry.register("lifeboat_evidence_refused_connections", help, refused_connections);

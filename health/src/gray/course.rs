@@ -16,12 +16,12 @@ pub(crate) struct Course {
 }
 
 impl Course {
-    pub(crate) fn degree(&self) -> Gray {
+    pub(crate) fn degree(self) -> Gray {
         self.degree
     }
 
     /// The degree that is in force, or the higher one that a quorum finds and that soon may be.
-    pub(crate) fn to_come(&self) -> Gray {
+    pub(crate) fn to_come(self) -> Gray {
         self.rising.map_or(self.degree, |(least, _)| least)
     }
 

@@ -119,20 +119,20 @@ constants! {
     flap_release / "flapRelease": 750, 750, 750, 750; 1..=1_000_000
     /// Longest suppression in seconds; it bounds the penalty at release · 2^(max / half-life).
     flap_max_s / "flapMaxS": 1_200, 1_200, 1_200, 1_200; 1..=86_400
-    /// A round-trip time is slow from this percentage of the usual one on, which is the least of the last half hour to
-    /// an hour …
+    /// A round-trip time is slow, and a cluster mildly gray, from this percentage of the usual one on (the least of the
+    /// last half hour to an hour), if it also is `graySlowMs` above it.
     gray_slow_percent / "graySlowPercent": 400, 300, 400, 400; 101..=10_000
-    /// … if it also is this many milliseconds above it. Slow is mildly gray.
+    /// A round-trip time less than this many milliseconds above the usual one is not slow.
     gray_slow_ms / "graySlowMs": 50, 100, 50, 1_000; 1..=60_000
     /// Of the last 100 probes, how many answered late or with 5xx make a cluster mildly gray.
     gray_mild_of_100 / "grayMildOf100": 10, 10, 10, 10; 1..=100
-    /// And how many severely.
+    /// Of the last 100 probes, how many answered late or with 5xx make a cluster severely gray.
     gray_severe_of_100 / "graySevereOf100": 50, 50, 50, 50; 1..=100
     /// So many misses in a row that were all answered are severely gray at once, and failing where all were 5xx.
     gray_misses / "grayMisses": 10, 10, 10, 4; 1..=255
     /// Users' requests answered 5xx, in thousandths of those within `grayWindowMs`, that are mildly gray.
     gray_mild_errors_permille / "grayMildErrorsPermille": 50, 50, 50, 50; 1..=1_000
-    /// And severely.
+    /// Users' requests answered 5xx, in thousandths of those within `grayWindowMs`, that are severely gray.
     gray_severe_errors_permille / "graySevereErrorsPermille": 250, 250, 250, 250; 1..=1_000
     /// Fewest requests of users that say anything.
     gray_min_requests / "grayMinRequests": 50, 50, 50, 50; 1..=65_535
@@ -147,12 +147,12 @@ constants! {
     gray_hold_ms / "grayHoldMs": 10_000, 20_000, 20_000, 60_000; 0..=3_600_000
     /// What is left of a mildly gray cluster's traffic weight, in percent. Karmada steers no traffic.
     gray_mild_percent / "grayMildPercent": 50, 50, 50, 100; 1..=100
-    /// Of a severely gray one's.
+    /// What is left of a severely gray cluster's traffic weight, in percent.
     gray_severe_percent / "graySeverePercent": 25, 25, 25, 100; 1..=100
-    /// Of one that answers probes with nothing but 5xx.
+    /// What is left of the weight of a cluster that answers probes with nothing but 5xx, in percent.
     gray_failing_percent / "grayFailingPercent": 1, 1, 1, 100; 1..=100
-    /// The brake: at least this percentage of all weights stays, so that where it is 50 no cluster gets more than twice
-    /// its share because others are gray.
+    /// The brake: at least this percentage of the sum of all weights stays. At 50, and with equal weights, no cluster
+    /// gets more than twice its share because others are gray.
     gray_keep_percent / "grayKeepPercent": 50, 50, 50, 50; 1..=100
     /// An observer whose loop wakes later than this many milliseconds abstains.
     loop_lag_ms / "loopLagMs": 50, 50, 50, 1_000; 5..=10_000

@@ -92,6 +92,7 @@ impl Subject {
         if id != self.id {
             self.seen.clear();
             (self.condemned_since, self.dying_since) = (None, None);
+            (self.course, self.gray) = (Course::default(), GrayState::default());
         }
         Subject { target, id, ..self }
     }
@@ -190,6 +191,12 @@ impl Subject {
         now: MonoTime,
         profile: &Profile,
     ) -> bool {
+        // Mostly nobody finds anything, and this is asked of every target a hundred times a second.
+        let nobody = self.seen.iter().flatten().all(|seen| seen.gray == Gray::None);
+        if nobody && self.course.degree() == Gray::None {
+            self.course = Course::default();
+            return false;
+        }
         let agree = |subject: &Subject, degree: Gray| {
             let opinions = subject.opinions(observers, now, profile);
             u32::try_from(opinions.filter(|(gray, _)| *gray >= degree).count()).unwrap_or(u32::MAX)

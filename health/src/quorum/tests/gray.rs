@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::bench::{Bench, Says};
 use crate::invariants;
-use crate::{Family, Gray, GrayState, Path, Profile, Verdict};
+use crate::{Check, Family, Gray, GrayState, Path, Profile, Verdict};
 use Says::{Clear, Dead, Failing, Late, Slow, UsersFail};
 
 const CLUSTERS: [&str; 5] = ["a", "b", "c", "d", "e"];
@@ -160,6 +160,24 @@ fn the_dead_do_not_count_among_those_that_can_take_more() {
     says[4] = [Failing; 5];
     run(&mut bench, &says, 1_500);
     assert_eq!(gray(&bench, "c").factor_permille, 1_000, "both alike");
+}
+
+/// What another check has found says nothing about this one.
+#[test]
+fn another_check_starts_without_gray() {
+    let mut bench = fleet();
+    let mut says = [[Clear; 5]; 5];
+    says[0] = [Slow; 5];
+    run(&mut bench, &says, 1_500);
+    assert_eq!(gray(&bench, "a").factor_permille, 500);
+    let mut targets = bench.targets.clone();
+    bench.quorum.set_targets(targets.clone());
+    assert_eq!(gray(&bench, "a").factor_permille, 500, "the same check");
+    targets[0].check = Check::Tcp {
+        address: ([192, 0, 2, 1], 80).into(),
+    };
+    bench.quorum.set_targets(targets);
+    assert_eq!(gray(&bench, "a"), GrayState::default());
 }
 
 fn any_says() -> impl Strategy<Value = Says> {

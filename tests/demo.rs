@@ -8,6 +8,7 @@ use std::{
     path::Path,
     process::{Command, Output, Stdio},
     sync::atomic::{AtomicU16, Ordering},
+    time::{Duration, Instant},
 };
 
 use serde_json::Value;
@@ -174,6 +175,86 @@ fn a_demo_stopped_before_its_drill_says_aborted() {
     assert_eq!(demo.wait().unwrap().code(), Some(1), "{rest}");
     let report: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
     assert_eq!(report["outcome"], "aborted", "{report:#}");
+}
+
+/// A demo that runs until the test is over.
+struct Running(std::process::Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+/// Late by 150 or by 350 ms, beyond every timeout, a cluster keeps its names and its verdict, and loses weight.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "a test gives up")]
+fn a_slow_cluster_loses_weight_and_is_not_failed_over() {
+    let ports = Ports::free();
+    let demo = Command::new(LIFEBOAT)
+        .args("demo --headless --seed 7".split_whitespace())
+        .args(ports.arguments())
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
+    let _demo = Running(demo);
+    let server = format!("http://{}", ports.console);
+    let get = |what: &str| -> Value {
+        let output = run(&["get", what, "-o", "json", "--server", &server]);
+        serde_json::from_slice(&output.stdout).unwrap_or_default()
+    };
+    let traffic = |cluster: &str| -> Value {
+        let clusters = get("clusters");
+        let mut all = clusters.as_array().into_iter().flatten();
+        all.find(|its| its["name"] == cluster)
+            .map_or(Value::Null, |its| its["traffic"].clone())
+    };
+    let until = |what: &str, holds: &mut dyn FnMut() -> bool| {
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while !holds() {
+            assert!(Instant::now() < deadline, "{what} did not come about");
+            std::thread::sleep(Duration::from_millis(100));
+        }
+    };
+    let share = |cluster: &str| {
+        let names = get("names").to_string();
+        let shop: Value = serde_json::from_str(&names).unwrap();
+        let shop = shop
+            .as_array()
+            .into_iter()
+            .flatten()
+            .find(|name| name["name"].as_str().is_some_and(|n| n.starts_with("shop.")));
+        let server = shop.and_then(|shop| shop["servers"].get(0)).cloned();
+        let shares = server.map_or(Value::Null, |server| server["answers"].clone());
+        let mut all = shares.as_array().into_iter().flatten();
+        all.find(|its| its["cluster"] == cluster)
+            .and_then(|its| its["share"].as_f64())
+            .unwrap_or(0.0)
+    };
+    let hit = "eu-central-1";
+    until("the demo", &mut || {
+        share(hit) > 0.4 && traffic(hit)["verdict"] == "Up"
+    });
+    for (delay_ms, degree, most) in [("150", "mild", 0.35), ("350", "severe", 0.25)] {
+        let fault = ["fault", "slow", hit, "--delay-ms", delay_ms, "--server", &server];
+        assert!(run(&fault).status.success());
+        until(degree, &mut || {
+            let now = traffic(hit);
+            assert_ne!(now["verdict"], "Down", "{delay_ms} ms: {now}");
+            assert_ne!(now["verdict"], "Recovering", "{delay_ms} ms: {now}");
+            now["gray"]["degree"] == degree && share(hit) <= most
+        });
+        assert!(share(hit) > 0.0);
+        assert!(run(&["fault", "clear", "--server", &server]).status.success());
+    }
+    let told = run(&["explain", "shop.demo.example", "--server", &server]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("gray, so"), "{told}");
+    let told = run(&["explain", "cluster", hit, "--server", &server]);
+    let told = String::from_utf8_lossy(&told.stdout).into_owned();
+    assert!(told.contains("gray (severe), 25 % of its weight"), "{told}");
 }
 
 #[test]

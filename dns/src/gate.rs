@@ -15,7 +15,7 @@ pub(crate) mod table;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path, Verdict};
+use lifeboat_health::{Cell, Family, FleetView, GrayState, MonoTime, Path, Verdict};
 use serde::Serialize;
 
 use episode::Episode;
@@ -45,6 +45,8 @@ pub struct GateView {
     pub verdict: Verdict,
     /// Share of the plan weight that is let through, 0 to 1.
     pub gate: f64,
+    /// Gray failure, whose factor is part of `gate`.
+    pub gray: GrayState,
     /// Health asks for its withdrawal, and no survivor is positively healthy: it stays in the answers.
     pub held: bool,
     /// Kept out for flapping, as far as others can serve.
@@ -62,6 +64,7 @@ struct Slot {
     was_down: bool,
     /// What the last tick saw.
     seen: Seen,
+    gray: GrayState,
 }
 
 /// What one tick sees of a cell.
@@ -156,8 +159,12 @@ impl Gates {
                 }
                 slot.value.spare = slot.value.gate == 0 && family::healthy(cell);
             }
-            changed |= before != slot.value || seen != slot.seen;
+            slot.value.factor_permille = cell.gray.factor_permille;
+            changed |= before != slot.value || seen != slot.seen || cell.gray != slot.gray;
             slot.seen = seen;
+            if cell.gray != slot.gray {
+                slot.gray = cell.gray.clone();
+            }
             if before != slot.value
                 && let Some(id) = table.intern(cluster, family)
             {
@@ -181,7 +188,8 @@ impl Gates {
                 cluster: cluster.clone(),
                 family: *family,
                 verdict: slot.seen.verdict,
-                gate: f64::from(slot.value.gate) / f64::from(FULL),
+                gate: share(slot.value),
+                gray: slot.gray.clone(),
                 held: slot.value.held,
                 held_back: slot.seen.suppressed.map(|(downs, release_at)| HeldBack {
                     downs,
@@ -202,6 +210,7 @@ impl Slot {
             next_step: None,
             was_down: false,
             seen: Seen::default(),
+            gray: GrayState::default(),
         }
     }
 
@@ -214,6 +223,7 @@ impl Slot {
                 episode,
                 held: false,
                 spare: false,
+                ..self.value
             };
             self.withdrawn = true;
             self.next_step = None;
@@ -266,6 +276,12 @@ impl Slot {
             self.next_step = (self.value.gate < FULL).then(|| now + per());
         }
     }
+}
+
+/// The share of its weight that a cluster is let through with.
+#[expect(clippy::cast_precision_loss, reason = "shown to people; at most a million")]
+pub(crate) fn share(value: GateValue) -> f64 {
+    value.through() as f64 / f64::from(FULL)
 }
 
 #[cfg(test)]

@@ -171,6 +171,7 @@ impl Collector for DnsCollector {
         self.queries(&mut encoder)?;
         self.gates(&mut encoder)?;
         self.held_back(&mut encoder)?;
+        self.gray(&mut encoder)?;
         let counters: [(&str, &str, Read); 12] = [
             (
                 "lifeboat_dns_dropped",
@@ -312,6 +313,19 @@ impl DnsCollector {
             for gate in server.gate_views.load().iter() {
                 let value = i64::from(gate.held_back.is_some());
                 ConstGauge::new(value).encode(metric.encode_family(&gate_labels(server, gate))?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn gray(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "What gray failure leaves of a cluster's weight; part of lifeboat_dns_gate_ratio";
+        let mut metric =
+            encoder.encode_descriptor("lifeboat_dns_gray_ratio", help, None, MetricType::Gauge)?;
+        for server in &self.servers {
+            for gate in server.gate_views.load().iter() {
+                let left = f64::from(gate.gray.factor_permille) / 1_000.0;
+                ConstGauge::new(left).encode(metric.encode_family(&gate_labels(server, gate))?)?;
             }
         }
         Ok(())

@@ -289,6 +289,7 @@ fn metrics_tell_the_state() {
         r#"lifeboat_dns_plan_seq{server="dns-1"} 7"#,
         r#"lifeboat_dns_plans_refused_total{server="dns-1"} 1"#,
         r#"lifeboat_dns_gate_ratio{server="dns-1",cluster="a",family="ipv4"} 1.0"#,
+        r#"lifeboat_dns_gray_ratio{server="dns-1",cluster="a",family="ipv4"} 1.0"#,
         r#"lifeboat_dns_gate_held_back{server="dns-1",cluster="a",family="ipv4"} 0"#,
         r#"lifeboat_dns_ready{server="dns-1"} 1"#,
     ] {

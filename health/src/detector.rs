@@ -2,6 +2,7 @@
 //! those are the consumer's, so that one observer serves consumers with different profiles.
 
 mod rtt;
+mod usual;
 mod window;
 
 use std::time::Duration;
@@ -13,6 +14,7 @@ use crate::evidence::{Hard, Row};
 use crate::profile::Profile;
 use crate::target::TargetId;
 use crate::time::MonoTime;
+use usual::Usual;
 
 /// Which of a target's probe series an outcome belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,10 +115,16 @@ impl Timeouts {
 #[derive(Clone, Debug)]
 pub struct Detector {
     miss_streak: u16,
+    /// Of those, the ones since the last answer of any kind.
+    silence: u16,
     success_streak: u16,
+    error_streak: u8,
     window: Window,
+    late: Window,
+    errors: Window,
     hard: Hard,
     warm: Rtt,
+    usual: Usual,
     connect: Rtt,
     tls: Rtt,
     first_byte: Rtt,
@@ -134,10 +142,15 @@ impl Detector {
         };
         Detector {
             miss_streak: 0,
+            silence: 0,
             success_streak: 0,
+            error_streak: 0,
             window: Window::default(),
+            late: Window::default(),
+            errors: Window::default(),
             hard: Hard::NONE,
             warm: rtt(Phase::Warm),
+            usual: Usual::default(),
             connect: rtt(Phase::Connect),
             tls: rtt(Phase::Tls),
             first_byte: rtt(Phase::FirstByte),
@@ -155,10 +168,31 @@ impl Detector {
         }
     }
 
+    /// Take in a miss that was answered all the same, with an error of the server (5xx) on a traffic path: the miss
+    /// stands, and it is no silence.
+    pub fn record_error(&mut self, outcome: &Outcome, now: MonoTime) {
+        let before = self.error_streak;
+        self.record(outcome, now);
+        self.silence = 0;
+        if outcome.series == Series::Warm {
+            self.errors.mark();
+            self.error_streak = before.saturating_add(1);
+        }
+    }
+
     /// A phase that ended after its probe had been recorded as a miss: the miss stands, but the timeout learns from
-    /// it. Without this a jump in latency beyond the timeout would look like silence for ever.
+    /// it. Without this a jump in latency beyond the timeout would look like silence for ever. An answer that came
+    /// late ends the silence.
     pub fn record_late(&mut self, phase: Phase, took: Duration) {
         self.estimate(phase).sample(took);
+        match phase {
+            Phase::Warm => {
+                self.silence = 0;
+                self.late.mark();
+            }
+            Phase::FirstByte => self.silence = 0,
+            Phase::Connect | Phase::Tls => {}
+        }
     }
 
     /// The smoothed time of a phase; `None` before the first.
@@ -194,7 +228,7 @@ impl Detector {
     /// The misses up to now were the observer's own: it abstains. They are no part of any later streak, or one more miss
     /// after the abstention would make a vote Dead of them.
     pub fn forgive(&mut self) {
-        self.miss_streak = 0;
+        (self.miss_streak, self.silence) = (0, 0);
         self.hard = Hard::NONE;
         self.last_warm_miss = None;
     }
@@ -214,19 +248,24 @@ impl Detector {
         }
     }
 
-    /// The facts as of `now`. A target that was never probed has an age that no profile calls fresh.
+    /// The facts as of `now`, without those that only users can tell. A target that was never probed has an age that
+    /// no profile calls fresh.
     pub fn row(&self, target: TargetId, now: MonoTime) -> Row {
         let age = self.last_outcome.map(|at| now.saturating_since(at).as_millis());
         Row {
             target,
             miss_streak: self.miss_streak,
+            heard_at: self.miss_streak - self.silence.min(self.miss_streak),
             success_streak: self.success_streak,
             good_of_100: self.window.good(),
+            late_of_100: self.late.good(),
+            errors_of_100: self.errors.good(),
+            error_streak: self.error_streak,
             hard: self.hard,
-            rtt_us: self
-                .warm
-                .smoothed()
-                .map_or(0, |rtt| u32::try_from(rtt.as_micros()).unwrap_or(u32::MAX)),
+            rtt_us: self.warm.smoothed().map_or(0, micros),
+            usual_rtt_us: self.usual.least().map_or(0, micros),
+            user_requests: 0,
+            user_errors_permille: 0,
             age_ms: age.map_or(u32::MAX, |ms| u32::try_from(ms).unwrap_or(u32::MAX)),
         }
     }
@@ -234,13 +273,19 @@ impl Detector {
     fn record_warm(&mut self, outcome: &Outcome, now: MonoTime) {
         self.last_outcome = Some(now);
         self.sample_connection(outcome);
+        self.late.push(false);
+        self.errors.push(false);
+        self.error_streak = 0;
         match outcome.miss {
             None => {
                 if let Some(first_byte) = outcome.first_byte {
                     self.warm.sample(first_byte);
                 }
+                if let Some(smoothed) = self.warm.smoothed() {
+                    self.usual.sample(smoothed, now);
+                }
                 self.window.push(true);
-                self.miss_streak = 0;
+                (self.miss_streak, self.silence) = (0, 0);
                 self.success_streak = self.success_streak.saturating_add(1);
                 self.hard = Hard::NONE;
             }
@@ -276,12 +321,17 @@ impl Detector {
     fn miss(&mut self, hard: Hard) {
         self.success_streak = 0;
         self.miss_streak = self.miss_streak.saturating_add(1);
+        self.silence = self.silence.saturating_add(1);
         self.hard = if hard.is_empty() {
             Hard::NONE
         } else {
             self.hard.union(hard)
         };
     }
+}
+
+fn micros(duration: Duration) -> u32 {
+    u32::try_from(duration.as_micros()).unwrap_or(u32::MAX)
 }
 
 #[cfg(test)]

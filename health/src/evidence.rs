@@ -24,13 +24,28 @@ pub struct Row {
     pub target: TargetId,
     /// Misses in a row, up to now; saturates.
     pub miss_streak: u16,
+    /// How long the streak of misses was when an answer last came all the same: after its timeout, or an error of the
+    /// server. The misses since then are silence ([`Row::silence`]).
+    pub heard_at: u16,
     /// Successes in a row, up to now; saturates.
     pub success_streak: u16,
     /// Good ones among the last 100 probes.
     pub good_of_100: u8,
+    /// Among the last 100 probes, those answered after their timeout.
+    pub late_of_100: u8,
+    /// Among the last 100 probes, those answered with an error of the server (5xx) on a traffic path.
+    pub errors_of_100: u8,
+    /// Such errors in a row, up to now; saturates.
+    pub error_streak: u8,
     pub hard: Hard,
     /// Smoothed round-trip time of warm probes in microseconds; 0 before the first.
     pub rtt_us: u32,
+    /// The least smoothed round-trip time of the last half hour to an hour in microseconds; 0 before the first.
+    pub usual_rtt_us: u32,
+    /// Requests of users that were reported to the observer for the profile's `grayWindowMs`; saturates.
+    pub user_requests: u16,
+    /// Of those, answered 5xx, in thousandths.
+    pub user_errors_permille: u16,
     /// Milliseconds from the last probe's outcome to the sending of the row; saturates.
     pub age_ms: u32,
 }
@@ -40,12 +55,26 @@ impl Default for Row {
         Row {
             target: TargetId(0),
             miss_streak: 0,
+            heard_at: 0,
             success_streak: 0,
             good_of_100: 0,
+            late_of_100: 0,
+            errors_of_100: 0,
+            error_streak: 0,
             hard: Hard::NONE,
             rtt_us: 0,
+            usual_rtt_us: 0,
+            user_requests: 0,
+            user_errors_permille: 0,
             age_ms: 0,
         }
+    }
+}
+
+impl Row {
+    /// Misses in a row since anything was answered, late and wrong answers included: only these speak of a death.
+    pub fn silence(&self) -> u16 {
+        self.miss_streak.saturating_sub(self.heard_at)
     }
 }
 

@@ -94,6 +94,40 @@ pub fn s6_down_was_seen(transition: &Transition, missing: &BTreeSet<&str>) -> Ho
     })
 }
 
+/// Gray failure alone makes no cluster Down: each vote that did is of an observer that got no answer at all to its last
+/// `hardMisses` probes, not even a late or a wrong one.
+pub fn gray_is_not_down(transition: &Transition, profile: &Profile) -> Holds {
+    let answered = transition.evidence.iter().find(|w| {
+        transition.to == Verdict::Down
+            && w.counted
+            && w.vote == Vote::Dead
+            // A vote that stands outlives one or two answers; what they may not do is make it.
+            && w.miss_streak >= profile.suspect_misses
+            && w.silence < profile.hard_misses
+    });
+    hold("gray", answered.is_none(), || {
+        format!(
+            "{} went Down by a vote of {:?}, which it had answered",
+            transition.cluster,
+            answered.map(|w| &w.observer)
+        )
+    })
+}
+
+/// The brake on gray failure: of the clusters that serve a family, by the factors of their weights in thousandths, none
+/// is at 0 and at least `grayKeepPercent` of the sum is left.
+pub fn gray_leaves_enough(factors: &[u32], profile: &Profile) -> Holds {
+    let sum: u64 = factors.iter().map(|factor| u64::from(*factor)).sum();
+    let wanted = factors.len() as u64 * 10 * u64::from(profile.gray_keep_percent);
+    let holds = sum >= wanted && factors.iter().all(|factor| (1..=1_000).contains(factor));
+    hold("gray", holds, || {
+        format!(
+            "weights are lowered to {factors:?} thousandths; {} percent must stay",
+            profile.gray_keep_percent
+        )
+    })
+}
+
 /// The cut rule: no cluster goes Down, having waited less than `cutWaitMs`, while others are `dying`: at least `cutVotes`
 /// votes Dead, too few for a Down, and only since `downWindowMs`.
 pub fn cut_waits_for_the_dying(

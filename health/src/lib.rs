@@ -12,9 +12,11 @@ mod clock;
 mod detector;
 mod evidence;
 mod flap;
+mod gray;
 pub mod invariants;
 pub mod metrics;
 mod mutant;
+mod passive;
 #[cfg(feature = "probe")]
 pub mod probe;
 mod profile;
@@ -45,9 +47,11 @@ pub use evidence::{
     encode_table, table_bytes,
 };
 pub use flap::Flap;
+pub use gray::{Gray, GrayState, opinion};
 pub use metrics::{ConsumerMetrics, ObserverMetrics};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
+pub use passive::{Counted, Passive, Report, ReportError};
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch, UnknownPreset};
 pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};

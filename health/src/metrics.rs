@@ -69,7 +69,7 @@ pub struct VoteLabel {
 /// What observers count.
 #[derive(Clone, Debug)]
 pub struct ObserverMetrics {
-    /// Probes by how they ended: good, missed, late, skipped, discarded, local, unusable.
+    /// Probes by how they ended: good, missed, error (5xx on a traffic path), late, skipped, discarded, local, unusable.
     pub probes: Family<ObserverResultLabel, Counter>,
     /// Datagrams by what became of them: sent, dropped (no connection, or no room).
     pub datagrams: Family<ObserverResultLabel, Counter>,
@@ -85,6 +85,8 @@ pub struct ObserverMetrics {
     pub certificate_expiry: Family<ObserverTargetLabel, Gauge<f64, AtomicU64>>,
     /// Heartbeats by what became of them: accepted, challenged, replayed, unknown, forged, malformed.
     pub heartbeats: Family<ObserverResultLabel, Counter>,
+    /// Reports of users' requests by what became of them: counted, refused.
+    pub reports: Family<ObserverResultLabel, Counter>,
     /// Targets that are probed, and probers that do it: targets of one address and check share one.
     pub targets: Family<ObserverResultLabel, Gauge>,
 }
@@ -100,6 +102,7 @@ impl Default for ObserverMetrics {
             phases: Family::new_with_constructor(phase_histogram),
             certificate_expiry: Family::default(),
             heartbeats: Family::default(),
+            reports: Family::default(),
             targets: Family::default(),
         }
     }
@@ -125,6 +128,8 @@ pub struct ConsumerMetrics {
     pub abstaining: Family<ConsumerLabel, Gauge>,
     /// Targets whose verdict is frozen now.
     pub frozen: Family<ConsumerLabel, Gauge>,
+    /// Traffic targets that are gray now.
+    pub gray: Family<ConsumerLabel, Gauge>,
     /// Connections that were refused because there were too many.
     pub refused_connections: Family<ConsumerLabel, Counter>,
 }
@@ -141,6 +146,7 @@ impl ObserverMetrics {
             phases,
             certificate_expiry,
             heartbeats,
+            reports,
             targets,
         } = metrics.clone();
         registry.register("lifeboat_observer_probes", "Probes by how they ended", probes);
@@ -174,6 +180,11 @@ impl ObserverMetrics {
             heartbeats,
         );
         registry.register(
+            "lifeboat_observer_reports",
+            "Reports of users' requests by what became of them",
+            reports,
+        );
+        registry.register(
             "lifeboat_observer_targets",
             "Targets, and probers that they share",
             targets,
@@ -192,6 +203,7 @@ impl ConsumerMetrics {
             votes,
             abstaining,
             frozen,
+            gray,
             refused_connections,
         } = metrics.clone();
         registry.register(
@@ -215,6 +227,11 @@ impl ConsumerMetrics {
             "lifeboat_verdict_frozen_targets",
             "Targets whose verdict is frozen",
             frozen,
+        );
+        registry.register(
+            "lifeboat_verdict_gray_targets",
+            "Traffic targets that answer late or with errors",
+            gray,
         );
         let help = "Connections refused because there were too many";
         registry.register("lifeboat_evidence_refused_connections", help, refused_connections);

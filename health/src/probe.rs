@@ -70,6 +70,7 @@ pub struct Surroundings {
     tap: Option<Tap>,
     good: Counter,
     missed: Counter,
+    error: Counter,
     late: Counter,
     skipped: Counter,
     discarded: Counter,
@@ -165,6 +166,7 @@ impl Surroundings {
             tap: None,
             good: count("good"),
             missed: count("missed"),
+            error: count("error"),
             late: count("late"),
             skipped: count("skipped"),
             discarded: count("discarded"),
@@ -343,6 +345,17 @@ impl Prober {
 
     fn record(&self, outcome: &Outcome, late: Duration) {
         self.detector.lock().record(outcome, self.around.clock.now());
+        self.show(outcome, late);
+    }
+
+    fn record_error(&self, outcome: &Outcome, late: Duration) {
+        self.detector
+            .lock()
+            .record_error(outcome, self.around.clock.now());
+        self.show(outcome, late);
+    }
+
+    fn show(&self, outcome: &Outcome, late: Duration) {
         if let Some(tap) = &self.around.tap {
             tap(outcome, late);
         }

@@ -175,6 +175,42 @@ impl Profile {
             self.flap_release,
             "at most flapSuppress",
             self.flap_suppress.into(),
+        )?;
+        at_least(
+            "lateMs",
+            self.late_ms,
+            "at least timeoutMaxMs and phaseTimeoutMs, or nothing could be late",
+            self.timeout_max_ms.max(self.phase_timeout_ms).into(),
+        )?;
+        at_most(
+            "grayMildOf100",
+            self.gray_mild_of_100,
+            "at most graySevereOf100",
+            self.gray_severe_of_100.into(),
+        )?;
+        at_most(
+            "grayMildErrorsPermille",
+            self.gray_mild_errors_permille,
+            "at most graySevereErrorsPermille",
+            self.gray_severe_errors_permille.into(),
+        )?;
+        at_least(
+            "grayMisses",
+            self.gray_misses,
+            "at least suspectMisses",
+            self.suspect_misses.into(),
+        )?;
+        at_least(
+            "grayMildPercent",
+            self.gray_mild_percent,
+            "at least graySeverePercent",
+            self.gray_severe_percent.into(),
+        )?;
+        at_least(
+            "graySeverePercent",
+            self.gray_severe_percent,
+            "at least grayFailingPercent",
+            self.gray_failing_percent.into(),
         )
     }
 
@@ -203,6 +239,28 @@ impl Profile {
         usize::try_from(longest.div_ceil(u64::from(self.interval_ms.max(1))))
             .unwrap_or(usize::MAX)
             .max(1)
+    }
+
+    /// Missed probes of one target that may be listened to at once.
+    pub fn listened(&self) -> usize {
+        let each = usize::try_from(self.late_ms.div_ceil(self.interval_ms.max(1))).unwrap_or(usize::MAX);
+        each.max(self.connections())
+    }
+
+    pub fn late(&self) -> Duration {
+        ms(self.late_ms)
+    }
+
+    pub fn gray_window(&self) -> Duration {
+        ms(self.gray_window_ms)
+    }
+
+    pub fn gray_after(&self) -> Duration {
+        ms(self.gray_after_ms)
+    }
+
+    pub fn gray_hold(&self) -> Duration {
+        ms(self.gray_hold_ms)
     }
 
     pub fn fresh(&self) -> Duration {

@@ -2,11 +2,12 @@
 //!
 //! ```text
 //! ingest: Datagram ─ admitted by Observers (boot, seq, delay) ─> Seen rows of each Subject
-//! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression
+//! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression, gray failure
 //! ```
 
 mod cut;
 mod decide;
+mod lower;
 mod observers;
 mod subject;
 
@@ -141,6 +142,7 @@ impl Quorum {
                 let reason = decide::reason(subject.verdict, to, tally, group, profile);
                 let transition = subject.transition(to, tally, observers, now, profile, reason);
                 debug_assert_eq!(invariants::s6_down_has_quorum(&transition, profile), Ok(()));
+                debug_assert_eq!(invariants::gray_is_not_down(&transition, profile), Ok(()));
                 debug_assert_eq!(
                     invariants::s7_frozen_decides_nothing(&transition, profile),
                     Ok(())
@@ -149,6 +151,7 @@ impl Quorum {
             }
         }
         suppress(subjects, &tallies, now, profile);
+        lower::lower(subjects, &tallies, observers, now, profile);
         let mut changed = observers.refresh(now, profile);
         for (subject, tally) in subjects.iter_mut().zip(tallies) {
             changed |= subject.settle(tally);

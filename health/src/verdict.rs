@@ -89,6 +89,8 @@ pub struct Witness {
     pub observer: String,
     pub vote: Vote,
     pub miss_streak: u32,
+    /// Of those, the ones since anything was answered, late or with an error.
+    pub silence: u32,
     pub success_streak: u32,
     pub hard: Hard,
     pub age_ms: u32,

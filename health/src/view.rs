@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use crate::gray::GrayState;
 use crate::target::{Family, Path};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict};
@@ -48,6 +49,8 @@ pub struct Cell {
     pub penalty: f64,
     /// Downs since the penalty was last below the profile's `flapRelease`.
     pub downs: u32,
+    /// Gray failure; of the traffic path only.
+    pub gray: GrayState,
     /// When the penalty has decayed to `flapRelease`, on the consumer's clock, if no Down follows.
     pub release_at: MonoTime,
 }

@@ -11,9 +11,10 @@ use crate::profile::Profile;
 pub enum Vote {
     /// At least `clearSuccesses` in a row.
     Clear,
-    /// At least `suspectMisses` in a row.
+    /// At least `suspectMisses` in a row, answered late or with an error or not at all.
     Suspect,
-    /// At least `deadMisses` in a row, or `hardMisses` with hard evidence.
+    /// At least `deadMisses` in a row, or `hardMisses` with hard evidence, without any answer in between: what answers
+    /// late or with errors is gray ([`crate::Gray`]), not dead.
     Dead,
     /// Neither streak is long enough to say anything.
     Abstain,
@@ -22,7 +23,8 @@ pub enum Vote {
 /// The vote a row makes by itself.
 pub fn vote(row: &Row, profile: &Profile) -> Vote {
     let (misses, successes) = (u32::from(row.miss_streak), u32::from(row.success_streak));
-    if misses >= profile.dead_misses || (misses >= profile.hard_misses && !row.hard.is_empty()) {
+    let silence = u32::from(row.silence());
+    if silence >= profile.dead_misses || (silence >= profile.hard_misses && !row.hard.is_empty()) {
         Vote::Dead
     } else if misses >= profile.suspect_misses {
         Vote::Suspect
@@ -79,6 +81,24 @@ mod tests {
             check(3, 0, hard, Vote::Dead);
         }
         check(u16::MAX, 0, Hard::NONE, Vote::Dead);
+    }
+
+    #[test]
+    fn what_answers_late_or_with_errors_is_not_dead() {
+        let check = |miss_streak, heard_at, hard, expected| {
+            let row = Row {
+                miss_streak,
+                heard_at,
+                hard,
+                ..Row::default()
+            };
+            assert_eq!(vote(&row, &Profile::fast()), expected, "{row:?}");
+        };
+        check(900, 900, Hard::NONE, Vote::Suspect);
+        check(900, 896, Hard::NONE, Vote::Suspect);
+        check(900, 895, Hard::NONE, Vote::Dead);
+        check(5, 3, Hard::REFUSED, Vote::Suspect);
+        check(6, 3, Hard::REFUSED, Vote::Dead);
     }
 
     #[test]

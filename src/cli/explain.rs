@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Format, ServerArgs, Usage, client::encode, output, values::address};
-use crate::serve::state::HeldBack;
+use crate::serve::state::{GrayPath, HeldBack};
 
 #[derive(Args)]
 pub(super) struct Explain {
@@ -142,6 +142,9 @@ fn cluster(explanation: &Value) {
             text(&votes["dead"]),
             text(&votes["abstain"]),
         ));
+        if let Ok(Some(gray)) = serde_json::from_value::<Option<GrayPath>>(state["gray"].clone()) {
+            output::line(format!("         {gray}: {}", gray.reason));
+        }
     }
     for line in holds(explanation) {
         output::line(line);

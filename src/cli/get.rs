@@ -79,7 +79,12 @@ fn clusters(clusters: &[Cluster]) {
     let votes = |path: &PathState| {
         let held_back = path.held_back.map_or_else(String::new, |h| format!(", {h}"));
         let clear = path.votes.clear;
-        format!("{} ({clear}/{} clear){held_back}", path.verdict, total(path))
+        let gray = path.gray.as_ref().map_or_else(String::new, |g| format!(", {g}"));
+        format!(
+            "{} ({clear}/{} clear){held_back}{gray}",
+            path.verdict,
+            total(path)
+        )
     };
     let rows: Vec<Vec<String>> = clusters
         .iter()

@@ -6,7 +6,7 @@ use std::{
 };
 
 use lifeboat_dns::Notice;
-use lifeboat_health::Family;
+use lifeboat_health::{Family, Gray};
 use parking_lot::Mutex;
 
 use crate::timeline::Timeline;
@@ -23,6 +23,8 @@ pub(super) struct Notices {
 struct Told {
     panic: BTreeSet<String>,
     held_back: BTreeMap<String, BTreeSet<(String, Family)>>,
+    /// What was entered last of a cluster's gray failure.
+    gray: BTreeMap<(String, Family), (Gray, u32)>,
 }
 
 impl Notices {
@@ -65,6 +67,25 @@ impl Notices {
                 }
                 tellers.insert((server.to_owned(), *family));
             }
+            Notice::Gray {
+                cluster,
+                family,
+                gray,
+            } => {
+                let now = (gray.degree, gray.factor_permille);
+                let before = told.gray.insert((cluster.clone(), *family), now);
+                if before.unwrap_or((Gray::None, 1_000)) != now {
+                    let percent = f64::from(gray.factor_permille) / 10.0;
+                    let detail = match gray.degree {
+                        Gray::None => format!("{family}: gray no more: {percent} % of its weight"),
+                        Gray::Mild | Gray::Severe | Gray::Failing => format!(
+                            "{family}: gray: {percent} % of its weight: {} (told by {server})",
+                            gray.reason
+                        ),
+                    };
+                    self.timeline.push("cluster.gray", Some(cluster), detail);
+                }
+            }
             Notice::Released { cluster, family } => {
                 let Some(tellers) = told.held_back.get_mut(cluster) else {
                     return;
@@ -85,7 +106,7 @@ mod tests {
     use std::time::{Duration, UNIX_EPOCH};
 
     use lifeboat_dns::HeldBack;
-    use lifeboat_health::MonoClock;
+    use lifeboat_health::{GrayState, MonoClock};
 
     use super::*;
 
@@ -105,7 +126,17 @@ mod tests {
             cluster: "a".to_owned(),
             family: Family::V4,
         };
-        for notice in [Notice::Panic, held_back, Notice::Calm, released] {
+        let gray = Notice::Gray {
+            cluster: "a".to_owned(),
+            family: Family::V4,
+            gray: GrayState {
+                degree: Gray::Severe,
+                factor_permille: 250,
+                reason: "late".to_owned(),
+                ..GrayState::default()
+            },
+        };
+        for notice in [Notice::Panic, held_back, Notice::Calm, released, gray] {
             notices.tell("dns-1", &notice);
             notices.tell("dns-2", &notice);
         }
@@ -122,9 +153,11 @@ mod tests {
                 "controlplane.panic",
                 "cluster.heldback",
                 "controlplane.calm",
-                "cluster.released"
+                "cluster.released",
+                "cluster.gray"
             ]
         );
+        assert_eq!(told[4].1, "ipv4: gray: 25 % of its weight: late (told by dns-1)");
         assert!(
             told[1]
                 .1

@@ -23,6 +23,7 @@ use super::{
 };
 use crate::{
     controller::Kinds,
+    observe,
     serve::{
         self, Guard, Sources,
         state::{DnsServer, HeldBack, Name, NameAtServer, Share, State},
@@ -96,7 +97,12 @@ impl Console {
             metrics: Arc::new(metrics),
         };
         let tap = serve::evidence::router(FromConsumer::new(plane));
-        let app = serve::router(sources, guard, fault::router(faults.clone()).merge(tap));
+        let weak = Arc::downgrade(plane);
+        let reports = observe::passive::router(move |reports| {
+            weak.upgrade().map_or(Ok(()), |plane| plane.report(reports))
+        });
+        let extra = fault::router(faults.clone()).merge(tap).merge(reports);
+        let app = serve::router(sources, guard, extra);
         let (token, shared) = (stop.clone(), state);
         let making = async move {
             let _watches = watches;

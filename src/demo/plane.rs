@@ -9,8 +9,8 @@ use lifeboat_chaos::fault::ControllerSwitch;
 use lifeboat_dns::{GateSink, Ramp, Server, ServerConfig};
 use lifeboat_health::{
     Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, MonoClock,
-    MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, StatusRange, Target, Transition,
-    VerdictSink, recording::Preamble,
+    MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, Report, ReportError, StatusRange, Target,
+    Transition, VerdictSink, recording::Preamble,
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -166,6 +166,13 @@ impl Plane {
                 tracing::error!(error = %error, "targets refused");
             }
         }
+    }
+
+    /// Every observer counts these requests of users.
+    pub(super) fn report(&self, reports: &[Report]) -> Result<(), ReportError> {
+        self.observers
+            .iter()
+            .try_for_each(|observer| observer.report(reports))
     }
 
     /// What arrives at the controller's consumer from now on; at the first DNS server's while that is down.

@@ -36,9 +36,16 @@ pub struct ObserverFile {
     /// Where the heartbeats of agents are heard, UDP, e.g. `0.0.0.0:7444`; nowhere by default.
     #[serde(default)]
     pub heartbeats: Option<std::net::SocketAddr>,
-    /// Where `/metrics` and `/healthz` are served, e.g. `127.0.0.1:9154`; nowhere by default.
+    /// Where `/metrics` and `/healthz` are served and users' requests are reported, e.g. `127.0.0.1:9154`; nowhere by default.
     #[serde(default)]
     pub admin: Option<std::net::SocketAddr>,
+    /// A file with the token that reports of users' requests must carry, `Authorization: Bearer TOKEN`. Beyond loopback
+    /// `admin` takes no reports without it.
+    #[serde(default)]
+    pub admin_token_file: Option<PathBuf>,
+    /// Names by which whoever reports calls the `admin` listener, besides its address: `NAME` or `NAME:PORT`.
+    #[serde(default)]
+    pub admin_hosts: Vec<String>,
 }
 
 /// PEM files. They are read again when they change.
@@ -73,7 +80,8 @@ impl ObserverFile {
             key,
             roots,
         } = &mut file.tls;
-        for relative in [certificate, key, roots].into_iter().chain(&mut file.kubeconfig) {
+        let others = file.kubeconfig.iter_mut().chain(&mut file.admin_token_file);
+        for relative in [certificate, key, roots].into_iter().chain(others) {
             *relative = folder.join(&relative);
         }
         Ok(file)

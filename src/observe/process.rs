@@ -15,8 +15,8 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{ObserverFile, files::Files, follow};
-use crate::serve::open_metrics;
+use super::{ObserverFile, files::Files, follow, passive};
+use crate::serve::{Guard, Reached, open_metrics};
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -49,7 +49,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     }
     let observer = Arc::new(observer);
     let _admin = match file.admin {
-        Some(address) => Some(admin(address, registry).await?),
+        Some(address) => Some(admin(address, &file, registry, &observer).await?),
         None => None,
     };
     let _following = file.kubeconfig.as_ref().map(|kubeconfig| {
@@ -113,9 +113,12 @@ impl Held {
         anyhow::ensure!(
             fixed(&file) == fixed(&self.file)
                 && file.admin == self.file.admin
+                && file.admin_token_file == self.file.admin_token_file
+                && file.admin_hosts == self.file.admin_hosts
                 && file.heartbeats == self.file.heartbeats
                 && file.kubeconfig == self.file.kubeconfig,
-            "name, region, profile, anchors, heartbeats, admin and kubeconfig change only with a restart"
+            "name, region, profile, anchors, heartbeats, admin, adminTokenFile, adminHosts and kubeconfig change only with \
+             a restart"
         );
         observer.set_identity(file.identity()?)?;
         targets.list(&file);
@@ -187,18 +190,52 @@ fn paths<'a>(path: &'a Path, file: &'a ObserverFile) -> [&'a Path; 4] {
     [path, &tls.certificate, &tls.key, &tls.roots]
 }
 
-async fn admin(address: SocketAddr, registry: Registry) -> anyhow::Result<AbortOnDropHandle<()>> {
+async fn admin(
+    address: SocketAddr,
+    file: &ObserverFile,
+    registry: Registry,
+    observer: &Arc<Observer>,
+) -> anyhow::Result<AbortOnDropHandle<()>> {
     let listener = tokio::net::TcpListener::bind(address)
         .await
         .with_context(|| format!("admin: listening on {address}"))?;
     let registry = Arc::new(registry);
     let metrics = move || async move { open_metrics(&registry) };
+    let bound = listener.local_addr().context("admin: its address")?;
     let app = Router::new()
         .route("/metrics", get(metrics))
-        .route("/healthz", get(async || "ok"));
+        .route("/healthz", get(async || "ok"))
+        .merge(reports(bound, file, observer)?)
+        .into_make_service_with_connect_info::<Reached>();
+    tracing::info!(admin.addr = %bound, "metrics, and reports of users' requests");
     Ok(AbortOnDropHandle::new(tokio::spawn(async move {
         if let Err(error) = axum::serve(listener, app).await {
             tracing::error!(error = %error, "the admin listener stopped");
         }
     })))
+}
+
+/// The route for reports behind the guard that every request passes that changes something.
+fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -> anyhow::Result<Router> {
+    let token = match &file.admin_token_file {
+        Some(path) => {
+            let text = std::fs::read_to_string(path)
+                .with_context(|| format!("adminTokenFile: reading {}", path.display()))?;
+            anyhow::ensure!(
+                !text.trim().is_empty(),
+                "adminTokenFile: {} holds no token",
+                path.display()
+            );
+            Some(text.trim().to_owned())
+        }
+        None if !address.ip().is_loopback() => return Ok(passive::closed()),
+        None => None,
+    };
+    let guard = Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")?;
+    let observer = Arc::downgrade(observer);
+    let routes = passive::router(move |reports| match observer.upgrade() {
+        Some(observer) => observer.report(reports),
+        None => Ok(()),
+    });
+    Ok(guard.around(routes))
 }

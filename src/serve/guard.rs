@@ -5,10 +5,10 @@
 use std::{net::SocketAddr, sync::Arc};
 
 use axum::{
-    Json,
+    Json, Router,
     extract::{ConnectInfo, Request, State, connect_info::Connected},
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     serve::IncomingStream,
 };
@@ -77,6 +77,11 @@ impl Guard {
             wildcard,
             token: token.map(Arc::from),
         })
+    }
+
+    /// Only what passes it reaches these routes.
+    pub fn around(self, routes: Router) -> Router {
+        routes.layer(middleware::from_fn_with_state(self, enforce))
     }
 
     fn knows(&self, host: &str, reached: Reached) -> bool {

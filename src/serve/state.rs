@@ -106,6 +106,31 @@ pub struct PathState {
     /// By the gates of the DNS servers, which decide it; null on the control path, and while it is not suppressed.
     #[serde(default)]
     pub held_back: Option<HeldBack>,
+    /// Gray failure; null on the control path, and while there is none.
+    #[serde(default)]
+    pub gray: Option<GrayPath>,
+}
+
+/// A cluster that answers late or with errors, and so has less traffic weight.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct GrayPath {
+    /// `mild`, `severe` or `failing`.
+    pub degree: String,
+    /// What is left of its weight, in percent; 100 where all clusters are alike.
+    pub weight_percent: f64,
+    /// Who finds it, and what.
+    pub reason: String,
+}
+
+impl fmt::Display for GrayPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "gray ({}), {} % of its weight",
+            self.degree, self.weight_percent
+        )
+    }
 }
 
 /// A cluster that went down too often, and is kept out after its return as far as others can serve.

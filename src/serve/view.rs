@@ -6,12 +6,12 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use lifeboat_health::{Cell, FleetView, Path};
+use lifeboat_health::{Cell, FleetView, Gray, Path};
 use serde_json::Value;
 
 use super::state::{
-    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, HeldBack, Hold, Name,
-    NoTarget, Observer, PathState, Replicas, Standing, State, Votes,
+    Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, GrayPath, HeldBack,
+    Hold, Name, NoTarget, Observer, PathState, Replicas, Standing, State, Votes,
 };
 use crate::{
     api::quantity::Nanos,
@@ -249,6 +249,11 @@ fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
         rtt_ms: cell.rtt_ms,
         suppressed: cell.suppressed,
         held_back: None,
+        gray: (cell.gray.degree > Gray::None).then(|| GrayPath {
+            degree: cell.gray.degree.to_string(),
+            weight_percent: f64::from(cell.gray.factor_permille) / 10.0,
+            reason: cell.gray.reason.clone(),
+        }),
     }
 }
 

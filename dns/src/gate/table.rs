@@ -19,6 +19,9 @@ const EPISODE_MASK: u64 = (1 << EPISODE_BITS) - 1;
 const SPARE_BIT: u64 = 1 << 62;
 const HELD_BIT: u64 = 1 << 63;
 
+/// A weight that gray failure does not lower.
+const WHOLE: u32 = 1_000;
+
 /// The number of a slot.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct SlotId(u16);
@@ -34,6 +37,9 @@ pub struct GateValue {
     pub episode: u32,
     /// Kept in the answers only because of PANIC.
     pub held: bool,
+    /// What gray failure leaves of the weight, in thousandths; 1000 is all of it. Beside the word, since it follows its
+    /// own course: a reader that sees one of the two change before the other sees what was or what will be true.
+    pub factor_permille: u32,
     /// Withdrawn, and positively healthy all the same: held back for flapping. It serves where nobody else can.
     pub spare: bool,
 }
@@ -45,12 +51,19 @@ impl Default for GateValue {
             last_good: FULL,
             episode: 0,
             held: false,
+            factor_permille: WHOLE,
             spare: false,
         }
     }
 }
 
 impl GateValue {
+    /// Millionths of the plan weight let through, lowered by gray failure; 0 only where the gate is.
+    pub(crate) fn through(self) -> u64 {
+        let lowered = u64::from(self.gate) * u64::from(self.factor_permille) / u64::from(WHOLE);
+        lowered.max(u64::from(self.gate.min(1)))
+    }
+
     fn pack(self) -> u64 {
         let episode = u64::from(self.episode).min(EPISODE_MASK);
         u64::from(self.gate.min(FULL))
@@ -67,6 +80,7 @@ impl GateValue {
             last_good: field(GATE_BITS, GATE_MASK),
             episode: field(2 * GATE_BITS, EPISODE_MASK),
             held: word & HELD_BIT != 0,
+            factor_permille: WHOLE,
             spare: word & SPARE_BIT != 0,
         }
     }
@@ -76,6 +90,8 @@ impl GateValue {
 #[derive(Debug)]
 pub struct GateTable {
     words: Box<[AtomicU64]>,
+    /// What gray failure leaves of each slot's weight, in thousandths.
+    factors: Box<[AtomicU32]>,
     /// The longest TTL of the names that use a slot, in seconds.
     ttls: Box<[AtomicU32]>,
     interned: Mutex<BTreeMap<(String, Family), SlotId>>,
@@ -94,6 +110,7 @@ impl GateTable {
         let open = GateValue::default().pack();
         Self {
             words: (0..CAPACITY).map(|_| AtomicU64::new(open)).collect(),
+            factors: (0..CAPACITY).map(|_| AtomicU32::new(WHOLE)).collect(),
             ttls: (0..CAPACITY).map(|_| AtomicU32::new(0)).collect(),
             interned: Mutex::new(BTreeMap::new()),
         }
@@ -120,16 +137,21 @@ impl GateTable {
 
     /// The gate of a slot now.
     pub(crate) fn load(&self, id: SlotId) -> GateValue {
-        let word = self
-            .words
-            .get(usize::from(id.0))
-            .map(|word| word.load(Ordering::Relaxed));
-        word.map_or_else(GateValue::default, GateValue::unpack)
+        let index = usize::from(id.0);
+        let (Some(word), Some(factor)) = (self.words.get(index), self.factors.get(index)) else {
+            return GateValue::default();
+        };
+        GateValue {
+            factor_permille: factor.load(Ordering::Relaxed),
+            ..GateValue::unpack(word.load(Ordering::Relaxed))
+        }
     }
 
     pub(crate) fn store(&self, id: SlotId, value: GateValue) {
-        if let Some(word) = self.words.get(usize::from(id.0)) {
+        let index = usize::from(id.0);
+        if let (Some(word), Some(factor)) = (self.words.get(index), self.factors.get(index)) {
             word.store(value.pack(), Ordering::Relaxed);
+            factor.store(value.factor_permille.min(WHOLE), Ordering::Relaxed);
         }
     }
 
@@ -171,6 +193,7 @@ mod tests {
                 last_good: FULL,
                 episode: 7,
                 held: false,
+                factor_permille: WHOLE,
                 spare: true,
             },
             GateValue {
@@ -178,11 +201,34 @@ mod tests {
                 last_good: 1,
                 episode: (1 << 22) - 1,
                 held: true,
+                factor_permille: WHOLE,
                 spare: false,
             },
         ] {
             assert_eq!(GateValue::unpack(value.pack()), value);
         }
+    }
+
+    #[test]
+    fn gray_failure_lowers_and_never_shuts() {
+        let table = GateTable::new();
+        let slot = table.intern("a", Family::V4).unwrap();
+        let check = |gate, factor_permille, expected| {
+            let value = GateValue {
+                gate,
+                factor_permille,
+                ..GateValue::default()
+            };
+            table.store(slot, value);
+            assert_eq!(table.load(slot), value);
+            assert_eq!(value.through(), expected, "{gate} × {factor_permille}");
+        };
+        check(FULL, 1_000, 1_000_000);
+        check(FULL, 250, 250_000);
+        check(250_000, 500, 125_000);
+        check(1, 10, 1);
+        check(FULL, 0, 1);
+        check(0, 500, 0);
     }
 
     #[test]

@@ -2,12 +2,12 @@
 
 use std::net::IpAddr;
 
-use lifeboat_health::{Family, Verdict};
+use lifeboat_health::{Family, Gray, GrayState, Verdict};
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::gate::table::{GateTable, GateValue};
-use crate::gate::{FULL, GateView};
+use crate::gate::{self, FULL, GateView};
 use crate::name::Name;
 use crate::snapshot::{Lookup, Policy, RrData, RrSet, Snapshot, Steered};
 use crate::steer::health::{self, Health};
@@ -191,7 +191,7 @@ fn steer_steps(
                     cluster: cluster.to_owned(),
                     addresses: snapshot.address_list(set.kind, candidate),
                     weight: candidate.weight,
-                    gate: f64::from(value.gate) / f64::from(FULL),
+                    gate: gate::share(value),
                     share: *share,
                     note: note(candidate.weight, value, view, *share),
                 }
@@ -246,6 +246,10 @@ fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> S
             Verdict::Unknown | Verdict::Up | Verdict::Suspect | Verdict::Recovering => held_back.to_string(),
         };
     }
+    let gray = view
+        .map(|view| &view.gray)
+        .filter(|gray| gray.degree > Gray::None);
+    let gray = gray.filter(|_| weight > 0 && value.gate > 0).map(gray_note);
     let text = match (weight, value.gate, value.held) {
         (0, _, _) => "weight 0 in the plan",
         (_, 0, _) if share > 0.0 => "withdrawn, in the last good set",
@@ -254,7 +258,16 @@ fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> S
         (_, gate, _) if gate < FULL => "ramping up after its return",
         _ => "",
     };
-    text.to_owned()
+    match gray {
+        None => text.to_owned(),
+        Some(gray) if text.is_empty() => gray,
+        Some(gray) => format!("{text}; {gray}"),
+    }
+}
+
+fn gray_note(gray: &GrayState) -> String {
+    let percent = f64::from(gray.factor_permille) / 10.0;
+    format!("gray, so {percent:.0} % of its weight: {}", gray.reason)
 }
 
 #[expect(clippy::cast_precision_loss, reason = "shares are shown to people")]

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use lifeboat_health::{Family, FleetView, MonoTime, Path, Transition, Verdict, VerdictSink};
+use lifeboat_health::{Family, FleetView, Gray, GrayState, MonoTime, Path, Transition, Verdict, VerdictSink};
 
 use super::shared::Shared;
 use super::shares;
@@ -31,6 +31,12 @@ pub enum Notice {
     },
     /// It no longer is.
     Released { cluster: String, family: Family },
+    /// Gray failure leaves another part of its weight than before.
+    Gray {
+        cluster: String,
+        family: Family,
+        gray: GrayState,
+    },
     /// For some name no candidate is known to be healthy: its last good set serves.
     Panic,
     /// That is no longer so for any name.
@@ -65,6 +71,7 @@ impl GateSink {
         let before = self.shared.gate_views.swap(Arc::new(views));
         let after = self.shared.gate_views.load();
         self.notices.extend(flapping(&before, &after));
+        self.notices.extend(lowered(&before, &after));
     }
 
     /// Goes through the names, after all gates are stored, and only while some gate is not open: no query waits for
@@ -101,6 +108,26 @@ fn flapping(before: &[GateView], after: &[GateView]) -> Vec<Notice> {
                 (true, None) => Some(Notice::Released { cluster, family }),
                 (true, Some(_)) | (false, None) => None,
             }
+        })
+        .collect()
+}
+
+/// Whose weight gray failure lowers otherwise than before.
+fn lowered(before: &[GateView], after: &[GateView]) -> Vec<Notice> {
+    let differs = |view: &&GateView| {
+        let old = before
+            .iter()
+            .find(|old| old.cluster == view.cluster && old.family == view.family);
+        let gray = |view: &GateView| (view.gray.degree, view.gray.factor_permille);
+        gray(view) != old.map_or_else(|| (Gray::None, 1_000), gray)
+    };
+    after
+        .iter()
+        .filter(differs)
+        .map(|view| Notice::Gray {
+            cluster: view.cluster.clone(),
+            family: view.family,
+            gray: view.gray.clone(),
         })
         .collect()
 }

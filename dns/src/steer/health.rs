@@ -1,4 +1,4 @@
-//! The health filter: effective weight = plan weight × gate, in millionths, without rounding.
+//! The health filter: effective weight = plan weight × gate × what gray failure leaves, in millionths.
 //!
 //! Never empty. Where health leaves nothing, those serve that are positively healthy and only held back for flapping;
 //! where there are none, the last good set, which is what was withdrawn in the latest episode that touched this record
@@ -59,7 +59,7 @@ fn gated(
     let mut sound = false;
     for candidate in candidates {
         let value = gates.load(candidate.slot);
-        let through = weight(candidate) * u64::from(value.gate);
+        let through = weight(candidate) * value.through();
         any |= through > 0;
         sound |= through > 0 && !value.held;
         effective.push(through);

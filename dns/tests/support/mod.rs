@@ -14,7 +14,9 @@ use lifeboat_dns::{
     EndpointInput, GateSink, NameInput, NameServerInput, Notice, Server, ServerConfig, SnapshotInput,
     SoaInput, Stamp, Steer, ZoneInput,
 };
-use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path as Tested, Verdict, VerdictSink as _};
+use lifeboat_health::{
+    Cell, Family, FleetView, Gray, GrayState, MonoTime, Path as Tested, Verdict, VerdictSink as _,
+};
 
 pub(crate) const CLUSTERS: [&str; 5] = ["a", "b", "c", "d", "e"];
 pub(crate) const SHOP: &str = "shop.demo.example.";
@@ -199,6 +201,29 @@ impl Verdicts {
             suppressed: true,
             downs: 3,
             release_at,
+            ..Cell::default()
+        };
+        self.view
+            .cells
+            .insert((cluster.to_owned(), Tested::Traffic, Family::V4), cell);
+    }
+
+    /// Up, and gray: so much of its weight is left, in thousandths.
+    pub(crate) fn lower(&mut self, cluster: &str, factor_permille: u32) {
+        let degree = if factor_permille < 1_000 {
+            Gray::Severe
+        } else {
+            Gray::None
+        };
+        let cell = Cell {
+            verdict: Verdict::Up,
+            positively_healthy: true,
+            gray: GrayState {
+                degree,
+                factor_permille,
+                reason: "answers in 500 ms, usually in 2 ms".to_owned(),
+                ..GrayState::default()
+            },
             ..Cell::default()
         };
         self.view

@@ -292,6 +292,55 @@ fn a_far_target_with_tls_is_never_missed() {
     far(250, 1);
 }
 
+/// What answers late or with errors is missed, and is no silence; a death among such answers is one from the last of them on.
+#[test]
+fn late_and_wrong_answers_end_the_silence() {
+    let mut detector = Detector::new(&Profile::fast());
+    let facts = |detector: &Detector| {
+        let row = detector.row(ID, at(1_000));
+        (row.miss_streak, row.silence(), row.late_of_100, row.errors_of_100)
+    };
+    let miss = |detector: &mut Detector, ms: u64| {
+        detector.record(&outcome(Series::Warm, ms, Some(Hard::NONE)), at(ms + 60));
+    };
+    for n in 0..4 {
+        miss(&mut detector, 100 * n);
+    }
+    assert_eq!(facts(&detector), (4, 4, 0, 0));
+    detector.record_late(Phase::Connect, Duration::from_millis(250));
+    assert_eq!(facts(&detector), (4, 4, 0, 0), "a connection is no answer");
+    detector.record_late(Phase::Warm, Duration::from_millis(400));
+    assert_eq!(facts(&detector), (4, 0, 1, 0));
+    detector.record_error(&outcome(Series::Warm, 400, Some(Hard::NONE)), at(460));
+    detector.record_error(&outcome(Series::Warm, 500, Some(Hard::NONE)), at(560));
+    assert_eq!(facts(&detector), (6, 0, 1, 2));
+    assert_eq!(detector.row(ID, at(1_000)).error_streak, 2);
+    miss(&mut detector, 600);
+    assert_eq!(facts(&detector), (7, 1, 1, 2));
+    detector.record_late(Phase::FirstByte, Duration::from_millis(400));
+    assert_eq!(facts(&detector), (7, 0, 1, 2));
+    assert_eq!(detector.row(ID, at(1_000)).error_streak, 0);
+    detector.record(&outcome(Series::Warm, 700, None), at(702));
+    assert_eq!(facts(&detector), (0, 0, 1, 2));
+    detector.forgive();
+    assert_eq!(facts(&detector), (0, 0, 1, 2));
+}
+
+/// Late for hours, and then dead.
+#[test]
+fn a_streak_beyond_its_field_still_knows_silence() {
+    let mut detector = Detector::new(&Profile::fast());
+    for n in 0..70_000 {
+        detector.record(&outcome(Series::Warm, n, Some(Hard::NONE)), at(n));
+        detector.record_late(Phase::Warm, Duration::from_millis(500));
+    }
+    assert_eq!(detector.row(ID, at(1)).silence(), 0);
+    for n in 0..5 {
+        detector.record(&outcome(Series::Warm, n, Some(Hard::NONE)), at(n));
+    }
+    assert_eq!(detector.row(ID, at(1)).silence(), 5);
+}
+
 /// After an abstention only what is missed from then on counts; a success in between clears as ever.
 #[test]
 fn misses_of_ones_own_are_no_part_of_a_later_streak() {

@@ -11,6 +11,11 @@ impl Window {
         self.0 = ((self.0 << 1) | u128::from(good)) & MASK;
     }
 
+    /// Make the latest outcome that is not good yet one that is.
+    pub fn mark(&mut self) {
+        self.0 = (self.0 | (self.0 + 1)) & MASK;
+    }
+
     pub fn good(self) -> u8 {
         u8::try_from(self.0.count_ones()).unwrap_or(100)
     }
@@ -19,6 +24,18 @@ impl Window {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_latest_that_is_not_good_is_marked() {
+        let mut window = Window::default();
+        [true, false, false, true]
+            .into_iter()
+            .for_each(|good| window.push(good));
+        window.mark();
+        assert_eq!(window.0 & 0b1111, 0b1011);
+        (0..200).for_each(|_| window.mark());
+        assert_eq!(window.good(), 100);
+    }
 
     #[test]
     fn only_the_last_hundred_count() {

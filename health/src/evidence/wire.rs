@@ -1,9 +1,13 @@
-//! The datagram on the wire, version 1; integers are big-endian.
+//! The datagram on the wire, version 2; integers are big-endian.
 //!
 //! ```text
-//! "LE" version=1 flags | boot u64 | seq u64 | sent_at u64 µs | observer: len u8, text | region: len u8, text | rows u8 | row × rows
+//! "LE" version=2 flags | boot u64 | seq u64 | sent_at u64 µs | observer: len u8, text | region: len u8, text | rows u8 | row × rows
 //! row: target u64 | miss u16 | success u16 | good u8 | hard u8 | rtt_us u32 | age_ms u32           (22 bytes)
+//!      | heard_at u16 | late u8 | errors u8 | error streak u8 | usual_rtt_us u32
+//!      | user requests u16 | user errors u16 ‰                                                     (35 bytes)
 //! ```
+//! Version 1 ended each row after 22 bytes. It is still read, as of observers that say nothing of gray failure, and
+//! recordings hold it; so consumers are upgraded before observers.
 
 use super::{Datagram, Hard, Header, Row};
 use crate::target::TargetId;
@@ -14,10 +18,12 @@ pub const MAX_DATAGRAM_BYTES: usize = 1_100;
 /// Longest name of an observer or a region.
 pub const MAX_NAME_BYTES: usize = 63;
 /// Every row has this size.
-pub const ROW_BYTES: usize = 22;
+pub const ROW_BYTES: usize = 35;
 
 const MAGIC: [u8; 2] = *b"LE";
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
+/// The oldest version that is read.
+const OLDEST: u8 = 1;
 const FLAG_ABSTAIN: u8 = 1;
 const FIXED_BYTES: usize = 4 + 8 * 3 + 1 + 1 + 1;
 /// Largest datagram that is read.
@@ -34,16 +40,20 @@ pub enum DecodeError {
     Trailing,
     #[error("not evidence: the first two bytes are not LE")]
     Magic,
-    #[error("version {0}, this reader knows version {VERSION}")]
+    #[error("version {0}, this reader knows versions {OLDEST} to {VERSION}")]
     Version(u8),
     #[error("flags {0:#04x} are not known")]
     Flags(u8),
     #[error("a name is empty, longer than {MAX_NAME_BYTES} bytes, or not printable ASCII")]
     Name,
-    #[error("a row says {0} good probes of 100")]
-    Good(u8),
+    #[error("a row counts {0} probes of 100")]
+    Share(u8),
     #[error("a row has both a streak of misses and a streak of successes")]
     Streaks,
+    #[error("a row was answered after {0} misses of a shorter streak")]
+    Heard(u16),
+    #[error("a row says that {0} of 1000 requests of users failed")]
+    Users(u16),
 }
 
 /// How many bytes one table of `rows` rows takes at most.
@@ -101,6 +111,11 @@ fn put_row(out: &mut Vec<u8>, row: &Row) {
     out.push(row.hard.0);
     out.extend_from_slice(&row.rtt_us.to_be_bytes());
     out.extend_from_slice(&row.age_ms.to_be_bytes());
+    out.extend_from_slice(&row.heard_at.to_be_bytes());
+    out.extend_from_slice(&[row.late_of_100, row.errors_of_100, row.error_streak]);
+    out.extend_from_slice(&row.usual_rtt_us.to_be_bytes());
+    out.extend_from_slice(&row.user_requests.to_be_bytes());
+    out.extend_from_slice(&row.user_errors_permille.to_be_bytes());
 }
 
 /// Decode one datagram, strictly.
@@ -116,7 +131,7 @@ pub fn decode(bytes: &[u8]) -> Result<Datagram, DecodeError> {
         return Err(DecodeError::Magic);
     }
     let version = reader.byte()?;
-    if version != VERSION {
+    if !(OLDEST..=VERSION).contains(&version) {
         return Err(DecodeError::Version(version));
     }
     let flags = reader.byte()?;
@@ -134,7 +149,7 @@ pub fn decode(bytes: &[u8]) -> Result<Datagram, DecodeError> {
     let count = reader.byte()?;
     let mut rows = Vec::with_capacity(usize::from(count).min(MAX_READ_BYTES / ROW_BYTES));
     for _ in 0..count {
-        rows.push(reader.row()?);
+        rows.push(reader.row(version)?);
     }
     if !reader.rest.is_empty() {
         return Err(DecodeError::Trailing);
@@ -178,7 +193,7 @@ impl Reader<'_> {
         String::from_utf8(name.to_vec()).map_err(|_| DecodeError::Name)
     }
 
-    fn row(&mut self) -> Result<Row, DecodeError> {
+    fn row(&mut self, version: u8) -> Result<Row, DecodeError> {
         let target = TargetId(u64::from_be_bytes(self.take()?));
         let miss_streak = u16::from_be_bytes(self.take()?);
         let success_streak = u16::from_be_bytes(self.take()?);
@@ -186,13 +201,10 @@ impl Reader<'_> {
         let hard = Hard(self.byte()?);
         let rtt_us = u32::from_be_bytes(self.take()?);
         let age_ms = u32::from_be_bytes(self.take()?);
-        if good_of_100 > 100 {
-            return Err(DecodeError::Good(good_of_100));
-        }
         if miss_streak > 0 && success_streak > 0 {
             return Err(DecodeError::Streaks);
         }
-        Ok(Row {
+        let mut row = Row {
             target,
             miss_streak,
             success_streak,
@@ -200,7 +212,32 @@ impl Reader<'_> {
             hard,
             rtt_us,
             age_ms,
-        })
+            ..Row::default()
+        };
+        if version > OLDEST {
+            self.gray(&mut row)?;
+        }
+        let shares = [row.good_of_100, row.late_of_100, row.errors_of_100];
+        match shares.into_iter().find(|share| *share > 100) {
+            Some(share) => Err(DecodeError::Share(share)),
+            None => Ok(row),
+        }
+    }
+
+    /// What a row of version 2 has beyond one of version 1.
+    fn gray(&mut self, row: &mut Row) -> Result<(), DecodeError> {
+        row.heard_at = u16::from_be_bytes(self.take()?);
+        [row.late_of_100, row.errors_of_100, row.error_streak] = self.take()?;
+        row.usual_rtt_us = u32::from_be_bytes(self.take()?);
+        row.user_requests = u16::from_be_bytes(self.take()?);
+        row.user_errors_permille = u16::from_be_bytes(self.take()?);
+        if row.heard_at > row.miss_streak {
+            return Err(DecodeError::Heard(row.heard_at));
+        }
+        if row.user_errors_permille > 1_000 {
+            return Err(DecodeError::Users(row.user_errors_permille));
+        }
+        Ok(())
     }
 }
 

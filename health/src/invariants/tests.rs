@@ -19,6 +19,7 @@ fn down(dead: usize, of: usize) -> Transition {
         observer: format!("o{n}"),
         vote: if n < dead { Vote::Dead } else { Vote::Clear },
         miss_streak: 5,
+        silence: 5,
         success_streak: 0,
         hard: Hard::NONE,
         age_ms: 10,
@@ -58,6 +59,31 @@ fn a_down_needs_its_witnesses() {
         s6_down_has_quorum(&Transition { q: 3, ..down(3, 5) }, &profile),
         "S6",
     );
+}
+
+#[test]
+fn what_answers_is_not_down() {
+    let profile = Profile::fast();
+    assert_eq!(gray_is_not_down(&down(4, 5), &profile), Ok(()));
+    let mut answered = down(4, 5);
+    answered.evidence[0].silence = 2;
+    broken(gray_is_not_down(&answered, &profile), "gray");
+    answered.evidence[0].miss_streak = 2;
+    assert_eq!(
+        gray_is_not_down(&answered, &profile),
+        Ok(()),
+        "a vote outlives an answer"
+    );
+}
+
+#[test]
+fn lowering_leaves_enough() {
+    let check = |factors: &[u32]| gray_leaves_enough(factors, &Profile::fast());
+    assert_eq!(check(&[]), Ok(()));
+    assert_eq!(check(&[500, 500]), Ok(()));
+    broken(check(&[499, 500]), "gray");
+    broken(check(&[0, 1_000, 1_000]), "gray");
+    broken(check(&[1_001]), "gray");
 }
 
 #[test]

@@ -33,7 +33,7 @@ impl Slot {
         if self.lingering.load(Ordering::Relaxed) {
             return true;
         }
-        if !enter(&prober.lingering, prober.around.profile.connections()) {
+        if !enter(&prober.lingering, prober.around.profile.listened()) {
             return false;
         }
         prober.under_way.fetch_sub(1, Ordering::Relaxed);
@@ -99,7 +99,9 @@ impl Attempt {
         }
     }
 
-    /// Await a phase for its timeout now; then record a miss and listen on until its largest timeout.
+    /// Await a phase for its timeout now; then record a miss and listen on: to a connection until its largest timeout,
+    /// so that a dead host keeps few sockets, to an answer over HTTP for `lateMs`, so that a slow one is not taken for
+    /// a dead one.
     ///
     /// # Errors
     /// The loop was too late to tell, or nothing came.
@@ -115,10 +117,14 @@ impl Attempt {
             self.miss(Hard::NONE);
             self.slot.linger()
         };
+        let listened = match (&prober.kind, phase) {
+            (Kind::Http(_) | Kind::Grpc(_), Phase::Warm | Phase::FirstByte) => profile.late(),
+            _ => most(profile, phase),
+        };
         let waited = wait(
             prober.around.clock,
             work,
-            (soft, most(profile, phase)),
+            (soft, listened),
             profile.loop_lag(),
             missed,
         )
@@ -181,25 +187,35 @@ impl Attempt {
         self.record(took, Some(hard));
     }
 
+    /// An error of the server (5xx) on a traffic path: a miss, but no silence.
+    pub(super) fn error(&self, took: Took) {
+        let prober = self.prober();
+        prober.around.error.inc();
+        prober.record_error(&self.outcome(took, Some(Hard::NONE)), self.late);
+    }
+
     pub(super) fn tell(&self, what: impl Into<String>) {
         self.prober().tell(what);
     }
 
     fn record(&self, took: Took, miss: Option<Hard>) {
+        self.prober().record(&self.outcome(took, miss), self.late);
+    }
+
+    fn outcome(&self, took: Took, miss: Option<Hard>) -> Outcome {
         let Took {
             connect,
             tls,
             first_byte,
         } = took;
-        let outcome = Outcome {
+        Outcome {
             series: self.series,
             started: self.started,
             connect,
             tls,
             first_byte,
             miss,
-        };
-        self.prober().record(&outcome, self.late);
+        }
     }
 
     fn fail(&self, failure: Failure) {

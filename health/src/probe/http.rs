@@ -135,18 +135,15 @@ impl HttpTarget {
         if self.token.is_some() && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
             attempt.tell(format!("the token is not accepted: {status}"));
         }
-        let hard = if self.control && status.is_server_error() {
-            Hard::SERVER_ERROR
-        } else {
-            Hard::NONE
+        let took = Took {
+            first_byte: None,
+            ..took
         };
-        attempt.miss_after(
-            Took {
-                first_byte: None,
-                ..took
-            },
-            hard,
-        );
+        match (status.is_server_error(), self.control) {
+            (true, true) => attempt.miss_after(took, Hard::SERVER_ERROR),
+            (true, false) => attempt.error(took),
+            (false, _) => attempt.miss_after(took, Hard::NONE),
+        }
     }
 
     fn keep(&self, attempt: &Attempt, connection: Connection) {

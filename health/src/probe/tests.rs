@@ -102,6 +102,49 @@ async fn warm_probes_share_a_connection_and_fresh_ones_do_not() {
     assert_eq!(server.connections(), 2);
 }
 
+/// Beyond every timeout and within `lateMs`.
+#[tokio::test]
+async fn a_late_answer_is_listened_to_and_ends_the_silence() {
+    let server = Server::start(Manners::Slow(Duration::from_millis(400))).await;
+    let prober = prober(&http(server.url()), false);
+    for n in 1..=3_u8 {
+        let row = prober.ask(Series::Warm).await;
+        assert_eq!(
+            (row.miss_streak, row.silence(), row.late_of_100),
+            (n.into(), 0, n)
+        );
+        assert!(row.rtt_us >= 400_000, "{row:?}");
+    }
+    server.set(Manners::Silent);
+    let row = prober.ask(Series::Warm).await;
+    assert_eq!((row.miss_streak, row.silence(), row.late_of_100), (4, 1, 3));
+}
+
+#[tokio::test]
+async fn an_error_of_the_server_is_no_silence_on_a_traffic_path() {
+    let server = Server::start(Manners::Answer(503)).await;
+    let traffic = prober(&http(server.url()), false);
+    traffic.ask(Series::Warm).await;
+    let row = traffic.ask(Series::Warm).await;
+    let errors = (row.errors_of_100, row.error_streak);
+    assert_eq!((row.miss_streak, row.silence(), errors), (2, 0, (2, 2)));
+    server.set(Manners::Answer(404));
+    let row = traffic.ask(Series::Warm).await;
+    let errors = (row.errors_of_100, row.error_streak);
+    assert_eq!(
+        (row.miss_streak, row.silence(), errors),
+        (3, 1, (2, 0)),
+        "another status is a miss like any"
+    );
+    server.set(Manners::Answer(503));
+    let control = prober_with(profile(), &http(server.url()), true);
+    let row = control.ask(Series::Warm).await;
+    assert_eq!(
+        (row.silence(), row.errors_of_100, row.hard),
+        (1, 0, Hard::SERVER_ERROR)
+    );
+}
+
 #[tokio::test]
 async fn silence_is_a_miss_without_hard_evidence_and_costs_the_connection() {
     let server = Server::start(Manners::Silent).await;

@@ -81,6 +81,9 @@ constants! {
     timeout_max_ms / "timeoutMaxMs": 300, 800, 500, 5_000; 20..=30_000
     /// Largest timeout in milliseconds of each phase on a fresh connection: connect, first byte.
     phase_timeout_ms / "phaseTimeoutMs": 300, 800, 500, 5_000; 20..=30_000
+    /// How long an answer over HTTP is listened to, in milliseconds: one that comes within it is late and makes a
+    /// cluster gray, one that does not is silence.
+    late_ms / "lateMs": 1_000, 2_000, 1_500, 10_000; 20..=60_000
     /// k: misses in a row after which an observer votes Suspect.
     suspect_misses / "suspectMisses": 3, 3, 5, 2; 1..=1_000
     /// Misses in a row after which an observer votes Dead. Karmada `--cluster-failure-threshold` 30 s = 4 probes.
@@ -116,6 +119,41 @@ constants! {
     flap_release / "flapRelease": 750, 750, 750, 750; 1..=1_000_000
     /// Longest suppression in seconds; it bounds the penalty at release · 2^(max / half-life).
     flap_max_s / "flapMaxS": 1_200, 1_200, 1_200, 1_200; 1..=86_400
+    /// A round-trip time is slow, and a cluster mildly gray, from this percentage of the usual one on (the least of the
+    /// last half hour to an hour), if it also is `graySlowMs` above it.
+    gray_slow_percent / "graySlowPercent": 400, 300, 400, 400; 101..=10_000
+    /// A round-trip time less than this many milliseconds above the usual one is not slow.
+    gray_slow_ms / "graySlowMs": 50, 100, 50, 1_000; 1..=60_000
+    /// Of the last 100 probes, how many answered late or with 5xx make a cluster mildly gray.
+    gray_mild_of_100 / "grayMildOf100": 10, 10, 10, 10; 1..=100
+    /// Of the last 100 probes, how many answered late or with 5xx make a cluster severely gray.
+    gray_severe_of_100 / "graySevereOf100": 50, 50, 50, 50; 1..=100
+    /// So many misses in a row that were all answered are severely gray at once, and failing where all were 5xx.
+    gray_misses / "grayMisses": 10, 10, 10, 4; 1..=255
+    /// Users' requests answered 5xx, in thousandths of those within `grayWindowMs`, that are mildly gray.
+    gray_mild_errors_permille / "grayMildErrorsPermille": 50, 50, 50, 50; 1..=1_000
+    /// Users' requests answered 5xx, in thousandths of those within `grayWindowMs`, that are severely gray.
+    gray_severe_errors_permille / "graySevereErrorsPermille": 250, 250, 250, 250; 1..=1_000
+    /// Fewest requests of users that say anything.
+    gray_min_requests / "grayMinRequests": 50, 50, 50, 50; 1..=65_535
+    /// How long an observer counts the requests that are reported to it, in milliseconds.
+    gray_window_ms / "grayWindowMs": 10_000, 10_000, 10_000, 60_000; 1_000..=600_000
+    /// An observer finds a degree of gray until what made it is below this percentage of its threshold.
+    gray_release_percent / "grayReleasePercent": 50, 50, 50, 50; 1..=100
+    /// How long a quorum must find a higher degree before it is in force, in milliseconds.
+    gray_after_ms / "grayAfterMs": 1_000, 2_000, 2_000, 20_000; 0..=600_000
+    /// How long a quorum must have found less before the degree falls by one, in milliseconds: longer than the answers
+    /// of DNS are cached, or what relief brings is taken for recovery.
+    gray_hold_ms / "grayHoldMs": 10_000, 20_000, 20_000, 60_000; 0..=3_600_000
+    /// What is left of a mildly gray cluster's traffic weight, in percent. Karmada steers no traffic.
+    gray_mild_percent / "grayMildPercent": 50, 50, 50, 100; 1..=100
+    /// What is left of a severely gray cluster's traffic weight, in percent.
+    gray_severe_percent / "graySeverePercent": 25, 25, 25, 100; 1..=100
+    /// What is left of the weight of a cluster that answers probes with nothing but 5xx, in percent.
+    gray_failing_percent / "grayFailingPercent": 1, 1, 1, 100; 1..=100
+    /// The brake: at least this percentage of the sum of all weights stays. At 50, and with equal weights, no cluster
+    /// gets more than twice its share because others are gray.
+    gray_keep_percent / "grayKeepPercent": 50, 50, 50, 50; 1..=100
     /// An observer whose loop wakes later than this many milliseconds abstains.
     loop_lag_ms / "loopLagMs": 50, 50, 50, 1_000; 5..=10_000
     /// And goes on abstaining for this many milliseconds, until every probe that was under way is over.

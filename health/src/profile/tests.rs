@@ -79,6 +79,31 @@ fn what_cannot_work_is_refused_with_the_field_and_the_bound() {
         json!({"recoverGood": 101}),
         "recoverGood is 101: allowed is 1 to 100",
     );
+    check(json!({"lateMs": 200}), "lateMs is 200: at least timeoutMaxMs");
+    check(
+        json!({"grayMildOf100": 60}),
+        "grayMildOf100 is 60: at most graySevereOf100",
+    );
+    check(
+        json!({"grayMildErrorsPermille": 300}),
+        "grayMildErrorsPermille is 300: at most graySevereErrorsPermille",
+    );
+    check(
+        json!({"grayMisses": 2}),
+        "grayMisses is 2: at least suspectMisses",
+    );
+    check(
+        json!({"graySeverePercent": 60}),
+        "grayMildPercent is 50: at least graySeverePercent",
+    );
+    check(
+        json!({"grayFailingPercent": 0}),
+        "grayFailingPercent is 0: allowed is 1 to 100",
+    );
+    check(
+        json!({"grayFailingPercent": 30}),
+        "graySeverePercent is 25: at least grayFailingPercent",
+    );
     check(json!({"intervall": 1}), "unknown field `intervall`");
     check(json!({"preset": "slow"}), "unknown variant `slow`");
 }

@@ -20,7 +20,8 @@ pub(super) fn decide(verdict: Verdict, tally: &Tally, down: bool, suppressed: bo
         Verdict::Unknown if healthy => Some(Verdict::Up),
         Verdict::Up if doubted => Some(Verdict::Suspect),
         Verdict::Suspect if healthy => Some(Verdict::Up),
-        Verdict::Down if healthy => Some(Verdict::Recovering),
+        // What answers too late for a vote Clear was never dead, and no longer looks so.
+        Verdict::Down if healthy || tally.answers() => Some(Verdict::Recovering),
         Verdict::Recovering if tally.steady >= tally.q && !suppressed => Some(Verdict::Up),
         Verdict::Unknown | Verdict::Up | Verdict::Suspect | Verdict::Down | Verdict::Recovering => None,
     }
@@ -53,6 +54,9 @@ pub(super) fn reason(from: Verdict, to: Verdict, tally: &Tally, group: usize, pr
                  100 probes good"
             )
         }
+        Verdict::Recovering if !tally.is_positively_healthy() => {
+            format!("{} get answers, late ones counted, {needed}", tally.answering)
+        }
         Verdict::Up | Verdict::Recovering | Verdict::Unknown => {
             format!("{} votes Clear {needed}", votes.clear)
         }
@@ -81,6 +85,7 @@ mod tests {
             frozen: false,
             dead,
             steady,
+            answering: clear,
         }
     }
 
@@ -112,6 +117,23 @@ mod tests {
         check(Recovering, [5, 0, 0], None);
         check(Recovering, [0, 5, 0], None);
         check(Recovering, [1, 0, 4], Some(Down));
+    }
+
+    #[test]
+    fn one_that_answers_late_is_no_longer_down() {
+        let late = |answering| Tally {
+            answering,
+            ..tally([1, 4, 0], 0)
+        };
+        assert_eq!(decide(Down, &late(3), false, false), None);
+        assert_eq!(decide(Down, &late(4), false, false), Some(Recovering));
+        assert_eq!(decide(Recovering, &late(4), false, false), None);
+        assert_eq!(decide(Unknown, &late(4), false, false), None);
+        let told = reason(Down, Recovering, &late(4), 1, &Profile::fast());
+        assert_eq!(
+            told,
+            "4 get answers, late ones counted, of 5 fresh observers, 4 needed"
+        );
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::observers::{Admitted, Observers};
 use crate::evidence::Row;
 use crate::flap::Flap;
+use crate::gray::{self, Course, Gray, GrayState};
 use crate::profile::Profile;
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
@@ -25,10 +26,15 @@ pub(super) struct Subject {
     /// Since when at least `cutVotes` votes Dead stand.
     pub(super) dying_since: Option<MonoTime>,
     since: MonoTime,
+    course: Course,
+    gray: GrayState,
     /// By the observer's slot.
     seen: Vec<Option<Seen>>,
-    shown: (Tally, Verdict, bool),
+    shown: Shown,
 }
+
+/// What a view shows of one poll, ages aside.
+type Shown = (Tally, Verdict, bool, (Gray, u32));
 
 /// One observer's last row, and what had to be remembered of those before.
 #[derive(Clone, Debug)]
@@ -38,6 +44,8 @@ struct Seen {
     delay: Duration,
     /// The vote that stands; a row without an opinion does not change it.
     vote: Vote,
+    /// What it says of gray failure.
+    gray: Gray,
     /// When a row last said Dead.
     dead_at: Option<MonoTime>,
     /// Since when no row had a streak of `suspectMisses`, without a gap in the rows.
@@ -56,6 +64,8 @@ pub(super) struct Tally {
     pub(super) dead: u32,
     /// Votes Clear of observers that have been content for the whole recovery time.
     pub(super) steady: u32,
+    /// Observers that get answers, be they late.
+    pub(super) answering: u32,
 }
 
 impl Subject {
@@ -69,8 +79,10 @@ impl Subject {
             condemned_since: None,
             dying_since: None,
             since: MonoTime::ZERO,
+            course: Course::default(),
+            gray: GrayState::default(),
             seen: Vec::new(),
-            shown: (Tally::default(), Verdict::Unknown, false),
+            shown: Shown::default(),
         }
     }
 
@@ -80,6 +92,7 @@ impl Subject {
         if id != self.id {
             self.seen.clear();
             (self.condemned_since, self.dying_since) = (None, None);
+            (self.course, self.gray) = (Course::default(), GrayState::default());
         }
         Subject { target, id, ..self }
     }
@@ -114,6 +127,7 @@ impl Subject {
             arrived: now,
             delay: admitted.delay,
             vote: Vote::Abstain,
+            gray: Gray::None,
             dead_at: None,
             calm_since: None,
         };
@@ -121,6 +135,7 @@ impl Subject {
         if !abstain {
             let before = place.as_ref();
             seen.vote = vote::standing(before.map_or(Vote::Abstain, |b| b.vote), row, profile);
+            seen.gray = gray::opinion(row, before.map_or(Gray::None, |b| b.gray), profile);
             let said_dead = vote::vote(row, profile) == Vote::Dead;
             seen.dead_at = if said_dead {
                 Some(now)
@@ -150,8 +165,12 @@ impl Subject {
                 Vote::Clear => {
                     tally.votes.clear += 1;
                     tally.steady += u32::from(seen.is_steady(now, profile));
+                    tally.answering += 1;
                 }
-                Vote::Suspect => tally.votes.suspect += 1,
+                Vote::Suspect => {
+                    tally.votes.suspect += 1;
+                    tally.answering += u32::from(seen.answers_late(profile));
+                }
                 Vote::Dead => {
                     tally.votes.dead += 1;
                     tally.dead += u32::from(seen.dead_within(profile.down_window(), now));
@@ -162,6 +181,110 @@ impl Subject {
         tally.q = profile.q(tally.fresh);
         tally.frozen = tally.fresh < profile.min_fresh;
         tally
+    }
+
+    /// Take in what a quorum finds of gray failure now; whether the degree fell.
+    pub(super) fn judge_gray(
+        &mut self,
+        tally: &Tally,
+        observers: &Observers,
+        now: MonoTime,
+        profile: &Profile,
+    ) -> bool {
+        // Mostly nobody finds anything, and this is asked of every target a hundred times a second.
+        let nobody = self.seen.iter().flatten().all(|seen| seen.gray == Gray::None);
+        if nobody && self.course.degree() == Gray::None {
+            self.course = Course::default();
+            return false;
+        }
+        let agree = |subject: &Subject, degree: Gray| {
+            let opinions = subject.opinions(observers, now, profile);
+            u32::try_from(opinions.filter(|(gray, _)| *gray >= degree).count()).unwrap_or(u32::MAX)
+        };
+        let found = [Gray::Failing, Gray::Severe, Gray::Mild]
+            .into_iter()
+            .find(|degree| agree(self, *degree) >= tally.q)
+            .unwrap_or(Gray::None);
+        let (before, found) = (self.course.degree(), (!tally.frozen).then_some(found));
+        if !self.course.step(found, now, profile) {
+            return false;
+        }
+        let degree = self.course.degree();
+        if degree < before {
+            self.tell_fall(now, profile);
+            return true;
+        }
+        let worst = self
+            .opinions(observers, now, profile)
+            .max_by_key(|(gray, _)| *gray);
+        let reason = worst.map(|(_, row)| {
+            format!(
+                "{degree}, find {} of {} fresh observers, {} needed: {}",
+                agree(self, degree),
+                tally.fresh,
+                tally.q,
+                gray::told(row)
+            )
+        });
+        self.set_gray(reason.unwrap_or_default(), now);
+        false
+    }
+
+    /// Another cluster's degree falls now.
+    pub(super) fn fall_along(&mut self, now: MonoTime, profile: &Profile) {
+        if self.course.fall_along(now, profile) {
+            self.tell_fall(now, profile);
+        }
+    }
+
+    fn tell_fall(&mut self, now: MonoTime, profile: &Profile) {
+        let degree = self.course.degree();
+        let reason = if degree == Gray::None {
+            String::new()
+        } else {
+            let held = profile.gray_hold().as_secs_f64();
+            format!("{degree} on its way back: for {held} s a quorum has found less than before")
+        };
+        self.set_gray(reason, now);
+    }
+
+    fn set_gray(&mut self, reason: String, now: MonoTime) {
+        self.gray = GrayState {
+            degree: self.course.degree(),
+            since: now,
+            factor_permille: self.gray.factor_permille,
+            reason,
+        };
+    }
+
+    /// What each fresh observer that does not abstain finds of gray failure, and in which row.
+    fn opinions<'a>(
+        &'a self,
+        observers: &'a Observers,
+        now: MonoTime,
+        profile: &'a Profile,
+    ) -> impl Iterator<Item = (Gray, &'a Row)> {
+        self.witnesses(observers)
+            .filter(move |(seen, abstaining)| !abstaining && seen.age(now) < profile.fresh())
+            .map(|(seen, _)| (seen.gray, &seen.row))
+    }
+
+    /// The degree of gray in force, and the one to come.
+    pub(super) fn gray(&self) -> (Gray, Gray) {
+        (self.course.degree(), self.course.to_come())
+    }
+
+    pub(super) fn factor(&self) -> u32 {
+        self.gray.factor_permille
+    }
+
+    pub(super) fn set_factor(&mut self, permille: u32) {
+        self.gray.factor_permille = permille;
+    }
+
+    /// Whether the brake counts it among those that can take traffic.
+    pub(super) fn takes_traffic(&self) -> bool {
+        self.verdict.serves() && !self.suppressed
     }
 
     /// Note since when the target is condemned, or on its way there.
@@ -210,7 +333,8 @@ impl Subject {
 
     /// Keep what this poll found, for views; whether it differs from what the last one found.
     pub(super) fn settle(&mut self, tally: Tally) -> bool {
-        let found = (tally, self.verdict, self.suppressed);
+        let gray = (self.gray.degree, self.gray.factor_permille);
+        let found = (tally, self.verdict, self.suppressed, gray);
         std::mem::replace(&mut self.shown, found) != found
     }
 
@@ -236,6 +360,7 @@ impl Subject {
             rtt_ms: rtts.get(rtts.len() / 2).map(|us| f64::from(*us) / 1_000.0),
             penalty: self.flap.penalty(now, profile),
             downs: self.flap.downs(),
+            gray: self.gray.clone(),
             release_at: self.flap.release_at(profile),
         }
     }
@@ -251,6 +376,7 @@ impl Subject {
                 observer: observer.name.clone(),
                 vote: seen.vote,
                 miss_streak: seen.row.miss_streak.into(),
+                silence: seen.row.silence().into(),
                 success_streak: seen.row.success_streak.into(),
                 hard: seen.row.hard,
                 age_ms: millis(seen.age(now)),
@@ -280,6 +406,13 @@ impl Seen {
             .saturating_add(self.delay)
     }
 
+    /// Answers come, too late to be successes; errors do not count.
+    fn answers_late(&self, profile: &Profile) -> bool {
+        u32::from(self.row.silence()) < profile.suspect_misses
+            && self.row.error_streak == 0
+            && u32::from(self.row.late_of_100) >= profile.clear_successes
+    }
+
     fn dead_within(&self, window: Duration, now: MonoTime) -> bool {
         self.dead_at.is_some_and(|at| now.saturating_since(at) <= window)
     }
@@ -295,6 +428,11 @@ impl Seen {
 impl Tally {
     pub(super) fn is_positively_healthy(&self) -> bool {
         !self.frozen && self.votes.clear >= self.q
+    }
+
+    /// At least q observers get answers, late ones counted.
+    pub(super) fn answers(&self) -> bool {
+        !self.frozen && self.answering >= self.q
     }
 }
 

@@ -1,4 +1,5 @@
 mod bench;
 mod faults;
+mod gray;
 mod lab;
 mod rules;

@@ -13,11 +13,13 @@ use tokio::sync::{Notify, watch};
 use super::thread::OwnThread;
 use super::{Identity, TlsError, tls};
 use crate::check::{Check, CheckError, Probe};
+use crate::clock::MonoClock;
 use crate::evidence::MAX_NAME_BYTES;
-use crate::metrics::ObserverMetrics;
+use crate::metrics::{ObserverMetrics, ObserverResultLabel};
+use crate::passive::{Passive, Report, ReportError};
 use crate::probe::{ProberKey, Surroundings};
 use crate::profile::{Profile, ProfileError};
-use crate::target::{Family, Target, TargetError, check_targets};
+use crate::target::{Family, Path, Target, TargetError, check_targets};
 
 use inside::Inside;
 
@@ -67,6 +69,8 @@ pub enum ObserverError {
 pub struct Observer {
     name: String,
     profile: Profile,
+    clock: MonoClock,
+    metrics: ObserverMetrics,
     wanted: Arc<Wanted>,
     _thread: OwnThread,
 }
@@ -75,6 +79,8 @@ pub struct Observer {
 struct Wanted {
     targets: Mutex<Vec<(Target, Probe)>>,
     consumers: Mutex<BTreeSet<SocketAddr>>,
+    /// What is reported of users' requests.
+    passive: Mutex<Passive>,
     /// Sockets to hear heartbeats on from now on.
     heartbeats: Mutex<Vec<UdpSocket>>,
     changed: Notify,
@@ -118,15 +124,21 @@ impl Observer {
             })
             .collect::<Result<_, ObserverError>>()?;
         let targets = parsed(&name, targets)?;
+        let mut passive = Passive::new(profile.gray_window());
+        passive.know(with_traffic(&targets));
         let wanted = Arc::new(Wanted {
+            passive: Mutex::new(passive),
             targets: Mutex::new(targets),
             consumers: Mutex::new(consumers.into_iter().collect()),
             heartbeats: Mutex::default(),
             changed: Notify::new(),
             identity: watch::channel(tls).0,
         });
+        let around = Arc::new(Surroundings::new(&name, profile.clone(), &metrics));
+        let clock = around.clock;
+        let counted = metrics.clone();
         let inside = Inside {
-            around: Arc::new(Surroundings::new(&name, profile.clone(), &metrics)),
+            around,
             name: name.clone(),
             region,
             seed,
@@ -141,6 +153,8 @@ impl Observer {
         Ok(Observer {
             name,
             profile,
+            clock,
+            metrics: counted,
             wanted,
             _thread: thread,
         })
@@ -151,9 +165,27 @@ impl Observer {
     /// # Errors
     /// The first target at fault; then nothing is changed.
     pub fn set_targets(&self, targets: Vec<Target>) -> Result<(), ObserverError> {
-        *self.wanted.targets.lock() = parsed(&self.name, targets)?;
+        let targets = parsed(&self.name, targets)?;
+        self.wanted.passive.lock().know(with_traffic(&targets));
+        *self.wanted.targets.lock() = targets;
         self.wanted.changed.notify_one();
         Ok(())
+    }
+
+    /// Count requests of users, as whoever serves them reports. They travel in the rows of the cluster's traffic path
+    /// until the profile's `grayWindowMs` is over.
+    ///
+    /// # Errors
+    /// The first report that cannot be; then none is counted.
+    pub fn report(&self, reports: &[Report]) -> Result<(), ReportError> {
+        let added = self.wanted.passive.lock().add(reports, self.clock.now());
+        let label = ObserverResultLabel {
+            observer: self.name.clone(),
+            result: if added.is_ok() { "counted" } else { "refused" },
+        };
+        let count = u64::try_from(reports.len()).unwrap_or(u64::MAX);
+        self.metrics.reports.get_or_create(&label).inc_by(count);
+        added
     }
 
     /// Send to exactly these consumers from now on. Connections to those that stay go on undisturbed.
@@ -187,6 +219,12 @@ impl Observer {
 
     /// Stop and join, within two seconds.
     pub fn stop(self) {}
+}
+
+/// The clusters with a traffic path.
+fn with_traffic(targets: &[(Target, Probe)]) -> impl Iterator<Item = &str> {
+    let traffic = targets.iter().filter(|(target, _)| target.path == Path::Traffic);
+    traffic.map(|(target, _)| target.cluster.as_str())
 }
 
 fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<(), ObserverError> {

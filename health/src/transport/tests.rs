@@ -174,7 +174,7 @@ async fn strangers_foreign_names_replays_and_rubbish_are_rejected_and_counted() 
     second.send_datagram(Bytes::from_static(b"rubbish")).unwrap();
     until("the rubbish's count", || count(&metrics, "malformed") == 1).await;
     let mut next_version = datagram("observer-2", 8).to_vec();
-    next_version[2] = 2;
+    next_version[2] = 3;
     second.send_datagram(next_version.into()).unwrap();
     until("the other version's count", || count(&metrics, "version") == 1).await;
     second.send_datagram(datagram("observer-2", 8)).unwrap();

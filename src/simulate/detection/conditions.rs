@@ -39,9 +39,18 @@ impl Loss {
 /// What a probe meets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Meets {
-    Answer { rtt_us: u64 },
-    Silence { own_fault: bool },
-    Broken { hard: Hard, rtt_us: u64 },
+    /// A connection takes the round trip, an answer possibly longer.
+    Answer {
+        rtt_us: u64,
+        answer_us: u64,
+    },
+    Silence {
+        own_fault: bool,
+    },
+    Broken {
+        hard: Hard,
+        rtt_us: u64,
+    },
 }
 
 /// What is in force now.
@@ -64,6 +73,8 @@ struct TargetState {
     silent: bool,
     hard: Hard,
     slow: Option<Slow>,
+    /// Of users' requests 40 % fail.
+    users_fail: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +82,7 @@ struct Slow {
     since_us: u64,
     add_us: u64,
     ramp_us: u64,
+    answers_only: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default)]
@@ -128,7 +140,10 @@ impl Conditions {
             Fault::Flap { clusters, .. } if active.flap_down => {
                 self.on_targets(fleet, clusters, |_, _, state| state.silent = true);
             }
-            Fault::Flap { .. } | Fault::Gray { .. } | Fault::Restart { .. } => {}
+            Fault::Flap { .. } | Fault::Restart { .. } => {}
+            Fault::Gray { clusters } => self.on_targets(fleet, clusters, |path, _, state| {
+                state.users_fail |= path == Path::Traffic;
+            }),
             Fault::PathDown {
                 clusters,
                 path,
@@ -143,17 +158,21 @@ impl Conditions {
                     }
                 }
             }),
-            Fault::ServerErrors { clusters } => self.on_targets(fleet, clusters, |path, _, state| {
-                if path == Path::Control {
-                    state.hard = state.hard.union(Hard::SERVER_ERROR);
-                }
-            }),
+            Fault::ServerErrors { clusters, path: of } => {
+                self.on_targets(fleet, clusters, |path, _, state| {
+                    if path == *of {
+                        state.hard = state.hard.union(Hard::SERVER_ERROR);
+                    }
+                })
+            }
             Fault::Slow {
                 clusters,
                 add_ms,
                 ramp_ms,
+                answers_only,
             } => self.on_targets(fleet, clusters, |_, _, state| {
                 state.slow = Some(Slow {
+                    answers_only: *answers_only,
                     since_us: active.since_us,
                     add_us: add_ms * 1_000,
                     ramp_us: ramp_ms * 1_000,
@@ -264,24 +283,26 @@ impl Conditions {
         if state.silent || link.cut || lost {
             return Meets::Silence { own_fault: false };
         }
-        let rtt_us = rtt_us
-            + state.slow.map_or(0, |slow| {
-                let ran = now_us.saturating_sub(slow.since_us).min(slow.ramp_us);
-                (slow.add_us * ran)
-                    .checked_div(slow.ramp_us)
-                    .unwrap_or(slow.add_us)
-            });
+        let add_us = state.slow.map_or(0, |slow| {
+            let ran = now_us.saturating_sub(slow.since_us).min(slow.ramp_us);
+            (slow.add_us * ran)
+                .checked_div(slow.ramp_us)
+                .unwrap_or(slow.add_us)
+        });
+        let answer_us = rtt_us + add_us;
+        let answers_only = state.slow.is_some_and(|slow| slow.answers_only);
+        let rtt_us = if answers_only { rtt_us } else { answer_us };
         if link.refuses {
             Meets::Broken {
                 hard: Hard::REFUSED,
                 rtt_us,
             }
         } else if state.hard.is_empty() {
-            Meets::Answer { rtt_us }
+            Meets::Answer { rtt_us, answer_us }
         } else {
             Meets::Broken {
                 hard: state.hard,
-                rtt_us,
+                rtt_us: answer_us,
             }
         }
     }
@@ -291,7 +312,10 @@ impl Conditions {
         if self.isolated[observer] {
             Meets::Silence { own_fault: true }
         } else {
-            Meets::Answer { rtt_us }
+            Meets::Answer {
+                rtt_us,
+                answer_us: rtt_us,
+            }
         }
     }
 
@@ -324,6 +348,15 @@ impl Conditions {
 
     pub(super) fn is_slow(&self, target: usize) -> bool {
         self.targets[target].slow.is_some()
+    }
+
+    /// By target: whether users' requests fail; empty while nobody's do, for then nobody reports.
+    pub(super) fn users_fail(&self) -> Vec<bool> {
+        if self.targets.iter().any(|target| target.users_fail) {
+            self.targets.iter().map(|target| target.users_fail).collect()
+        } else {
+            Vec::new()
+        }
     }
 
     pub(super) fn cluster_of(&self, target: usize) -> usize {

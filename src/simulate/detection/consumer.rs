@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use lifeboat_dns::{GateTable, GateView, Gates};
 use lifeboat_health::{
-    FleetView, Ingested, MonoTime, Profile, Quorum, Rejected, Transition, Vote, decode, vote,
+    FleetView, Gray, Ingested, MonoTime, Profile, Quorum, Rejected, Transition, Vote, decode, vote,
 };
 
 use super::fleet::Fleet;
@@ -32,6 +32,23 @@ pub(super) struct Polled {
     /// The view before, if this poll made a new one.
     pub(super) before: Option<FleetView>,
     pub(super) gates_changed: bool,
+}
+
+/// How long what is still gray may take to have its whole weight: windows run empty, and then the degree falls by one
+/// each hold.
+pub(super) fn gray_lasts(consumers: &[Consumer], profile: &Profile) -> Duration {
+    let gray = |consumer: &Consumer| {
+        let cells = consumer.view.cells.values();
+        cells.map(|cell| cell.gray.degree).max().unwrap_or_default()
+    };
+    if consumers.iter().all(|consumer| gray(consumer) == Gray::None) {
+        return Duration::ZERO;
+    }
+    profile
+        .gray_window()
+        .max(profile.slowest_interval() * 100)
+        .saturating_add(profile.gray_after())
+        .saturating_add(3 * profile.gray_hold())
 }
 
 impl Consumer {

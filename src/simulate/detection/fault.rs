@@ -34,16 +34,23 @@ pub enum Fault {
         up_ms: u64,
         down_ms: u64,
     },
-    /// The control path answers 5xx.
-    ServerErrors { clusters: Vec<usize> },
-    /// Users get errors while health checks are answered 200: nothing that a probe could see.
+    /// A path answers 5xx.
+    ServerErrors {
+        clusters: Vec<usize>,
+        #[serde(default = "control")]
+        path: Path,
+    },
+    /// Of users' requests 40 % are answered 5xx while health checks are answered 200: only their reports show it.
     Gray { clusters: Vec<usize> },
-    /// Answers come later, by up to `addMs`, which is reached after `rampMs`.
+    /// Answers come later, by up to `addMs`, which is reached after `rampMs`; with `answersOnly` connections are made as
+    /// ever.
     Slow {
         clusters: Vec<usize>,
         add_ms: u64,
         #[serde(default)]
         ramp_ms: u64,
+        #[serde(default)]
+        answers_only: bool,
     },
     /// These observers cannot reach these clusters or, with `refuses`, say that they were refused.
     LinkCut {
@@ -120,13 +127,19 @@ impl fmt::Display for Fault {
                 up_ms,
                 down_ms,
             } => write!(f, "flap {} {up_ms} ms up {down_ms} ms down", clusters(hit)),
-            Fault::ServerErrors { clusters: hit } => write!(f, "server errors {}", clusters(hit)),
+            Fault::ServerErrors { clusters: hit, path } => {
+                write!(f, "server errors on the {path} path {}", clusters(hit))
+            }
             Fault::Gray { clusters: hit } => write!(f, "gray {}", clusters(hit)),
             Fault::Slow {
                 clusters: hit,
                 add_ms,
                 ramp_ms,
-            } => write!(f, "slow {} +{add_ms} ms in {ramp_ms} ms", clusters(hit)),
+                answers_only,
+            } => {
+                let what = if *answers_only { "late answers" } else { "slow" };
+                write!(f, "{what} {} +{add_ms} ms in {ramp_ms} ms", clusters(hit))
+            }
             Fault::LinkCut {
                 observers: of,
                 clusters: hit,
@@ -190,6 +203,10 @@ impl fmt::Display for Fault {
     }
 }
 
+fn control() -> Path {
+    Path::Control
+}
+
 fn join(list: &[usize], name: impl Fn(&usize) -> String) -> String {
     if list.is_empty() {
         "all".to_owned()
@@ -245,12 +262,28 @@ fn one(draws: &mut Draws, fleet: &Fleet, unit_ms: u64) -> Fault {
             up_ms: draws.between(unit_ms, 2 * unit_ms),
             down_ms: draws.between(unit_ms, 3 * unit_ms / 2),
         },
-        8 => Fault::ServerErrors { clusters },
-        9 => Fault::Slow {
+        8 => Fault::ServerErrors {
             clusters,
-            add_ms: draws.between(5, u64::from(fleet.profile.timeout_max_ms)),
-            ramp_ms: draws.below(3 * unit_ms),
+            path: if draws.chance(0.5) {
+                Path::Traffic
+            } else {
+                Path::Control
+            },
         },
+        9 => {
+            let answers_only = draws.chance(0.5);
+            let most_ms = if answers_only {
+                fleet.profile.late_ms
+            } else {
+                fleet.profile.timeout_max_ms
+            };
+            Fault::Slow {
+                clusters,
+                add_ms: draws.between(5, most_ms.into()),
+                ramp_ms: draws.below(3 * unit_ms),
+                answers_only,
+            }
+        }
         10 | 11 => Fault::LinkCut {
             observers,
             clusters,

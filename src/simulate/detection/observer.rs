@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lifeboat_chaos::simulate::Draws;
 use lifeboat_health::{
-    Detector, Hard, Header, MonoTime, Outcome, Path, Phase, Profile, Row, Schedule, SelfCheck, Series,
-    TargetId, encode_table,
+    Detector, Hard, Header, MonoTime, Outcome, Passive, Path, Phase, Profile, Report, Row, Schedule,
+    SelfCheck, Series, TargetId, encode_table,
 };
 
 use super::conditions::Meets;
@@ -26,6 +26,11 @@ pub(super) struct Observer {
     pub(super) boot: u64,
     /// Events of an earlier life have another one.
     pub(super) life: u32,
+    /// Users' requests as reported, by the target's place.
+    passive: Passive,
+    /// When there last were such reports; windows are empty a while after.
+    reported: Option<MonoTime>,
+    window: Duration,
     seq: u64,
     rows: Vec<Row>,
 }
@@ -77,6 +82,10 @@ pub(super) enum What {
         hard: Hard,
         timeout_us: u64,
     },
+    /// A 5xx on a traffic path.
+    Error {
+        timeout_us: u64,
+    },
     LateAnswer {
         first_byte_us: u64,
     },
@@ -119,6 +128,9 @@ impl Observer {
             targets: targets.len(),
             boot: 2 * HOUR_US,
             life: 0,
+            passive: passive(profile, targets.len()),
+            reported: None,
+            window: profile.gray_window(),
             seq: 1,
             rows: Vec::with_capacity(targets.len()),
             draws,
@@ -134,6 +146,7 @@ impl Observer {
         self.boot = 2 * HOUR_US + now_us - slow_us;
         self.seq = 1;
         self.check = SelfCheck::new(profile);
+        self.passive = passive(profile, self.targets);
         for probed in &mut self.probes {
             probed.detector = Detector::new(profile);
             probed.schedule = Schedule::new(profile, now, self.draws.bits());
@@ -186,21 +199,16 @@ impl Observer {
                 // A kept connection is reset, and made anew at once to be refused.
                 let took = if kept { 2 * rtt_us } else { rtt_us };
                 let answered = hard.union(Hard::SERVER_ERROR) == Hard::SERVER_ERROR;
-                let hard = if answered && !probed.control {
-                    Hard::NONE
-                } else {
-                    hard
-                };
                 probed.connected &= answered || series == Series::Fresh;
-                ends(
-                    took,
-                    What::Broken {
-                        hard,
-                        timeout_us: took - rtt_us + first_us,
-                    },
-                );
+                let timeout_us = took - rtt_us + first_us;
+                let what = if answered && !probed.control {
+                    What::Error { timeout_us }
+                } else {
+                    What::Broken { hard, timeout_us }
+                };
+                ends(took, what);
             }
-            Meets::Answer { rtt_us } => {
+            Meets::Answer { rtt_us, answer_us } => {
                 let mut before_us = 0;
                 if !kept {
                     if rtt_us > first_us {
@@ -219,17 +227,17 @@ impl Observer {
                     }
                     before_us = rtt_us;
                 }
-                let (soft_us, hard_us) = match series {
-                    Series::Warm => (us(timeouts.warm), u64::from(profile.timeout_max_ms) * 1_000),
-                    Series::Fresh => (us(timeouts.first_byte), phase_us),
-                };
-                if rtt_us <= soft_us {
+                let soft_us = us(match series {
+                    Series::Warm => timeouts.warm,
+                    Series::Fresh => timeouts.first_byte,
+                });
+                if answer_us <= soft_us {
                     probed.connected |= series == Series::Warm;
                     ends(
-                        before_us + rtt_us,
+                        before_us + answer_us,
                         What::Good {
                             connect_us: before_us,
-                            first_byte_us: rtt_us,
+                            first_byte_us: answer_us,
                             timeout_us: before_us + soft_us,
                         },
                     );
@@ -243,11 +251,11 @@ impl Observer {
                             timeout_us: before_us + soft_us,
                         },
                     );
-                    if rtt_us <= hard_us {
+                    if answer_us <= u64::from(profile.late_ms) * 1_000 {
                         ends(
-                            before_us + rtt_us,
+                            before_us + answer_us,
                             What::LateAnswer {
-                                first_byte_us: rtt_us,
+                                first_byte_us: answer_us,
                             },
                         );
                     }
@@ -270,7 +278,8 @@ impl Observer {
         let took = |us: u64| Duration::from_micros(us + overslept_us);
         if let What::Good { timeout_us, .. }
         | What::TimedOut { timeout_us, .. }
-        | What::Broken { timeout_us, .. } = ending.what
+        | What::Broken { timeout_us, .. }
+        | What::Error { timeout_us } = ending.what
         {
             // The loop woke too late for any of them to say anything.
             let late = now.saturating_since(ending.started + Duration::from_micros(timeout_us));
@@ -313,22 +322,50 @@ impl Observer {
                 probed.detector.record(&outcome, now);
                 probed.missed.missed(ending.series, hard, false, now_us, profile);
             }
+            What::Error { timeout_us: _ } => {
+                outcome.miss = Some(Hard::NONE);
+                probed.detector.record_error(&outcome, now);
+                probed.missed.heard();
+            }
             What::LateAnswer { first_byte_us } => {
-                learn_late(
-                    &mut probed.detector,
-                    ending.series.answer(),
-                    took(first_byte_us),
-                    profile,
-                );
+                let most = Duration::from_millis(profile.late_ms.into());
+                // Behind a pause of the process it is not known when it came.
+                if took(first_byte_us) <= most + profile.loop_lag() {
+                    probed.missed.heard();
+                    probed
+                        .detector
+                        .record_late(ending.series.answer(), took(first_byte_us));
+                }
             }
             What::LateConnect { connect_us } => {
-                learn_late(&mut probed.detector, Phase::Connect, took(connect_us), profile);
+                let most = Duration::from_millis(Phase::Connect.most_ms(profile).into());
+                if took(connect_us) <= most + profile.loop_lag() {
+                    probed.detector.record_late(Phase::Connect, took(connect_us));
+                }
             }
         }
     }
 
-    /// The table as datagrams, and whether the observer abstains.
-    pub(super) fn table(&mut self, now: MonoTime, emit: impl FnMut(Vec<u8>)) -> bool {
+    /// Twenty requests a target since the last table; of some 40 % were answered 5xx.
+    fn take_reports(&mut self, users_fail: &[bool], now: MonoTime) {
+        let reports: Vec<Report> = users_fail
+            .iter()
+            .enumerate()
+            .map(|(at, fails)| Report {
+                cluster: at.to_string(),
+                requests: 20,
+                server_errors: if *fails { 8 } else { 0 },
+            })
+            .collect();
+        if !reports.is_empty() && self.passive.add(&reports, now).is_ok() {
+            self.reported = Some(now);
+        }
+    }
+
+    /// The table as datagrams, and whether the observer abstains. `users_fail`: by target, as somebody reports it now;
+    /// empty where nobody does.
+    pub(super) fn table(&mut self, now: MonoTime, users_fail: &[bool], emit: impl FnMut(Vec<u8>)) -> bool {
+        self.take_reports(users_fail, now);
         let anchors = self.probes[self.targets..]
             .iter()
             .map(|anchor| anchor.detector.row(anchor.id, now).miss_streak);
@@ -338,6 +375,15 @@ impl Observer {
         let targets = &self.probes[..self.targets];
         self.rows
             .extend(targets.iter().map(|probed| probed.detector.row(probed.id, now)));
+        if self
+            .reported
+            .is_some_and(|at| now.saturating_since(at) <= 2 * self.window)
+        {
+            for (at, row) in self.rows.iter_mut().enumerate() {
+                let counted = self.passive.counted(&at.to_string(), now);
+                (row.user_requests, row.user_errors_permille) = counted.facts();
+            }
+        }
         if abstain {
             let targets = &mut self.probes[..self.targets];
             targets.iter_mut().for_each(|probed| probed.detector.forgive());
@@ -355,15 +401,20 @@ impl Observer {
     }
 }
 
-/// A time in which the process stood still teaches nothing.
-fn learn_late(detector: &mut Detector, phase: Phase, took: Duration, profile: &Profile) {
-    let most = Duration::from_millis(phase.most_ms(profile).into());
-    if took <= most + profile.loop_lag() {
-        detector.record_late(phase, took);
-    }
+/// A window for the users of each target, by its place.
+fn passive(profile: &Profile, targets: usize) -> Passive {
+    let names: Vec<String> = (0..targets).map(|at| at.to_string()).collect();
+    let mut passive = Passive::new(profile.gray_window());
+    passive.know(names.iter().map(String::as_str));
+    passive
 }
 
 impl TrueMisses {
+    /// An answer, late or wrong: what is missed before it is no part of a death.
+    fn heard(&mut self) {
+        self.streak = 0;
+    }
+
     fn good(&mut self, series: Series) {
         if series == Series::Warm {
             (self.streak, self.own) = (0, 0);

@@ -41,6 +41,8 @@ pub struct Sometimes {
     pub partial_outage: u64,
     /// Too few fresh observers to decide anything.
     pub frozen: u64,
+    /// A weight was lowered for gray failure.
+    pub gray: u64,
 }
 
 impl Sometimes {
@@ -53,6 +55,7 @@ impl Sometimes {
             group_cut,
             partial_outage,
             frozen,
+            gray,
         } = other;
         self.panic += panic;
         self.freeze += freeze;
@@ -61,10 +64,11 @@ impl Sometimes {
         self.group_cut += group_cut;
         self.partial_outage += partial_outage;
         self.frozen += frozen;
+        self.gray += gray;
     }
 
     /// Name and count of each.
-    pub fn all(&self) -> [(&'static str, u64); 7] {
+    pub fn all(&self) -> [(&'static str, u64); 8] {
         [
             ("PANIC", self.panic),
             ("FREEZE", self.freeze),
@@ -73,6 +77,7 @@ impl Sometimes {
             ("group cut", self.group_cut),
             ("partial outage", self.partial_outage),
             ("frozen", self.frozen),
+            ("gray failure", self.gray),
         ]
     }
 }

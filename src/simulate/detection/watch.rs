@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lifeboat_health::invariants::{self, Holds};
-use lifeboat_health::{FleetView, MonoTime, Path, Profile, Transition, Verdict};
+use lifeboat_health::{Family, FleetView, Gray, MonoTime, Path, Profile, Transition, Verdict};
 
 use super::consumer::{Consumer, Polled};
 use super::outcome::{Alarms, Sometimes};
@@ -18,14 +18,15 @@ pub(super) struct Watch {
     /// By target: since when it shows votes Dead enough for one on its way down.
     dying_since: Vec<Option<MonoTime>>,
     /// Traffic targets that are Down and not yet withdrawn.
-    to_withdraw: Vec<(String, lifeboat_health::Family, MonoTime)>,
+    to_withdraw: Vec<(String, Family, MonoTime)>,
     gates: Vec<f64>,
+    grays: Vec<Gray>,
     abstaining: BTreeSet<String>,
     heard: BTreeSet<String>,
     frozen: bool,
     freeze: bool,
     panic: bool,
-    suppressed: BTreeSet<(String, Path, lifeboat_health::Family)>,
+    suppressed: BTreeSet<(String, Path, Family)>,
     partial: Vec<bool>,
     pub(super) alarms: Option<Alarms>,
     /// By target: votes that were wrong when last looked at.
@@ -43,6 +44,7 @@ impl Watch {
             dying_since: vec![None; targets],
             to_withdraw: Vec::new(),
             gates: Vec::new(),
+            grays: Vec::new(),
             abstaining: BTreeSet::new(),
             heard: BTreeSet::new(),
             frozen: false,
@@ -82,6 +84,7 @@ impl Watch {
             ));
             invariants::s6_down_has_quorum(transition, profile)?;
             invariants::s7_frozen_decides_nothing(transition, profile)?;
+            invariants::gray_is_not_down(transition, profile)?;
             if transition.to == Verdict::Down {
                 let missing = missing(transition);
                 let names = missing.iter().map(String::as_str).collect();
@@ -275,7 +278,19 @@ impl Watch {
     fn judge_gates(&mut self, consumer: &Consumer, sometimes: &mut Sometimes, tell: Tell<'_>) -> Holds {
         let views = &consumer.gate_views;
         self.gates.resize(views.len(), 1.0);
+        self.grays.resize(views.len(), Gray::None);
         for (index, gate) in views.iter().enumerate() {
+            let degree = gate.gray.degree;
+            if degree > self.grays[index] {
+                sometimes.gray += 1;
+                tell(format!(
+                    "{} {} is gray: {}",
+                    gate.cluster, gate.family, gate.gray.reason
+                ));
+            } else if degree < self.grays[index] {
+                tell(format!("{} {} is less gray: {degree}", gate.cluster, gate.family));
+            }
+            self.grays[index] = degree;
             let before = self.gates[index];
             if before > 0.0 && gate.gate == 0.0 {
                 let withdrawn: BTreeSet<&str> = views
@@ -303,6 +318,14 @@ impl Watch {
                 tell(format!("{} {} {what}{share}", gate.cluster, gate.family));
             }
             self.gates[index] = gate.gate;
+        }
+        for family in [Family::V4, Family::V6] {
+            let factors: Vec<u32> = views
+                .iter()
+                .filter(|gate| gate.family == family && gate.verdict.serves() && gate.held_back.is_none())
+                .map(|gate| gate.gray.factor_permille)
+                .collect();
+            invariants::gray_leaves_enough(&factors, &self.profile)?;
         }
         let panic = views.iter().any(|gate| gate.held);
         if panic != self.panic {

@@ -254,6 +254,7 @@ impl Simulated for World<'_> {
                         What::TimedOut { .. } => 2,
                         What::Broken { .. } => 3,
                         What::LateAnswer { .. } | What::LateConnect { .. } => 4,
+                        What::Error { .. } => 5,
                     };
                     sim.trace
                         .note(now_us ^ (observer as u64) << 56 ^ (at as u64) << 48 ^ kind << 44);

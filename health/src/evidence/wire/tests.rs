@@ -95,12 +95,16 @@ fn what_is_wrong_is_said() {
         decode(&bytes).unwrap_err()
     };
     assert_eq!(with(0, b'X'), DecodeError::Magic);
-    assert_eq!(with(2, 2), DecodeError::Version(2));
+    assert_eq!(with(2, 3), DecodeError::Version(3));
     assert_eq!(with(3, 0x82), DecodeError::Flags(0x82));
     assert_eq!(with(28, 64), DecodeError::Name);
     assert_eq!(with(29, b' '), DecodeError::Name);
     let first_row = good.len() - 2 * ROW_BYTES;
-    assert_eq!(with(first_row + 12, 101), DecodeError::Good(101));
+    assert_eq!(with(first_row + 12, 101), DecodeError::Share(101));
+    assert_eq!(with(first_row + 23, 4), DecodeError::Heard(4));
+    assert_eq!(with(first_row + 24, 101), DecodeError::Share(101));
+    assert_eq!(with(first_row + 25, 101), DecodeError::Share(101));
+    assert_eq!(with(first_row + 33, 4), DecodeError::Users(1_024));
     assert_eq!(with(first_row + 11, 1), DecodeError::Streaks);
     assert_eq!(with(first_row - 1, 3), DecodeError::Truncated);
     assert_eq!(with(first_row - 1, 1), DecodeError::Trailing);
@@ -133,9 +137,28 @@ fn damaged_datagrams() {
         } else {
             (0..rng.usize(..1_300)).map(|_| rng.u8(..)).collect()
         };
-        if let Ok(datagram) = decode(&bytes) {
+        if let Ok(datagram) = decode(&bytes)
+            && bytes[2] == VERSION
+        {
             assert_eq!(encoded(&datagram.header, &datagram.rows), [bytes]);
         }
+    }
+}
+
+/// An observer of the release before says nothing of gray failure, and is heard all the same.
+#[test]
+fn version_one_is_read() {
+    let now = encoded(&header(), &rows(3)).remove(0);
+    let head = now.len() - 3 * ROW_BYTES;
+    let mut old = now[..head].to_vec();
+    old[2] = 1;
+    for row in now[head..].chunks(ROW_BYTES) {
+        old.extend_from_slice(&row[..22]);
+    }
+    let datagram = decode(&old).unwrap();
+    assert_eq!((datagram.header, datagram.rows), (header(), rows(3)));
+    for length in 0..old.len() {
+        assert!(decode(&old[..length]).is_err(), "cut at {length}");
     }
 }
 
@@ -146,18 +169,26 @@ fn any_row() -> impl Strategy<Value = Row> {
         any::<bool>(),
         0..=100_u8,
         any::<u8>(),
-        any::<u32>(),
-        any::<u32>(),
+        any::<(u32, u32, u32)>(),
+        (0..=100_u8, 0..=100_u8, any::<u8>()),
+        (any::<u16>(), any::<u16>(), 0..=1_000_u16),
     )
         .prop_map(
-            |(target, streak, missed, good_of_100, hard, rtt_us, age_ms)| Row {
+            |(target, streak, missed, good_of_100, hard, times, (late, errors, error_streak), users)| Row {
                 target: TargetId(target),
                 miss_streak: if missed { streak } else { 0 },
+                heard_at: if missed { users.0.min(streak) } else { 0 },
                 success_streak: if missed { 0 } else { streak },
                 good_of_100,
+                late_of_100: late,
+                errors_of_100: errors,
+                error_streak,
                 hard: Hard(hard),
-                rtt_us,
-                age_ms,
+                rtt_us: times.0,
+                usual_rtt_us: times.1,
+                user_requests: users.1,
+                user_errors_permille: users.2,
+                age_ms: times.2,
             },
         )
 }

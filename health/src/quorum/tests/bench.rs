@@ -22,6 +22,14 @@ pub(super) enum Says {
     Hard,
     Steady,
     Nothing,
+    /// In time, and a hundred times slower than usual.
+    Slow,
+    /// After the timeout, for two seconds now.
+    Late,
+    /// Nothing but 5xx for two seconds.
+    Failing,
+    /// Probes are answered; 40 % of users' requests fail.
+    UsersFail,
 }
 
 impl Bench {
@@ -82,6 +90,33 @@ impl Bench {
             Says::Hard => Row {
                 miss_streak: 3,
                 hard: Hard::REFUSED,
+                ..row
+            },
+            Says::Slow => Row {
+                success_streak: 50,
+                rtt_us: 200_000,
+                usual_rtt_us: 2_000,
+                ..row
+            },
+            Says::Late => Row {
+                miss_streak: 20,
+                heard_at: 19,
+                late_of_100: 20,
+                rtt_us: 500_000,
+                usual_rtt_us: 2_000,
+                ..row
+            },
+            Says::Failing => Row {
+                miss_streak: 20,
+                heard_at: 20,
+                errors_of_100: 20,
+                error_streak: 20,
+                ..row
+            },
+            Says::UsersFail => Row {
+                success_streak: 50,
+                user_requests: 900,
+                user_errors_permille: 400,
                 ..row
             },
             Says::Nothing => Row {

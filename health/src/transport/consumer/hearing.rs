@@ -139,7 +139,9 @@ impl Counters {
             | DecodeError::Magic
             | DecodeError::Flags(_)
             | DecodeError::Name
-            | DecodeError::Good(_)
+            | DecodeError::Share(_)
+            | DecodeError::Heard(_)
+            | DecodeError::Users(_)
             | DecodeError::Streaks => self.malformed.inc(),
         };
     }

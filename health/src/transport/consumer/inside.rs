@@ -15,6 +15,7 @@ use tokio_util::sync::CancellationToken;
 use super::Tap;
 use super::hearing::{Counters, Hearing};
 use crate::clock::MonoClock;
+use crate::gray::Gray;
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, TransitionLabel, VoteLabel};
 use crate::quorum::Quorum;
 use crate::verdict::Transition;
@@ -182,6 +183,12 @@ impl Inside {
             .set(length(abstaining));
         let frozen = view.cells.values().filter(|cell| cell.frozen).count();
         self.metrics.frozen.get_or_create(&label).set(length(frozen));
+        let gray = view
+            .cells
+            .values()
+            .filter(|cell| cell.gray.degree > Gray::None)
+            .count();
+        self.metrics.gray.get_or_create(&label).set(length(gray));
     }
 }
 

@@ -18,9 +18,11 @@ use super::Wanted;
 use crate::check::Probe;
 use crate::evidence::{Header, Row, encode_table, table_bytes};
 use crate::metrics::{ObserverLabel, ObserverMetrics, ObserverResultLabel};
+use crate::passive::Counted;
 use crate::probe::{Prober, ProberKey, Surroundings, raise_descriptor_limit};
 use crate::selfcheck::AbstainReason;
-use crate::target::{Target, TargetId, mix};
+use crate::target::{Path, Target, TargetId, mix};
+use crate::time::MonoTime;
 
 /// How often the loop measures its own lag.
 const LAG_EACH: Duration = Duration::from_millis(10);
@@ -38,7 +40,8 @@ pub(super) struct Inside {
 struct Running {
     prober: Arc<Prober>,
     stop: CancellationToken,
-    targets: Vec<TargetId>,
+    /// With the cluster whose users may tell something of it, where it is a traffic path.
+    targets: Vec<(TargetId, Option<String>)>,
 }
 
 /// The way to one consumer.
@@ -144,7 +147,7 @@ impl Inside {
             .mul_f64((mix(self.seed) % 1_000) as f64 / 1_000.0);
         let mut ticks = interval_at(tokio::time::Instant::now() + phase, around.profile.send());
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
-        let mut running = BTreeMap::new();
+        let mut running: BTreeMap<ProberKey, Running> = BTreeMap::new();
         self.listen(stop);
         self.adopt(&mut running, stop);
         let mut lines = BTreeMap::new();
@@ -186,11 +189,7 @@ impl Inside {
             }
             header.sent_at = now;
             header.abstain = reason.is_some();
-            rows.clear();
-            rows.extend(running.values().flat_map(|running: &Running| {
-                let row = running.prober.row(TargetId(0), now);
-                running.targets.iter().map(move |id| Row { target: *id, ..row })
-            }));
+            self.fill(&mut rows, &running, now);
             if header.abstain {
                 running.values().for_each(|running| running.prober.forgive());
             }
@@ -204,6 +203,27 @@ impl Inside {
                     };
                 }
             });
+        }
+    }
+
+    /// The facts of every target as of now: what its prober found, and what its users are reported to find.
+    fn fill(&self, rows: &mut Vec<Row>, running: &BTreeMap<ProberKey, Running>, now: MonoTime) {
+        let passive = &*self.wanted.passive.lock();
+        rows.clear();
+        for running in running.values() {
+            let row = running.prober.row(TargetId(0), now);
+            rows.extend(running.targets.iter().map(|(target, users_of)| {
+                let counted = users_of
+                    .as_ref()
+                    .map_or_else(Counted::default, |cluster| passive.counted(cluster, now));
+                let (user_requests, user_errors_permille) = counted.facts();
+                Row {
+                    target: *target,
+                    user_requests,
+                    user_errors_permille,
+                    ..row
+                }
+            }));
         }
     }
 
@@ -231,11 +251,15 @@ impl Inside {
         let mut before = std::mem::take(running);
         let mut targets = 0;
         for (key, (probe, alike)) in wanted {
-            let ids: Vec<TargetId> = alike.iter().map(Target::id).collect();
+            let users_of = |target: &Target| (target.path == Path::Traffic).then(|| target.cluster.clone());
+            let ids: Vec<(TargetId, Option<String>)> = alike
+                .iter()
+                .map(|target| (target.id(), users_of(target)))
+                .collect();
             targets += ids.len();
             let mut kept = before
                 .remove(&key)
-                .unwrap_or_else(|| self.start(&key, probe, ids.first(), stop));
+                .unwrap_or_else(|| self.start(&key, probe, ids.first().map(|(id, _)| id), stop));
             let name = |target: &Target| format!("{}/{}/{}", target.cluster, target.path, target.family);
             kept.prober.set_names(alike.iter().map(name).collect());
             kept.targets = ids;

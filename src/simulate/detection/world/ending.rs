@@ -7,6 +7,7 @@ use lifeboat_health::Verdict;
 use lifeboat_health::invariants::{self, Broken};
 
 use super::{CONSUMER_CLOCK, Event, World};
+use crate::simulate::detection::consumer;
 use crate::simulate::detection::fault::Fault;
 use crate::simulate::detection::formula;
 
@@ -86,6 +87,7 @@ impl World<'_> {
         if worst > 0.0 {
             returning.penalty = Duration::from_secs_f64(worst) + Duration::from_micros(since);
         }
+        returning.penalty += consumer::gray_lasts(&self.consumers, profile);
         let limit = profile.recover_hold()
             + profile.slowest_interval() * profile.clear_successes
             + profile.fresh()

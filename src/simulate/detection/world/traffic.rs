@@ -74,7 +74,8 @@ impl World<'_> {
         let observer = &mut self.observers[index];
         let now = observer.clock.read(now_us);
         let mut datagrams: Vec<Rc<[u8]>> = Vec::with_capacity(1);
-        let abstains = observer.table(now, |bytes| datagrams.push(bytes.into()));
+        let users_fail = self.conditions.users_fail();
+        let abstains = observer.table(now, &users_fail, |bytes| datagrams.push(bytes.into()));
         sim.trace.note(u64::from(abstains));
         let next = observer.clock.when(now + self.fleet.profile.send());
         sim.at(

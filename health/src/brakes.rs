@@ -37,19 +37,18 @@ impl FleetView {
             .collect()
     }
 
-    /// The share of clusters that are Down on both paths that are probed, better family of each; frozen ones
-    /// are not.
+    /// The share of clusters that are Down on one path or both, better family of each; frozen ones are not.
     pub fn down_share(&self) -> DownShare {
         let clusters = self.clusters();
-        let dead = |cluster: &&&str| {
+        let looks_down = |cluster: &&&str| {
             [Path::Traffic, Path::Control]
                 .into_iter()
                 .filter_map(|path| self.better_family(cluster, path))
-                .all(|cell| cell.current() == Verdict::Down)
+                .any(|cell| cell.current() == Verdict::Down)
         };
         let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
         DownShare {
-            down: count(clusters.iter().filter(dead).count()),
+            down: count(clusters.iter().filter(looks_down).count()),
             all: count(clusters.len()),
         }
     }
@@ -87,14 +86,15 @@ mod tests {
     }
 
     #[test]
-    fn a_cluster_is_dead_when_both_paths_are() {
+    fn a_cluster_looks_down_by_either_path() {
         let view = view(&[
             ("a", Path::Traffic, Verdict::Down, false),
             ("a", Path::Control, Verdict::Down, false),
             ("b", Path::Traffic, Verdict::Down, false),
             ("b", Path::Control, Verdict::Up, true),
+            ("c", Path::Traffic, Verdict::Suspect, false),
         ]);
-        assert_eq!(view.down_share(), DownShare { down: 1, all: 2 });
+        assert_eq!(view.down_share(), DownShare { down: 2, all: 3 });
     }
 
     #[test]

@@ -9,7 +9,7 @@ use super::{Context, propagation::wall, reader};
 use crate::{
     steer::{
         assembler,
-        compile::{self, Input, ObjectCondition, ObjectKey},
+        compile::{self, Input, ObjectCondition, ObjectKey, Reason},
         publisher, read,
     },
     store::{Key, Kind, Op, Outcome, Write, conditions},
@@ -148,7 +148,11 @@ fn report(
     };
     let key = Key::new(object.namespace.as_deref().unwrap_or(""), &object.name);
     let held = context.index.get(kind, &key)?;
-    let (field, served) = served(&held, &object.name, *kind == context.kinds.zone, plan);
+    let (field, mut served) = served(&held, &object.name, *kind == context.kinds.zone, plan);
+    if ready.1 == Reason::NameTaken.as_str() {
+        // What is served under the name is another's.
+        served = json!("");
+    }
     let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
     let wanted = conditions::condition(&held, "Ready", ready, &stamp);
     let conditions = conditions::with(&held, [conditions::observed(&held, wanted)]);

@@ -23,21 +23,24 @@ pub(super) struct Told {
 
 impl Told {
     pub(super) fn tell(&mut self, timeline: &Timeline, plan: &FailoverPlan, bindings: &[BindingView]) {
-        self.freeze(timeline, plan.freeze);
+        self.freeze(timeline, plan);
         self.moved(timeline, plan, bindings);
         self.no_target(timeline, plan);
         self.holds(timeline, &plan.holds, bindings);
     }
 
-    fn freeze(&mut self, timeline: &Timeline, freeze: bool) {
+    fn freeze(&mut self, timeline: &Timeline, plan: &FailoverPlan) {
+        let freeze = plan.freeze;
         if freeze == self.freeze {
             return;
         }
         self.freeze = freeze;
+        let why = plan.holds.iter().find(|hold| hold.reason == HoldReason::Freeze);
         let (kind, detail) = if freeze {
+            let why = why.map(|hold| hold.message.as_str());
             (
                 "controlplane.frozen",
-                "too many clusters look down: nothing is evicted",
+                why.unwrap_or("too many clusters look down: nothing is evicted"),
             )
         } else {
             (

@@ -55,12 +55,13 @@ impl Inquiries for FromPlane {
                     ExplainError::Kind(_) => Refusal::Invalid(format!("parameter kind: {error}")),
                     ExplainError::Name { .. } => Refusal::Invalid(error.to_string()),
                 })?;
+            // What was asked for, and why it is not served.
+            let told: String = policies
+                .iter()
+                .map(|policy| format!("; {}", policy.told()))
+                .collect();
             if explanation.zone.is_none() {
                 let zones = role.server.status().zones.join(", ");
-                let told: String = policies
-                    .iter()
-                    .map(|policy| format!("; {}", policy.told()))
-                    .collect();
                 return Err(Refusal::Unknown(format!(
                     "name {name:?} is in no zone that is served; zones: {zones}{told}"
                 )));
@@ -74,7 +75,7 @@ impl Inquiries for FromPlane {
                     .collect();
                 let names: Vec<&str> = names.iter().map(|name| name.trim_end_matches('.')).collect();
                 return Err(Refusal::Unknown(format!(
-                    "name {name:?} does not exist in its zone; steered names: {}",
+                    "name {name:?} does not exist in its zone; steered names: {}{told}",
                     names.join(", ")
                 )));
             }

@@ -91,7 +91,7 @@ impl Reason {
     }
 }
 
-/// What is wrong with one object; the first problem gives the reason, all give the message.
+/// What is wrong with one object; the first problem gives the reason, an unknown cluster only where there is no other; all give the message.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Problems(Vec<(Reason, String)>);
 
@@ -105,18 +105,19 @@ impl Problems {
     }
 
     fn into_condition(self, object: ObjectKey, fine: &str) -> ObjectCondition {
-        let (reason, message) = match self.0.first() {
+        // A remark about a cluster that plays no part leaves the rest served as it was asked for.
+        let remark = |reason: &Reason| matches!(reason, Reason::UnknownCluster | Reason::NoAddress);
+        let status = self.0.iter().all(|(reason, _)| remark(reason));
+        let mut problems = self.0;
+        // What names no cluster at all explains the least.
+        problems.sort_by_key(|(reason, _)| *reason == Reason::UnknownCluster);
+        let (reason, message) = match problems.first() {
             None => (Reason::Published, fine.to_owned()),
             Some((reason, _)) => {
-                let all: Vec<&str> = self.0.iter().map(|(_, message)| message.as_str()).collect();
+                let all: Vec<&str> = problems.iter().map(|(_, message)| message.as_str()).collect();
                 (*reason, format!("{object}: {}", all.join("; ")))
             }
         };
-        // A remark about a cluster that plays no part leaves the rest served as it was asked for.
-        let status = self
-            .0
-            .iter()
-            .all(|(reason, _)| matches!(reason, Reason::UnknownCluster | Reason::NoAddress));
         ObjectCondition {
             object,
             status,

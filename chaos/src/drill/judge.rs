@@ -4,12 +4,13 @@ use std::{collections::BTreeSet, time::Duration};
 
 use super::{
     config::Limits,
-    log::EventLog,
+    log::{ClusterMask, EventLog},
     report::{DrillReport, Incident, SAME_INSTANT_US},
 };
 use crate::fault::FaultKind;
 
-/// Above this share of the fleet, with three clusters or more, nothing is evicted.
+/// With more than this share of a fleet of three or more looking down nothing is evicted: `failover.freeze` of the
+/// planner by default.
 const FREEZE_PERCENT: usize = 55;
 
 pub(super) fn judge(
@@ -94,7 +95,7 @@ fn moved_bindings<'a>(log: &'a EventLog, incident: &Incident) -> BTreeSet<&'a st
 struct Expected {
     dns_moves: bool,
     dns_stays: bool,
-    /// The console says Down of every faulted cluster: users are cut off from all of them.
+    /// The console says Down of every cluster that users are cut off from.
     down: bool,
     /// No faulted cluster is cut off from users, and none is so slow that it may look dead.
     no_verdict: bool,
@@ -108,9 +109,13 @@ struct Expected {
 impl Expected {
     fn of(log: &EventLog, incident: &Incident, limits: &Limits) -> Self {
         let fleet = log.clusters.len();
-        let dead = incident.no_traffic.0 & incident.no_control.0;
-        let dead_count = usize::try_from(dead.count_ones()).unwrap_or(fleet);
-        let no_traffic = usize::try_from(incident.no_traffic.count()).unwrap_or(fleet);
+        let count = |clusters: ClusterMask| usize::try_from(clusters.count()).unwrap_or(fleet);
+        let dead_count = count(incident.dead());
+        let no_traffic = count(incident.no_traffic);
+        // A cluster whose API alone is silent may serve, but nobody can count what is ready there.
+        let uncounted = incident.no_control.0 != incident.dead().0;
+        // As the planner has it: a path that is Down counts, be it one or both.
+        let looks_down = count(incident.no_traffic.union(incident.no_control));
         let fault_us = incident.end_us(log) - incident.start_us;
         let after_us = incident
             .cleared_us
@@ -119,7 +124,7 @@ impl Expected {
         let watched = |limit: Duration| after_us.is_some_and(|after| u128::from(after) >= limit.as_micros());
 
         let whole_fleet = no_traffic >= fleet;
-        let frozen = dead_count >= fleet || (dead_count >= 3 && dead_count * 100 > FREEZE_PERCENT * fleet);
+        let frozen = looks_down >= fleet || (fleet >= 3 && looks_down * 100 > FREEZE_PERCENT * fleet);
         let controller_down = log
             .injections
             .iter()
@@ -130,14 +135,14 @@ impl Expected {
         Self {
             dns_moves: dns_moves && lasted(limits.all_dns_changed + Duration::from_secs(2)),
             dns_stays: no_traffic == 0 || whole_fleet,
-            down: dns_moves && incident.no_traffic == incident.clusters && lasted(limits.all_dns_changed),
+            down: dns_moves && lasted(limits.all_dns_changed),
             no_verdict: no_traffic == 0 && !slow,
             evicts: evicts && lasted(limits.replicas_ready),
             keeps_bindings: dead_count == 0 || frozen,
-            replicas_ready: evicts && lasted(limits.replicas_ready),
+            replicas_ready: evicts && !uncounted && lasted(limits.replicas_ready),
             traffic_returns: dns_moves && watched(limits.traffic_returned),
             all_ready_at_end: watched(limits.settled_after_clear)
-                || (evicts && incident.cleared_us.is_none() && lasted(limits.replicas_ready)),
+                || (evicts && !uncounted && incident.cleared_us.is_none() && lasted(limits.replicas_ready)),
         }
     }
 

@@ -95,9 +95,9 @@ pub struct ReportEvent {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Timings {
-    /// The console said of every faulted cluster that it is suspect.
+    /// The console said of every cluster that DNS is to leave that it is suspect.
     pub suspect: Option<u64>,
-    /// The console said of every faulted cluster that it is down.
+    /// The console said of every cluster that DNS is to leave that it is down.
     pub down: Option<u64>,
     /// The first server and name stopped giving a faulted cluster.
     pub first_dns_change: Option<u64>,
@@ -197,6 +197,28 @@ impl Incident {
                 .map(|(one, other)| one.max(other));
         }
         Some(incident)
+    }
+
+    /// The clusters that DNS is to leave: those cut off from users; all faulted ones where none is.
+    pub(super) fn left_by_dns(&self) -> ClusterMask {
+        self.narrowed(self.no_traffic)
+    }
+
+    /// The clusters that replicas are to leave: those dead on both paths; all faulted ones where none is.
+    pub(super) fn left_by_replicas(&self) -> ClusterMask {
+        self.narrowed(self.dead())
+    }
+
+    pub(super) fn dead(&self) -> ClusterMask {
+        ClusterMask(self.no_traffic.0 & self.no_control.0)
+    }
+
+    fn narrowed(&self, concerned: ClusterMask) -> ClusterMask {
+        if concerned.count() == 0 {
+            self.clusters
+        } else {
+            concerned
+        }
     }
 
     /// Until when the faults were in force.

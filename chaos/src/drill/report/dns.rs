@@ -107,7 +107,7 @@ pub(super) fn figures(log: &EventLog, incident: Option<&Incident>) -> Dns {
 }
 
 fn holds(outcome: DnsOutcome, incident: &Incident) -> bool {
-    matches!(outcome, DnsOutcome::Answer(clusters) if clusters.meets(incident.clusters))
+    matches!(outcome, DnsOutcome::Answer(clusters) if clusters.meets(incident.left_by_dns()))
 }
 
 fn pairs(log: &EventLog, incident: &Incident, end_us: u64) -> BTreeMap<(u16, u16), Pair> {

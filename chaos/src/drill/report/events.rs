@@ -5,7 +5,7 @@ use crate::drill::log::{ClusterMask, EventLog};
 
 /// When the console had said `cluster.<suffix>` of every faulted cluster, in milliseconds from the injection.
 pub(super) fn verdict(log: &EventLog, incident: &Incident, suffix: &str) -> Option<u64> {
-    let faulted = log.cluster_names(incident.clusters);
+    let faulted = log.cluster_names(incident.left_by_dns());
     let first = |cluster: &&str| {
         let said = log.verdicts.iter().find(|one| {
             one.at_us >= incident.start_us

@@ -175,6 +175,42 @@ fn a_good_power_off_passes_with_these_figures() {
     insta::assert_json_snapshot!(report);
 }
 
+/// Cluster `b` serves on, but its API is silent and nobody can count its replicas.
+fn with_api_down(mut log: EventLog) -> EventLog {
+    log.injections.push(Injection {
+        at_us: T0 + MS,
+        kind: FaultKind::ApiDown,
+        clusters: B,
+        cleared_us: Some(CLEAR),
+    });
+    for sample in &mut log.workload_samples {
+        if (T0..CLEAR).contains(&sample.at_us) {
+            sample.ready = vec![6];
+        }
+    }
+    log
+}
+
+#[test]
+fn each_cluster_is_judged_by_its_own_fault() {
+    let mut log = with_api_down(good_power_off());
+    log.clusters = ["a", "b", "c", "d", "e"].map(str::to_owned).to_vec();
+    broken(&log, &[]);
+    let report = judged(&log);
+    assert_eq!(
+        report.timings_ms.all_dns_changed,
+        judged(&good_power_off()).timings_ms.all_dns_changed
+    );
+    assert!(report.timings_ms.evictions_done.is_some());
+}
+
+#[test]
+fn a_path_that_is_down_counts_for_the_freeze() {
+    // Two of three look down: nothing may be evicted.
+    let log = with_api_down(good_power_off());
+    broken(&log, &["binding default/shop changed its clusters"]);
+}
+
 #[test]
 fn slow_dns_fails() {
     let mut log = good_power_off();

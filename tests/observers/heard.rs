@@ -65,7 +65,7 @@ impl VerdictSink for Told {
 /// A consumer, and its story.
 pub(crate) struct Heard {
     name: &'static str,
-    consumer: Consumer,
+    pub(crate) consumer: Arc<Consumer>,
     profile: Profile,
     story: Arc<(Mutex<Story>, Condvar)>,
 }
@@ -91,7 +91,7 @@ impl Heard {
         };
         Heard {
             name,
-            consumer: Consumer::spawn(config, Box::new(Told(Arc::clone(&story)))).unwrap(),
+            consumer: Arc::new(Consumer::spawn(config, Box::new(Told(Arc::clone(&story)))).unwrap()),
             profile: profile.clone(),
             story,
         }

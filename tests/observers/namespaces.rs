@@ -72,6 +72,7 @@ fn links_and_clusters_go_and_come() {
                 .to_vec()
         },
         way: Box::new(|_, consumer| consumer),
+        kubeconfig: None,
     });
 
     power(EU, false);

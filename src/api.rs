@@ -34,8 +34,8 @@ pub use k8s_openapi::api::core::v1::{Taint, Toleration};
 pub use k8s_openapi::apimachinery::pkg::api::resource::Quantity;
 pub use k8s_openapi::apimachinery::pkg::apis::meta::v1::{Condition, LabelSelector, Time};
 pub use lifeboat::{
-    EvictionIntent, FailoverEpoch, FailoverPolicy, Observer, SteerStep, SteeringPlan, SteeringPlanShard,
-    TrafficPolicy, Zone,
+    EvictionIntent, FailoverEpoch, FailoverPolicy, Observer, ObserverSpec, SteerStep, SteeringPlan,
+    SteeringPlanShard, TrafficPolicy, Zone,
 };
 pub use object::{ViewError, view};
 pub use policy::{ClusterPropagationPolicy, Placement, PropagationPolicy, PropagationSpec};

@@ -16,6 +16,7 @@ mod graceful_eviction;
 mod kinds;
 mod leadership;
 mod metrics;
+mod observers;
 mod placed;
 mod policies;
 mod propagation;

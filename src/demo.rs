@@ -38,7 +38,7 @@ use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::script::Script;
 use self::{fleet::DemoFleet, output::Printer, panorama::Console, plane::Plane, script::Stage};
-use crate::observe;
+use crate::observe::{self, Roster};
 
 /// Longest wait for an orderly end; after it the process ends all the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -176,6 +176,10 @@ async fn start_and_run(
         fleet.kube()?,
         Arc::downgrade(&plane),
     )));
+    let counted = AbortOnDropHandle::new(tokio::spawn(follow_observers(
+        fleet.kube()?,
+        Arc::downgrade(&plane),
+    )));
     let faults = Faults::new(fleet.members().fault_targets(), Some(plane.controller_switch()));
     let live = LiveStats::new(&options.dns);
     let console = Console::start(options, &fleet, &plane, &faults, &live, metrics).await?;
@@ -192,9 +196,11 @@ async fn start_and_run(
     };
     let result = script::run(&stage).await;
     let stopped = tokio::time::timeout(STOP_TIMEOUT, async {
-        // It holds the plane while it hands over targets.
-        probed.abort();
-        let _ended = probed.await;
+        // They hold the plane while it hands over targets.
+        for following in [probed, counted] {
+            following.abort();
+            let _ended = following.await;
+        }
         faults.clear_all();
         console.stop().await;
         plane.stop().await;
@@ -215,6 +221,18 @@ async fn follow_clusters(kube: kube::Config, plane: Weak<Plane>) {
     };
     if let Err(error) = observe::follow(kube, adopt).await {
         tracing::error!(error = %error, "no client for the control plane: nothing is probed");
+    }
+}
+
+/// Where there are Observer objects, only the evidence of those observers counts.
+async fn follow_observers(kube: kube::Config, plane: Weak<Plane>) {
+    let count = |roster: &Roster| {
+        if let Some(plane) = plane.upgrade() {
+            plane.count(roster.keys().cloned().collect());
+        }
+    };
+    if let Err(error) = observe::follow_observers(kube, count).await {
+        tracing::error!(error = %error, "no client for the control plane: Observer objects are not followed");
     }
 }
 

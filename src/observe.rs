@@ -5,13 +5,16 @@
 //! ```
 //! `process` is `lifeboat observer`: one observer as its configuration file says. `passive` is where users' requests are
 //! reported to it.
+//! `roster` follows Observer objects: consumers count those that are named, an observer takes its consumers from its own.
 
 pub mod config;
 mod files;
 mod follow;
 pub mod passive;
 pub mod process;
+mod roster;
 pub mod targets;
 
 pub use config::ObserverFile;
 pub use follow::follow;
+pub use roster::{Roster, follow_observers};

@@ -225,7 +225,10 @@ impl<R: Read> Recording<R> {
             let silence = due.saturating_add(LONGEST_SILENCE_MICROS);
             while due <= at.as_micros() && due <= silence {
                 quorum.poll(MonoTime::from_micros(due)).iter().for_each(&mut told);
-                due += POLL_MICROS;
+                let Some(later) = due.checked_add(POLL_MICROS) else {
+                    break;
+                };
+                due = later;
             }
             next_poll = Some(due.max(at.as_micros()));
             let datagram = decode(&bytes).map_err(|error| Damaged {

@@ -3,7 +3,8 @@
 //! ```text
 //! traffic.rs   TrafficPolicy, Zone              what users resolve, written by people
 //! failover.rs  FailoverPolicy                   when and how fast replicas move, written by people
-//! state.rs     SteeringPlan, SteeringPlanShard, FailoverEpoch, EvictionIntent, Observer    written by Lifeboat
+//! state.rs     SteeringPlan, SteeringPlanShard, FailoverEpoch, EvictionIntent    written by Lifeboat;
+//!              Observer                         written by people, its status by Lifeboat
 //! ```
 
 mod failover;
@@ -13,7 +14,7 @@ mod traffic;
 pub use failover::{EvictionBudget, Failback, FailoverPolicy, FailoverPolicySpec, FailoverPolicyStatus};
 pub use state::{
     EvictionIntent, EvictionIntentSpec, FailoverEpoch, FailoverEpochSpec, Observer, ObserverSpec,
-    ShardReference, SteeringPlan, SteeringPlanShard, SteeringPlanShardSpec, SteeringPlanSpec,
+    ObserverStatus, ShardReference, SteeringPlan, SteeringPlanShard, SteeringPlanShardSpec, SteeringPlanSpec,
 };
 pub(crate) use traffic::{MAX_TTL_SECONDS, RECORD_TYPES};
 pub use traffic::{

@@ -8,6 +8,7 @@ use lifeboat_health::Verdict;
 use super::{
     Context, Leadership, LeadershipError, conditions,
     metrics::ClusterLabel,
+    observers,
     placed::Placed,
     policies,
     propagation::wall,
@@ -89,6 +90,8 @@ pub(super) async fn run(
             &stamp,
         );
         context.writer.all(reports).await;
+        let heard = observers::writes(&context.index, kinds, &verdicts, inputs.wall);
+        context.writer.all(heard).await;
         let plan = failover::plan(&mut state, &inputs.world());
         let reports = policies::reports(&context.index, kinds, &registered, plan.freeze, &stamp);
         context.writer.all(reports).await;

@@ -3,8 +3,8 @@
 use crate::{
     api::{
         Cluster, ClusterPropagationPolicy, ClusterResourceBinding, EvictionIntent, FailoverEpoch,
-        FailoverPolicy, PropagationPolicy, ResourceBinding, SteeringPlan, SteeringPlanShard, TrafficPolicy,
-        Work, Zone,
+        FailoverPolicy, Observer, PropagationPolicy, ResourceBinding, SteeringPlan, SteeringPlanShard,
+        TrafficPolicy, Work, Zone,
     },
     store::Kind,
 };
@@ -22,6 +22,7 @@ pub struct Kinds {
     pub failover_policy: Kind,
     pub failover_epoch: Kind,
     pub eviction_intent: Kind,
+    pub observer: Kind,
     pub steering_plan: Kind,
     pub steering_plan_shard: Kind,
     pub namespace: Kind,
@@ -43,6 +44,7 @@ impl Default for Kinds {
             failover_policy: Kind::of::<FailoverPolicy>(false),
             failover_epoch: Kind::of::<FailoverEpoch>(false),
             eviction_intent: Kind::of::<EvictionIntent>(false),
+            observer: Kind::of::<Observer>(false),
             steering_plan: Kind::of::<SteeringPlan>(false),
             steering_plan_shard: Kind::of::<SteeringPlanShard>(false),
             namespace: Kind::new("v1", "Namespace", "namespaces", false),
@@ -67,6 +69,7 @@ impl Kinds {
             failover_policy,
             failover_epoch: _,
             eviction_intent,
+            observer,
             steering_plan,
             steering_plan_shard,
             namespace,
@@ -84,6 +87,7 @@ impl Kinds {
             zone,
             failover_policy,
             eviction_intent,
+            observer,
             steering_plan,
             steering_plan_shard,
             namespace,

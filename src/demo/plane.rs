@@ -1,6 +1,6 @@
 //! Lifeboat's own parts: five observers, the DNS servers with their verdict loops, the controller.
 
-use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, routing::get};
@@ -106,6 +106,7 @@ impl Plane {
             evidence: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
             identity: identity(CONTROLLER)?,
             targets: Mutex::default(),
+            observers: Mutex::default(),
             profile: profile.clone(),
             metrics: consumer_metrics,
             config: ControllerConfig {
@@ -165,6 +166,17 @@ impl Plane {
             if let Err(error) = observer.set_targets(targets.to_vec()) {
                 tracing::error!(error = %error, "targets refused");
             }
+        }
+    }
+
+    /// Only the evidence of these observers counts from now on.
+    pub(super) fn count(&self, observers: BTreeSet<String>) {
+        for role in &self.dns {
+            role.consumer.set_observers(Some(observers.clone()));
+        }
+        *self.controller.observers.lock() = Some(observers.clone());
+        if let Some(running) = self.controller.running.lock().as_ref() {
+            running.consumer.set_observers(Some(observers));
         }
     }
 
@@ -349,6 +361,8 @@ struct ControllerRole {
     identity: Identity,
     /// As they were last set; a restart begins with them.
     targets: Mutex<Vec<Target>>,
+    /// Whose evidence counts; as they were last set, too.
+    observers: Mutex<Option<BTreeSet<String>>>,
     profile: Profile,
     metrics: ConsumerMetrics,
     config: ControllerConfig,
@@ -378,7 +392,7 @@ impl ControllerRole {
             listen: *evidence,
             tls: self.identity.clone(),
             targets: self.targets.lock().clone(),
-            observers: None,
+            observers: self.observers.lock().clone(),
             profile: self.profile.clone(),
             metrics: self.metrics.clone(),
         };
@@ -456,6 +470,7 @@ mod tests {
             evidence: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
             identity: identities.remove(CONTROLLER).unwrap(),
             targets: Mutex::default(),
+            observers: Mutex::default(),
             profile: Profile::fast(),
             metrics: ConsumerMetrics::register(&mut Registry::default()),
             config: ControllerConfig {

@@ -17,7 +17,9 @@ pub struct ObserverFile {
     /// The failure domain it stands in, e.g. a region of a cloud.
     #[serde(default)]
     pub region: String,
-    /// Where DNS servers and controllers listen for evidence: `HOST:PORT`, UDP.
+    /// Where DNS servers and controllers listen for evidence: `HOST:PORT`, UDP. May be left out with a `kubeconfig`: the Observer
+    /// object of this name says it then, and counts where both do.
+    #[serde(default)]
     pub consumers: Vec<String>,
     pub tls: TlsFiles,
     /// What it can reach whenever its own links are up; it abstains while none of them answers.
@@ -70,8 +72,8 @@ impl ObserverFile {
         let mut file: ObserverFile =
             serde_saphyr::from_str(&text).with_context(|| format!("{}", path.display()))?;
         anyhow::ensure!(
-            !file.consumers.is_empty(),
-            "{}: consumers is empty: at least one HOST:PORT that listens for evidence is needed",
+            !file.consumers.is_empty() || file.kubeconfig.is_some(),
+            "{}: consumers is empty: at least one HOST:PORT that listens for evidence is needed, or a kubeconfig",
             path.display()
         );
         let folder = path.parent().unwrap_or_else(|| Path::new(""));

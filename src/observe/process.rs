@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{ObserverFile, files::Files, follow, passive};
+use super::{ObserverFile, files::Files, follow, follow_observers, passive};
 use crate::serve::{Guard, Reached, open_metrics};
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
@@ -52,19 +52,22 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         Some(address) => Some(admin(address, &file, registry, &observer).await?),
         None => None,
     };
+    let named = Arc::new(Mutex::new(Vec::new()));
     let _following = file.kubeconfig.as_ref().map(|kubeconfig| {
         let (observer, targets) = (observer.clone(), targets.clone());
-        AbortOnDropHandle::new(tokio::spawn(follow_clusters(
-            kubeconfig.clone(),
-            observer,
-            targets,
-        )))
+        let clusters = follow_clusters(kubeconfig.clone(), observer, targets);
+        let own = follow_own(kubeconfig.clone(), file.name.clone(), named.clone());
+        [
+            AbortOnDropHandle::new(tokio::spawn(clusters)),
+            AbortOnDropHandle::new(tokio::spawn(own)),
+        ]
     });
     tracing::info!(observer.name = %file.name, targets = targets.now().len(), "observes");
     let mut held = Held {
         path: path.to_owned(),
         files: Files::look(paths(path, &file)),
         file,
+        named,
         consumers,
     };
     loop {
@@ -81,12 +84,20 @@ struct Held {
     path: PathBuf,
     file: ObserverFile,
     files: Files,
+    /// The consumers of its Observer object; where there are any, those of the file do not count.
+    named: Arc<Mutex<Vec<String>>>,
     consumers: BTreeSet<SocketAddr>,
 }
 
 impl Held {
     async fn look(&mut self, observer: &Observer, targets: &Targets) {
-        let consumers = resolve(&self.file.consumers).await;
+        let named = self.named.lock().clone();
+        let names = if named.is_empty() {
+            &self.file.consumers
+        } else {
+            &named
+        };
+        let consumers = resolve(names).await;
         // A name that does not resolve now keeps the addresses it had.
         if !consumers.is_empty() && consumers != self.consumers {
             observer.set_consumers(consumers.iter().copied());
@@ -155,9 +166,7 @@ impl Targets {
 
 async fn follow_clusters(kubeconfig: PathBuf, observer: Arc<Observer>, targets: Arc<Targets>) {
     let ended = async {
-        let kubeconfig = kube::config::Kubeconfig::read_from(&kubeconfig)?;
-        let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?;
-        follow(config, |found| {
+        follow(connect(&kubeconfig).await?, |found| {
             *targets.followed.lock() = found.to_vec();
             if let Err(error) = observer.set_targets(targets.now()) {
                 tracing::error!(error = %error, "targets refused");
@@ -171,6 +180,31 @@ async fn follow_clusters(kubeconfig: PathBuf, observer: Arc<Observer>, targets: 
             error = %format!("{error:#}"), kubeconfig = %kubeconfig.display(), "Cluster objects are not followed"
         );
     }
+}
+
+/// Takes the consumers of the Observer object with its name.
+async fn follow_own(kubeconfig: PathBuf, name: String, named: Arc<Mutex<Vec<String>>>) {
+    let ended = async {
+        follow_observers(connect(&kubeconfig).await?, |roster| match roster.get(&name) {
+            Some(own) => named.lock().clone_from(&own.consumers),
+            None => tracing::warn!(
+                observer.name = %name,
+                "there are Observer objects and none of this name: this observer's evidence does not count"
+            ),
+        })
+        .await?;
+        anyhow::Ok(())
+    };
+    if let Err(error) = ended.await {
+        tracing::error!(
+            error = %format!("{error:#}"), kubeconfig = %kubeconfig.display(), "Observer objects are not followed"
+        );
+    }
+}
+
+async fn connect(kubeconfig: &Path) -> anyhow::Result<kube::Config> {
+    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
+    Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
 }
 
 async fn resolve(consumers: &[String]) -> BTreeSet<SocketAddr> {

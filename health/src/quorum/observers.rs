@@ -91,7 +91,7 @@ impl Observers {
             observer.transit = Transit::default();
             observer.boot = header.boot;
         } else if !new {
-            observer.lost += header.seq - observer.seq - 1;
+            observer.lost = observer.lost.saturating_add(header.seq - observer.seq - 1);
         }
         observer.seq = header.seq;
         observer.heard = now;

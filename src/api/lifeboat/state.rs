@@ -1,5 +1,6 @@
-//! Objects that Lifeboat writes itself: plans, the epoch, eviction intents, observers.
+//! Objects of which Lifeboat writes all or the status: plans, the epoch, eviction intents, observers.
 
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
 use kube::CustomResource;
 use schemars::JsonSchema;
@@ -118,7 +119,7 @@ pub struct EvictionIntentSpec {
     pub reason: String,
 }
 
-/// A process that probes all targets from one failure domain.
+/// A process that probes all targets from one failure domain. Its name is the one in its certificate.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[kube(
     group = "lifeboat.dev",
@@ -127,19 +128,50 @@ pub struct EvictionIntentSpec {
     plural = "observers",
     category = "lifeboat",
     derive = "PartialEq",
-    doc = "A process that probes all targets from one failure domain.",
+    status = "ObserverStatus",
+    doc = "A process that probes all targets from one failure domain; its name is the one in its certificate. Where there \
+           are such objects, the evidence of others does not count.",
     printcolumn(name = "REGION", type_ = "string", json_path = ".spec.region"),
-    printcolumn(name = "ADDRESS", type_ = "string", json_path = ".spec.address"),
+    printcolumn(
+        name = "HEARD",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Heard")].status"#
+    ),
+    printcolumn(
+        name = "ABSTAINING",
+        type_ = "string",
+        json_path = r#".status.conditions[?(@.type=="Abstaining")].status"#
+    ),
+    printcolumn(name = "EVIDENCE", type_ = "date", json_path = ".status.lastEvidence"),
+    printcolumn(name = "ADDRESS", type_ = "string", json_path = ".spec.address", priority = 1),
     printcolumn(name = "AGE", type_ = "date", json_path = ".metadata.creationTimestamp")
 )]
 #[serde(rename_all = "camelCase")]
 pub struct ObserverSpec {
-    /// Where it sends from.
+    /// Where it sends from, for people.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub address: String,
+    /// Where DNS servers and controllers listen for its evidence: `HOST:PORT`, UDP. The observer takes them in place of the
+    /// `consumers` of its file.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(length(max = 64))]
+    pub consumers: Vec<String>,
     /// Its failure domain.
     #[schemars(length(min = 1, max = 253))]
     pub region: String,
     /// When it was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub since: Option<Time>,
+}
+
+/// What the controller hears of an observer.
+#[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "camelCase")]
+pub struct ObserverStatus {
+    /// Heard: whether its evidence is fresh. Abstaining: whether it finds itself at fault.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub conditions: Vec<Condition>,
+    /// When its evidence was last heard; told once a minute while it is fresh, and when it ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_evidence: Option<Time>,
 }

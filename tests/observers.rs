@@ -1,0 +1,186 @@
+//! Five `lifeboat observer` processes and two consumers over real sockets: observers are killed, paused and cut off,
+//! and what they look at dies.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "observers/fleet.rs"]
+mod fleet;
+#[path = "observers/heard.rs"]
+mod heard;
+#[path = "observers/namespaces.rs"]
+mod namespaces;
+#[path = "observers/objects.rs"]
+mod objects;
+#[path = "observers/relay.rs"]
+mod relay;
+
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+
+use fleet::{Fleet, OBSERVERS, Plan, Server, name, target};
+use lifeboat_health::Verdict;
+use parking_lot::Mutex;
+use relay::Relay;
+
+/// Five processes at a time are enough for a small machine.
+static ONE_FLEET: Mutex<()> = Mutex::new(());
+
+struct Site {
+    eu: Server,
+    us: Server,
+    anchors: Vec<Server>,
+}
+
+impl Site {
+    fn start() -> Site {
+        let server = || Server::start(Ipv4Addr::LOCALHOST);
+        Site {
+            eu: server(),
+            us: server(),
+            anchors: (0..OBSERVERS).map(|_| server()).collect(),
+        }
+    }
+
+    fn plan(&self) -> Plan {
+        Plan {
+            listen: Ipv4Addr::LOCALHOST,
+            targets: vec![target("eu", &self.eu.url()), target("us", &self.us.url())],
+            anchors: self.anchors.iter().map(Server::url).collect(),
+            inside: |_| Vec::new(),
+            way: Box::new(|_, consumer| consumer),
+            kubeconfig: None,
+        }
+    }
+}
+
+#[test]
+fn those_that_are_left_decide_and_one_alone_does_not() {
+    let _one = ONE_FLEET.lock();
+    let site = Site::start();
+    let mut fleet = Fleet::start(site.plan());
+
+    fleet.kill(1);
+    fleet.kill(2);
+    fleet.until_gone(&[1, 2]);
+    assert_eq!([fleet.downs("eu"), fleet.downs("us")], [[0, 0]; 2]);
+
+    site.eu.falls_silent();
+    fleet.until_both("eu", Verdict::Down, 3);
+    for consumer in &fleet.consumers {
+        let evidence = consumer.now(|story| story.downs("eu")[0].evidence.clone());
+        let counted = evidence.iter().filter(|witness| witness.counted);
+        let counted: Vec<&str> = counted.map(|witness| witness.observer.as_str()).collect();
+        assert_eq!(counted, ["observer-3", "observer-4", "observer-5"]);
+    }
+    site.eu.answers();
+    fleet.until_both("eu", Verdict::Up, 3);
+
+    fleet.kill(3);
+    fleet.kill(4);
+    fleet.until_gone(&[1, 2, 3, 4]);
+    let told = fleet.told();
+    site.us.falls_silent();
+    for consumer in &fleet.consumers {
+        consumer.until("the last observer votes Dead", |story| {
+            story.cell("us").votes.dead == 1
+        });
+        consumer.until_heard(&name(5), 20);
+        for cluster in ["eu", "us"] {
+            let (verdict, frozen, _) = consumer.now(|story| story.stands(cluster));
+            assert_eq!((verdict, frozen), (Verdict::Up, true));
+        }
+    }
+    assert_eq!(fleet.told(), told, "one observer decides nothing");
+
+    fleet.spawn(1);
+    fleet.spawn(2);
+    fleet.until_both("us", Verdict::Down, 3);
+    assert_eq!(fleet.downs("eu"), [1, 1]);
+}
+
+#[test]
+fn one_that_was_paused_comes_back_and_takes_nothing_down() {
+    let _one = ONE_FLEET.lock();
+    let site = Site::start();
+    let fleet = Fleet::start(site.plan());
+
+    fleet.pause(1);
+    fleet.until_gone(&[1]);
+    for consumer in &fleet.consumers {
+        consumer.until("four decide", |story| {
+            story.stands("eu") == (Verdict::Up, false, 4)
+        });
+    }
+    fleet.resume(1);
+    fleet.until_back(&[1]);
+
+    // A quorum at once: what they missed meanwhile must not count when they return.
+    for observer in 1..=4 {
+        fleet.pause(observer);
+    }
+    fleet.until_gone(&[1, 2, 3, 4]);
+    for observer in 1..=4 {
+        fleet.resume(observer);
+    }
+    fleet.until_back(&[1, 2, 3, 4]);
+    for consumer in &fleet.consumers {
+        (1..=OBSERVERS).for_each(|observer| consumer.until_heard(&name(observer), 10));
+    }
+    fleet.until_both("eu", Verdict::Up, 5);
+    fleet.until_both("us", Verdict::Up, 5);
+    assert_eq!([fleet.downs("eu"), fleet.downs("us")], [[0, 0]; 2]);
+}
+
+#[test]
+fn a_consumer_that_is_cut_off_decides_nothing_until_it_hears_again() {
+    let _one = ONE_FLEET.lock();
+    let site = Site::start();
+    let relays: Arc<Mutex<Vec<Relay>>> = Arc::default();
+    let between = Arc::clone(&relays);
+    // The first consumer hears observers 1 to 3 through relays.
+    let mut first = None;
+    let way = move |observer: usize, consumer| {
+        if *first.get_or_insert(consumer) != consumer || observer > 3 {
+            return consumer;
+        }
+        let relay = Relay::start(consumer);
+        let address = relay.address;
+        between.lock().push(relay);
+        address
+    };
+    let plan = Plan {
+        way: Box::new(way),
+        ..site.plan()
+    };
+    let fleet = Fleet::start(plan);
+    let [cut_off, other] = &fleet.consumers;
+
+    relays.lock().iter().for_each(|relay| relay.cut(true));
+    cut_off.until("two are left", |story| {
+        story.stands("eu") == (Verdict::Up, true, 2)
+    });
+    other.until("all still count", |story| {
+        story.stands("eu") == (Verdict::Up, false, 5)
+    });
+    site.eu.falls_silent();
+    other.until("eu Down", |story| story.stands("eu") == (Verdict::Down, false, 5));
+    cut_off.until_heard(&name(5), 10);
+    assert_eq!(fleet.downs("eu"), [0, 1]);
+
+    relays.lock().iter().for_each(|relay| relay.cut(false));
+    fleet.until_both("eu", Verdict::Down, 5);
+    site.eu.answers();
+    fleet.until_both("eu", Verdict::Up, 5);
+
+    // An observer whose own links are bad says so, and does not count.
+    site.anchors[3].falls_silent();
+    for consumer in &fleet.consumers {
+        consumer.until("observer-4 abstains", |story| {
+            let observer = story.observer(&name(4));
+            observer.fresh && observer.abstaining && story.stands("us") == (Verdict::Up, false, 4)
+        });
+    }
+    site.anchors[3].answers();
+    fleet.until_back(&[4]);
+    assert_eq!([fleet.downs("eu"), fleet.downs("us")], [[1, 1], [0, 0]]);
+}

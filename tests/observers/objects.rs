@@ -1,0 +1,184 @@
+//! Observers as objects in the API: whose evidence counts, to whom it is sent, and what is heard of them.
+
+use std::collections::BTreeSet;
+use std::net::Ipv4Addr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use lifeboat::api;
+use lifeboat::controller::{Controller, ControllerConfig, ControllerMetrics, Kinds};
+use lifeboat::failover::Settings;
+use lifeboat::observe::follow_observers;
+use lifeboat::store::{self, Index, Key, Kind, Op, Outcome, Watches, Write, Writer, conditions};
+use lifeboat::timeline::Timeline;
+use lifeboat_chaos::apiserver::{ApiServer, ApiServerConfig};
+use lifeboat_chaos::fault::Gate;
+use lifeboat_health::{MonoClock, Verdict};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+
+use super::fleet::{Fleet, OBSERVERS, Plan, name};
+use super::{ONE_FLEET, Site};
+
+const DEADLINE: Duration = Duration::from_secs(60);
+
+/// A control plane's API with our kinds in it.
+struct ControlPlane {
+    server: ApiServer,
+    config: kube::Config,
+    writer: Writer,
+    index: Index,
+    kinds: Kinds,
+    watches: Watches,
+}
+
+impl ControlPlane {
+    async fn start() -> ControlPlane {
+        let server = ApiServer::start(ApiServerConfig {
+            name: "lifeboat".to_owned(),
+            listen: (Ipv4Addr::LOCALHOST, 0).into(),
+            gate: Gate::new(),
+            history: 1_024,
+        });
+        let server = server.await.unwrap();
+        let config = kube::Config::new(format!("http://{}", server.addr()).parse().unwrap());
+        let client = store::connect(config.clone()).unwrap();
+        let (index, kinds) = (Index::default(), Kinds::default());
+        let plane = ControlPlane {
+            server,
+            config,
+            writer: Writer::new(client.clone(), Index::default()),
+            index: index.clone(),
+            kinds,
+            watches: Watches::new(client, index),
+        };
+        let definitions = Kind::new(
+            "apiextensions.k8s.io/v1",
+            "CustomResourceDefinition",
+            "customresourcedefinitions",
+            false,
+        );
+        for definition in api::crds() {
+            let mut definition = serde_json::to_value(definition).unwrap();
+            definition["apiVersion"] = json!("apiextensions.k8s.io/v1");
+            definition["kind"] = json!("CustomResourceDefinition");
+            plane.apply(&definitions, definition).await;
+        }
+        plane.watches.start(&plane.kinds.observer);
+        plane
+    }
+
+    async fn apply(&self, kind: &Kind, object: Value) {
+        let write = Write {
+            kind: kind.clone(),
+            key: Key::of(&object),
+            op: Op::Apply(object),
+        };
+        let done = self.writer.one(&write).await;
+        assert!(matches!(done, Ok(Outcome::Done)), "{write:?}: {done:?}");
+    }
+
+    async fn register(&self, observer: usize, consumers: &[String]) {
+        let object = json!({
+            "apiVersion": "lifeboat.dev/v1alpha1", "kind": "Observer",
+            "metadata": {"name": name(observer)},
+            "spec": {"region": format!("region-{observer}"), "consumers": consumers},
+        });
+        self.apply(&self.kinds.observer, object).await;
+    }
+
+    async fn remove(&self, observer: usize) {
+        let key = Key::of(&json!({"metadata": {"name": name(observer)}}));
+        let held = self
+            .writer
+            .read(&self.kinds.observer, &key)
+            .await
+            .unwrap()
+            .unwrap();
+        let write = Write {
+            kind: self.kinds.observer.clone(),
+            key,
+            op: Op::Delete {
+                uid: store::uid(&held).to_owned(),
+            },
+        };
+        assert!(matches!(self.writer.one(&write).await, Ok(Outcome::Done)));
+    }
+
+    /// Until the object of an observer has these conditions.
+    async fn until_says(&self, observer: usize, heard: &str, abstaining: &str) {
+        let mut changes = self.index.subscribe();
+        let says = |kind| {
+            let listed = self.index.list(&self.kinds.observer);
+            let object = listed.iter().find(|object| store::name(object) == name(observer));
+            let condition = object.and_then(|object| conditions::find(object, kind).cloned());
+            condition.map_or(Value::Null, |condition| condition["status"].clone())
+        };
+        let so = async {
+            while says("Heard") != heard || says("Abstaining") != abstaining {
+                changes.changed().await.unwrap();
+            }
+        };
+        let said = tokio::time::timeout(DEADLINE, so).await;
+        said.unwrap_or_else(|_| panic!("{}: {} {}", name(observer), says("Heard"), says("Abstaining")));
+    }
+}
+
+#[test]
+fn objects_say_who_counts_and_who_is_told() {
+    let _one = ONE_FLEET.lock();
+    let site = Site::start();
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let plane = runtime.block_on(ControlPlane::start());
+    let kubeconfig = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(kubeconfig.path(), plane.server.kubeconfig()).unwrap();
+
+    // The files of the observers name no consumer; their objects do.
+    let consumers: Arc<Mutex<BTreeSet<String>>> = Arc::default();
+    let listening = Arc::clone(&consumers);
+    let mut fleet = Fleet::prepare(Plan {
+        way: Box::new(move |_, consumer| {
+            listening.lock().insert(consumer.to_string());
+            consumer
+        }),
+        kubeconfig: Some(kubeconfig.path().to_owned()),
+        ..site.plan()
+    });
+    let consumers: Vec<String> = consumers.lock().iter().cloned().collect();
+    runtime.block_on(async {
+        for observer in 1..=OBSERVERS {
+            plane.register(observer, &consumers).await;
+        }
+    });
+    for consumer in &fleet.consumers {
+        let counts = consumer.consumer.clone();
+        runtime.spawn(follow_observers(plane.config.clone(), move |roster| {
+            counts.set_observers(Some(roster.keys().cloned().collect()));
+        }));
+    }
+    let clock = MonoClock::new();
+    let controller = ControllerConfig {
+        holder: "controller".to_owned(),
+        kube: plane.config.clone(),
+        settings: Settings::default(),
+        clock,
+        timeline: Timeline::new(clock),
+        pod_start: Duration::ZERO,
+        metrics: ControllerMetrics::default(),
+    };
+    let controller = Controller::spawn(controller, fleet.consumers[0].consumer.clone()).unwrap();
+    fleet.launch();
+    runtime.block_on(plane.until_says(5, "True", "False"));
+
+    runtime.block_on(plane.remove(5));
+    fleet.until_both("eu", Verdict::Up, 4);
+    runtime.block_on(plane.register(5, &consumers));
+    fleet.until_both("eu", Verdict::Up, 5);
+
+    site.anchors[3].falls_silent();
+    runtime.block_on(plane.until_says(4, "True", "True"));
+    fleet.kill(3);
+    runtime.block_on(plane.until_says(3, "False", "Unknown"));
+    assert_eq!([fleet.downs("eu"), fleet.downs("us")], [[0, 0]; 2]);
+    controller.stop();
+}

@@ -130,6 +130,8 @@ pub struct ConsumerMetrics {
     pub frozen: Family<ConsumerLabel, Gauge>,
     /// Traffic targets that are gray now.
     pub gray: Family<ConsumerLabel, Gauge>,
+    /// Targets that some observer regions reach and others do not, now.
+    pub partial: Family<ConsumerLabel, Gauge>,
     /// Connections that were refused because there were too many.
     pub refused_connections: Family<ConsumerLabel, Counter>,
 }
@@ -204,6 +206,7 @@ impl ConsumerMetrics {
             abstaining,
             frozen,
             gray,
+            partial,
             refused_connections,
         } = metrics.clone();
         registry.register(
@@ -232,6 +235,11 @@ impl ConsumerMetrics {
             "lifeboat_verdict_gray_targets",
             "Traffic targets that answer late or with errors",
             gray,
+        );
+        registry.register(
+            "lifeboat_verdict_partial_targets",
+            "Targets that some observer regions reach and others do not",
+            partial,
         );
         let help = "Connections refused because there were too many";
         registry.register("lifeboat_evidence_refused_connections", help, refused_connections);

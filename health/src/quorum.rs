@@ -2,13 +2,15 @@
 //!
 //! ```text
 //! ingest: Datagram ─ admitted by Observers (boot, seq, delay) ─> Seen rows of each Subject
-//! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression, gray failure
+//! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression, gray failure,
+//!                                                                                     partial outages
 //! ```
 
 mod cut;
 mod decide;
 mod lower;
 mod observers;
+mod partial;
 mod subject;
 
 use std::collections::BTreeMap;
@@ -152,7 +154,8 @@ impl Quorum {
         }
         suppress(subjects, &tallies, now, profile);
         lower::lower(subjects, &tallies, observers, now, profile);
-        let mut changed = observers.refresh(now, profile);
+        let mut changed = partial::track(subjects, &tallies, observers, now, profile);
+        changed |= observers.refresh(now, profile);
         for (subject, tally) in subjects.iter_mut().zip(tallies) {
             changed |= subject.settle(tally);
         }

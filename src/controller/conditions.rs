@@ -1,5 +1,7 @@
 //! Verdicts written where Kubernetes tools look for them: conditions and taints of Cluster objects. Pure.
 
+mod partial;
+
 use std::collections::BTreeMap;
 
 use lifeboat_health::{FleetView, Path, Verdict};
@@ -51,7 +53,6 @@ pub(super) fn writes(
                 key: Key::of(&cluster),
                 op,
             };
-            let unknown = unknown(verdicts, name(&cluster));
             let taints = taints(&cluster, health.control, stamp).map(|patch| write(Op::Merge(patch)));
             taints.or_else(|| {
                 let unprobed = |path| {
@@ -59,7 +60,7 @@ pub(super) fn writes(
                         .get(&(name(&cluster).to_owned(), path))
                         .map(String::as_str)
                 };
-                let patch = status(&cluster, health, unknown, refused, unprobed, stamp)?;
+                let patch = status(&cluster, health, verdicts, refused, unprobed, stamp)?;
                 Some(write(Op::MergeStatus(patch)))
             })
         })
@@ -87,7 +88,7 @@ pub(super) fn seen(cluster: &Value) -> bool {
 fn status<'a>(
     cluster: &Value,
     health: ClusterHealth,
-    unknown: &str,
+    verdicts: &FleetView,
     refused: Option<&str>,
     unprobed: impl Fn(Path) -> Option<&'a str>,
     stamp: &str,
@@ -97,6 +98,7 @@ fn status<'a>(
         control,
         returned_since: _,
     } = health;
+    let unknown = unknown(verdicts, name(cluster));
     let up = matches!(control, Verdict::Up | Verdict::Suspect | Verdict::Recovering);
     let seen = up || seen(cluster);
     let ready = match (refused, control) {
@@ -110,7 +112,7 @@ fn status<'a>(
         (None, Verdict::Down) => ("False", NEVER_SEEN, "cluster has never been reachable"),
         (None, Verdict::Unknown) => ("Unknown", if seen { "NoVerdict" } else { NEVER_SEEN }, unknown),
     };
-    let wanted = [
+    let paths = [
         condition(cluster, "Ready", ready, stamp),
         path(
             cluster,
@@ -129,6 +131,9 @@ fn status<'a>(
             stamp,
         ),
     ];
+    let wanted = paths
+        .into_iter()
+        .chain(partial::condition(cluster, verdicts, stamp));
     conditions::with(cluster, wanted).map(|conditions| json!({ "status": { "conditions": conditions } }))
 }
 
@@ -200,7 +205,7 @@ mod tests {
         let patch = status(
             &cluster,
             health(Verdict::Up, Verdict::Up),
-            "",
+            &FleetView::default(),
             None,
             |_| None,
             "t1",
@@ -211,7 +216,7 @@ mod tests {
             status(
                 &cluster,
                 health(Verdict::Up, Verdict::Up),
-                "",
+                &FleetView::default(),
                 None,
                 |_| None,
                 "t2"
@@ -221,7 +226,7 @@ mod tests {
         let patch = status(
             &cluster,
             health(Verdict::Down, Verdict::Up),
-            "",
+            &FleetView::default(),
             None,
             |_| None,
             "t2",
@@ -289,7 +294,7 @@ mod tests {
         assert!(!seen(&cluster));
         let step = |cluster: &mut Value, control, refused| {
             let health = health(Verdict::Unknown, control);
-            if let Some(patch) = status(cluster, health, "no verdict yet", refused, |_| None, "t") {
+            if let Some(patch) = status(cluster, health, &FleetView::default(), refused, |_| None, "t") {
                 json_patch::merge(cluster, &patch);
             }
             seen(cluster)

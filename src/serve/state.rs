@@ -109,6 +109,38 @@ pub struct PathState {
     /// Gray failure; null on the control path, and while there is none.
     #[serde(default)]
     pub gray: Option<GrayPath>,
+    /// What each observer region sees, in order of the regions.
+    #[serde(default)]
+    pub regions: Vec<PathFromRegion>,
+    /// Null while all regions see the same.
+    #[serde(default)]
+    pub partial: Option<PartialPath>,
+}
+
+/// One path as the observers of one region see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathFromRegion {
+    /// Empty for observers that name no region.
+    pub region: String,
+    /// `reached`, `not reached` or `unclear`.
+    pub reach: String,
+    pub votes: Votes,
+}
+
+/// A path that some observer regions reach and others do not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartialPath {
+    pub since_ms: u64,
+    pub reached: Vec<String>,
+    pub not_reached: Vec<String>,
+}
+
+impl fmt::Display for PartialPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not_reached = self.not_reached.join(", ");
+        write!(f, "partial outage: not reached from {not_reached}")
+    }
 }
 
 /// A cluster that answers late or with errors, and so has less traffic weight.
@@ -149,7 +181,7 @@ impl fmt::Display for HeldBack {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Votes {
     pub clear: u32,
     pub suspect: u32,

@@ -154,6 +154,9 @@ constants! {
     /// The brake: at least this percentage of the sum of all weights stays. At 50, and with equal weights, no cluster
     /// gets more than twice its share because others are gray.
     gray_keep_percent / "grayKeepPercent": 50, 50, 50, 50; 1..=100
+    /// How long an observer region must not reach what another reaches, in milliseconds, before that is a partial outage; and
+    /// how long that must have ceased before it is none (half of it where another region's change is due). At least `downWindowMs`, within which a Down would have come.
+    partial_after_ms / "partialAfterMs": 3_000, 6_000, 6_000, 60_000; 0..=3_600_000
     /// An observer whose loop wakes later than this many milliseconds abstains.
     loop_lag_ms / "loopLagMs": 50, 50, 50, 1_000; 5..=10_000
     /// And goes on abstaining for this many milliseconds, until every probe that was under way is over.

@@ -51,7 +51,7 @@ pub(super) struct Observers {
 pub(super) struct Observer {
     pub(super) name: String,
     pub(super) abstaining: bool,
-    region: String,
+    pub(super) region: String,
     boot: u64,
     seq: u64,
     /// The last datagram of the boot, admitted or late.

@@ -7,6 +7,7 @@ use crate::evidence::Row;
 use crate::flap::Flap;
 use crate::gray::{self, Course, Gray, GrayState};
 use crate::profile::Profile;
+use crate::region::{self, Ballot, by_region};
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict, Witness};
@@ -25,6 +26,8 @@ pub(super) struct Subject {
     pub(super) condemned_since: Option<MonoTime>,
     /// Since when at least `cutVotes` votes Dead stand.
     pub(super) dying_since: Option<MonoTime>,
+    /// Which observer regions are cut off.
+    pub(super) partial: region::Course,
     since: MonoTime,
     course: Course,
     gray: GrayState,
@@ -78,6 +81,7 @@ impl Subject {
             suppressed: false,
             condemned_since: None,
             dying_since: None,
+            partial: region::Course::default(),
             since: MonoTime::ZERO,
             course: Course::default(),
             gray: GrayState::default(),
@@ -93,6 +97,7 @@ impl Subject {
             self.seen.clear();
             (self.condemned_since, self.dying_since) = (None, None);
             (self.course, self.gray) = (Course::default(), GrayState::default());
+            self.partial = region::Course::default();
         }
         Subject { target, id, ..self }
     }
@@ -361,6 +366,8 @@ impl Subject {
             penalty: self.flap.penalty(now, profile),
             downs: self.flap.downs(),
             gray: self.gray.clone(),
+            regions: by_region(self.ballots(observers, now, profile), profile),
+            partial: self.partial.standing().cloned(),
             release_at: self.flap.release_at(profile),
         }
     }
@@ -387,6 +394,23 @@ impl Subject {
             .collect();
         evidence.sort_by(|a, b| a.observer.cmp(&b.observer));
         evidence
+    }
+
+    /// Each observer's vote as of `now`, with its region.
+    pub(super) fn ballots<'a>(
+        &'a self,
+        observers: &'a Observers,
+        now: MonoTime,
+        profile: &'a Profile,
+    ) -> impl Iterator<Item = Ballot<'a>> {
+        self.seen.iter().enumerate().filter_map(move |(slot, seen)| {
+            let (seen, observer) = (seen.as_ref()?, observers.get(slot)?);
+            Some(Ballot {
+                region: &observer.region,
+                vote: seen.vote,
+                counted: !observer.abstaining && seen.age(now) < profile.fresh(),
+            })
+        })
     }
 
     /// What each observer said last, and whether that observer abstains.

@@ -189,6 +189,8 @@ impl Inside {
             .filter(|cell| cell.gray.degree > Gray::None)
             .count();
         self.metrics.gray.get_or_create(&label).set(length(gray));
+        let partial = view.cells.values().filter(|cell| cell.partial.is_some()).count();
+        self.metrics.partial.get_or_create(&label).set(length(partial));
     }
 }
 

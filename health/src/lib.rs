@@ -20,6 +20,7 @@ mod passive;
 #[cfg(feature = "probe")]
 pub mod probe;
 mod profile;
+mod qos;
 mod quadrant;
 mod quorum;
 pub mod recording;
@@ -54,6 +55,7 @@ pub use metrics::{ConsumerMetrics, ObserverMetrics};
 pub use mutant::Mutant;
 pub use passive::{Counted, Passive, Report, ReportError};
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch, UnknownPreset};
+pub use qos::{Measured, Qos};
 pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
 pub use region::{Ballot, PartialOutage, Reach, RegionView, by_region};

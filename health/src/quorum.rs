@@ -21,7 +21,7 @@ use crate::profile::Profile;
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict};
-use crate::view::FleetView;
+use crate::view::{FleetView, ObserverView};
 
 pub use observers::{MAX_OBSERVERS, Rejected};
 
@@ -177,8 +177,16 @@ impl Quorum {
                 .iter()
                 .map(|subject| (subject.key(), subject.cell(&self.observers, now, &self.profile)))
                 .collect(),
-            observers: self.observers.view(now, &self.profile),
+            observers: self.observer_views(now),
         }
+    }
+
+    fn observer_views(&self, now: MonoTime) -> Vec<ObserverView> {
+        let mut longest = vec![0; self.observers.len()];
+        for subject in &self.subjects {
+            subject.longest_silences(&mut longest, now, &self.profile);
+        }
+        self.observers.view(&longest, now, &self.profile)
     }
 
     pub fn profile(&self) -> &Profile {

@@ -103,6 +103,8 @@ pub struct ObserverView {
     pub datagrams: u64,
     /// Gaps in its sequence.
     pub lost: u64,
+    /// The longest silence in its fresh rows, in misses, over all targets.
+    pub longest_silence: u32,
 }
 
 impl FleetView {

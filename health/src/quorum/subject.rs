@@ -51,6 +51,8 @@ struct Seen {
     gray: Gray,
     /// When a row last said Dead.
     dead_at: Option<MonoTime>,
+    /// When the first miss of the silence was known.
+    silent_since: Option<MonoTime>,
     /// Since when no row had a streak of `suspectMisses`, without a gap in the rows.
     calm_since: Option<MonoTime>,
 }
@@ -134,6 +136,7 @@ impl Subject {
             vote: Vote::Abstain,
             gray: Gray::None,
             dead_at: None,
+            silent_since: None,
             calm_since: None,
         };
         // Rows of an observer that abstains hold misses of its own; nothing of them may outlive the abstention.
@@ -147,6 +150,7 @@ impl Subject {
             } else {
                 before.and_then(|b| b.dead_at)
             };
+            seen.silent_since = seen.silence_began(before, now, profile);
             let unbroken = before
                 .filter(|b| b.age(now) < profile.fresh())
                 .and_then(|b| b.calm_since);
@@ -388,6 +392,7 @@ impl Subject {
                 hard: seen.row.hard,
                 age_ms: millis(seen.age(now)),
                 rtt_us: seen.row.rtt_us,
+                silent_ms: seen.silent_since.map(|at| millis(now.saturating_since(at))),
                 dead_ms: seen.dead_at.map(|at| millis(now.saturating_since(at))),
                 counted: !observer.abstaining && seen.age(now) < profile.fresh(),
             })
@@ -413,6 +418,14 @@ impl Subject {
         })
     }
 
+    /// Raise each slot's number to the silence of its row, where that is fresh.
+    pub(super) fn longest_silences(&self, longest: &mut [u32], now: MonoTime, profile: &Profile) {
+        for (seen, longest) in self.seen.iter().zip(longest) {
+            let fresh = seen.as_ref().filter(|seen| seen.age(now) < profile.fresh());
+            *longest = (*longest).max(fresh.map_or(0, |seen| seen.row.silence().into()));
+        }
+    }
+
     /// What each observer said last, and whether that observer abstains.
     fn witnesses<'a>(&'a self, observers: &'a Observers) -> impl Iterator<Item = (&'a Seen, bool)> {
         self.seen
@@ -428,6 +441,17 @@ impl Seen {
         now.saturating_since(self.arrived)
             .saturating_add(Duration::from_millis(self.row.age_ms.into()))
             .saturating_add(self.delay)
+    }
+
+    /// When the silence of the row began: known from a row before, or reckoned back by one T for each miss.
+    fn silence_began(&self, before: Option<&Seen>, now: MonoTime, profile: &Profile) -> Option<MonoTime> {
+        let misses = self.row.silence();
+        let earlier = u32::from(misses.checked_sub(1)?);
+        let known = before
+            .filter(|before| before.row.silence() <= misses)
+            .and_then(|before| before.silent_since);
+        let reckoned = || now.saturating_sub(self.age(now) + profile.interval() * earlier);
+        Some(known.unwrap_or_else(reckoned))
     }
 
     /// Answers come, too late to be successes; errors do not count.

@@ -11,7 +11,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
 
-pub use qos::{QosLabel, QosMetrics, QosTargetLabel};
+pub use qos::{QosLabel, QosMetrics, QosTargetLabel, TargetLabel};
 
 /// `{observer}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -8,6 +8,7 @@
 
 mod cut;
 mod decide;
+mod loss;
 mod lower;
 mod observers;
 mod partial;
@@ -37,6 +38,8 @@ pub struct Quorum {
     index: BTreeMap<TargetId, usize>,
     observers: Observers,
     revision: u64,
+    /// When losses were last sampled.
+    sampled: Option<MonoTime>,
 }
 
 /// What became of a datagram's rows.
@@ -59,6 +62,7 @@ impl Quorum {
             index: BTreeMap::new(),
             observers: Observers::default(),
             revision: 0,
+            sampled: None,
         };
         quorum.set_targets(targets);
         quorum
@@ -127,6 +131,7 @@ impl Quorum {
             subjects,
             observers,
             revision,
+            sampled,
             ..
         } = self;
         let tallies: Vec<Tally> = subjects
@@ -154,6 +159,7 @@ impl Quorum {
         }
         suppress(subjects, &tallies, now, profile);
         lower::lower(subjects, &tallies, observers, now, profile);
+        loss::sample(subjects, &tallies, observers, sampled, now, profile);
         let mut changed = partial::track(subjects, &tallies, observers, now, profile);
         changed |= observers.refresh(now, profile);
         for (subject, tally) in subjects.iter_mut().zip(tallies) {

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::gray::GrayState;
+use crate::loss::LossEstimate;
 use crate::region::{PartialOutage, RegionView};
 use crate::target::{Family, Path};
 use crate::time::MonoTime;
@@ -56,6 +57,8 @@ pub struct Cell {
     pub regions: Vec<RegionView>,
     /// Some regions reach it and others do not. Changes no verdict.
     pub partial: Option<PartialOutage>,
+    /// What its probes lose while it is up; `None` before the first sample.
+    pub losses: Option<LossEstimate>,
     /// When the penalty has decayed to `flapRelease`, on the consumer's clock, if no Down follows.
     pub release_at: MonoTime,
 }

@@ -1,5 +1,6 @@
 //! Verdicts written where Kubernetes tools look for them: conditions and taints of Cluster objects. Pure.
 
+mod infeasible;
 mod partial;
 
 use std::collections::BTreeMap;
@@ -133,7 +134,8 @@ fn status<'a>(
     ];
     let wanted = paths
         .into_iter()
-        .chain(partial::condition(cluster, verdicts, stamp));
+        .chain(partial::condition(cluster, verdicts, stamp))
+        .chain(infeasible::condition(cluster, verdicts, stamp));
     conditions::with(cluster, wanted).map(|conditions| json!({ "status": { "conditions": conditions } }))
 }
 

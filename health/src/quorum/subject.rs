@@ -6,6 +6,7 @@ use super::observers::{Admitted, Observers};
 use crate::evidence::Row;
 use crate::flap::Flap;
 use crate::gray::{self, Course, Gray, GrayState};
+use crate::loss::{self, Meter, Sighting};
 use crate::profile::Profile;
 use crate::region::{self, Ballot, by_region};
 use crate::target::{Family, Path, Target, TargetId};
@@ -28,6 +29,9 @@ pub(super) struct Subject {
     pub(super) dying_since: Option<MonoTime>,
     /// Which observer regions are cut off.
     pub(super) partial: region::Course,
+    pub(super) losses: Meter,
+    /// Silences that began since the losses were last sampled.
+    bursts: u32,
     since: MonoTime,
     course: Course,
     gray: GrayState,
@@ -84,6 +88,8 @@ impl Subject {
             condemned_since: None,
             dying_since: None,
             partial: region::Course::default(),
+            losses: Meter::default(),
+            bursts: 0,
             since: MonoTime::ZERO,
             course: Course::default(),
             gray: GrayState::default(),
@@ -100,6 +106,7 @@ impl Subject {
             (self.condemned_since, self.dying_since) = (None, None);
             (self.course, self.gray) = (Course::default(), GrayState::default());
             self.partial = region::Course::default();
+            self.losses = Meter::default();
         }
         Subject { target, id, ..self }
     }
@@ -150,6 +157,7 @@ impl Subject {
             } else {
                 before.and_then(|b| b.dead_at)
             };
+            self.bursts += u32::from(before.is_some_and(|before| seen.lost_anew(before)));
             seen.silent_since = seen.silence_began(before, now, profile);
             let unbroken = before
                 .filter(|b| b.age(now) < profile.fresh())
@@ -372,6 +380,7 @@ impl Subject {
             gray: self.gray.clone(),
             regions: by_region(self.ballots(observers, now, profile), profile),
             partial: self.partial.standing().cloned(),
+            losses: self.losses.estimate(tally.fresh, profile),
             release_at: self.flap.release_at(profile),
         }
     }
@@ -418,6 +427,27 @@ impl Subject {
         })
     }
 
+    /// What fresh observers see now of losses, and the silences that began since the last time.
+    pub(super) fn sighting(&mut self, observers: &Observers, now: MonoTime, profile: &Profile) -> Sighting {
+        let mut sighting = Sighting {
+            bursts: std::mem::take(&mut self.bursts),
+            ..Sighting::default()
+        };
+        for (seen, abstaining) in self.witnesses(observers) {
+            if abstaining || seen.age(now) >= profile.fresh() {
+                continue;
+            }
+            let silence = u32::from(seen.row.silence());
+            if silence > loss::CUT_OFF * profile.dead_misses {
+                sighting.cut_off += 1;
+            } else {
+                sighting.fresh += 1;
+                sighting.silent += u32::from(silence > 0);
+            }
+        }
+        sighting
+    }
+
     /// Raise each slot's number to the silence of its row, where that is fresh.
     pub(super) fn longest_silences(&self, longest: &mut [u32], now: MonoTime, profile: &Profile) {
         for (seen, longest) in self.seen.iter().zip(longest) {
@@ -441,6 +471,16 @@ impl Seen {
         now.saturating_since(self.arrived)
             .saturating_add(Duration::from_millis(self.row.age_ms.into()))
             .saturating_add(self.delay)
+    }
+
+    /// A silence began since the row before, be it over by now.
+    fn lost_anew(&self, before: &Seen) -> bool {
+        let (was, is) = (&before.row, &self.row);
+        if is.silence() > 0 {
+            was.silence() == 0 || is.silence() < was.silence()
+        } else {
+            was.silence() == 0 && is.miss_streak == 0 && is.success_streak < was.success_streak
+        }
     }
 
     /// When the silence of the row began: known from a row before, or reckoned back by one T for each miss.

@@ -1,13 +1,19 @@
 //! How well the detector does, as metrics.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
-use crate::metrics::{ConsumerLabel, ConsumerMetrics, HeardLabel, QosLabel, QosTargetLabel};
+use crate::metrics::{
+    ConsumerLabel, ConsumerMetrics, HeardLabel, QosLabel, QosMetrics, QosTargetLabel, TargetLabel,
+};
 use crate::profile::Profile;
 use crate::qos::{Measured, Qos};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict};
-use crate::view::FleetView;
+use crate::view::{CellKey, FleetView};
+
+/// Estimates are of half hours: more often than this nobody asks for thousands of them.
+const ESTIMATES_EVERY: Duration = Duration::from_secs(5);
 
 pub(super) struct Measuring {
     consumer: String,
@@ -18,7 +24,9 @@ pub(super) struct Measuring {
     shown: BTreeSet<String>,
     /// The last view that was gauged.
     at: Option<MonoTime>,
-    clusters: usize,
+    /// When estimates were last shown, and of which targets.
+    estimated_at: Option<MonoTime>,
+    estimated: BTreeSet<CellKey>,
 }
 
 impl Measuring {
@@ -30,7 +38,8 @@ impl Measuring {
             qos: Qos::default(),
             shown: BTreeSet::new(),
             at: None,
-            clusters: 0,
+            estimated_at: None,
+            estimated: BTreeSet::new(),
         }
     }
 
@@ -83,11 +92,60 @@ impl Measuring {
             .watched
             .get_or_create_owned(&label)
             .inc_by(seconds);
-        if self.clusters != view.cells.len() {
-            self.clusters = view.cells.len();
+        let due = |at: MonoTime| view.at.saturating_since(at) >= ESTIMATES_EVERY;
+        if self.estimated_at.is_none_or(due) {
+            self.estimated_at = Some(view.at);
             self.qos.retain(|key| view.cells.contains_key(key));
+            self.gauge_estimates(view);
         }
         self.gauge_observers(view);
+    }
+
+    fn gauge_estimates(&mut self, view: &FleetView) {
+        let QosMetrics {
+            loss,
+            burst,
+            correlation,
+            expected_recurrence,
+            infeasible,
+            ..
+        } = &self.metrics.qos;
+        let label = |(cluster, path, family): &CellKey| TargetLabel {
+            consumer: self.consumer.clone(),
+            cluster: cluster.clone(),
+            path: path.to_string(),
+            family: family.to_string(),
+        };
+        for gone in self.estimated.iter().filter(|key| !view.cells.contains_key(*key)) {
+            let label = label(gone);
+            for gauge in [loss, burst, correlation, expected_recurrence] {
+                gauge.remove(&label);
+            }
+        }
+        let mut short = 0;
+        for (key, cell) in &view.cells {
+            let Some(estimate) = cell.losses else {
+                continue;
+            };
+            let label = label(key);
+            loss.get_or_create_owned(&label).set(estimate.share);
+            burst.get_or_create_owned(&label).set(estimate.burst);
+            correlation.get_or_create_owned(&label).set(estimate.correlation);
+            match estimate.recurrence_s {
+                Some(seconds) => {
+                    expected_recurrence.get_or_create_owned(&label).set(seconds);
+                }
+                None => {
+                    expected_recurrence.remove(&label);
+                }
+            }
+            short += i64::from(estimate.infeasible());
+        }
+        let consumer = ConsumerLabel {
+            consumer: self.consumer.clone(),
+        };
+        infeasible.get_or_create_owned(&consumer).set(short);
+        self.estimated = view.cells.keys().cloned().collect();
     }
 
     fn gauge_observers(&mut self, view: &FleetView) {

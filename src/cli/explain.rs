@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Format, ServerArgs, Usage, client::encode, output, values::address};
-use crate::serve::state::{GrayPath, HeldBack, PartialPath};
+use crate::serve::state::{GrayPath, HeldBack, PartialPath, PathLosses};
 
 #[derive(Args)]
 pub(super) struct Explain {
@@ -150,6 +150,9 @@ fn cluster(explanation: &Value) {
             output::line(format!(
                 "         {partial}, reached from {reached}, for {seconds:.1} s"
             ));
+        }
+        if let Ok(Some(losses)) = serde_json::from_value::<Option<PathLosses>>(state["losses"].clone()) {
+            output::line(format!("         {losses}"));
         }
         let regions: Vec<String> = list(&state["regions"]).map(region).collect();
         if !regions.is_empty() {

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::state::{
     Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, GrayPath, HeldBack,
-    Hold, Name, NoTarget, Observer, PartialPath, PathFromRegion, PathState, Replicas, Standing, State, Votes,
+    Hold, Name, NoTarget, Observer, PartialPath, PathFromRegion, PathLosses, PathState, Replicas, Standing,
+    State, Votes,
 };
 use crate::{
     api::quantity::Nanos,
@@ -263,6 +264,16 @@ fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
             reached: outage.reached.clone(),
             not_reached: outage.not_reached.clone(),
         }),
+        losses: cell
+            .losses
+            .filter(|estimate| estimate.bursts > 0.0)
+            .map(|estimate| PathLosses {
+                percent: estimate.share * 100.0,
+                burst: estimate.burst,
+                correlation: estimate.correlation,
+                recurrence_hours: estimate.recurrence_s.map(|seconds| seconds / 3_600.0),
+                wanted_hours: estimate.wanted_s / 3_600.0,
+            }),
     }
 }
 

@@ -14,15 +14,19 @@ mod evidence;
 mod flap;
 mod gray;
 pub mod invariants;
+mod loss;
 pub mod metrics;
 mod mutant;
 mod passive;
 #[cfg(feature = "probe")]
 pub mod probe;
 mod profile;
+mod qos;
 mod quadrant;
 mod quorum;
 pub mod recording;
+mod recurrence;
+mod region;
 mod schedule;
 mod selfcheck;
 mod table;
@@ -48,13 +52,17 @@ pub use evidence::{
 };
 pub use flap::Flap;
 pub use gray::{Gray, GrayState, opinion};
+pub use loss::LossEstimate;
 pub use metrics::{ConsumerMetrics, ObserverMetrics};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
 pub use passive::{Counted, Passive, Report, ReportError};
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch, UnknownPreset};
+pub use qos::{Measured, Qos};
 pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
+pub use recurrence::{Bursts, at_once, false_alarms_per_second, mistakes_per_second, usual_timeout};
+pub use region::{Ballot, PartialOutage, Reach, RegionView, by_region};
 pub use schedule::Schedule;
 pub use selfcheck::{AbstainReason, SelfCheck};
 pub use table::{Mark, Slot, TableFull, VerdictTable};

@@ -1,5 +1,7 @@
 //! Metrics of observers and consumers. One struct serves every observer or consumer of a process, by label.
 
+mod qos;
+
 use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::EncodeLabelSet;
@@ -8,6 +10,8 @@ use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::metrics::histogram::{Histogram, exponential_buckets};
 use prometheus_client::registry::{Registry, Unit};
+
+pub use qos::{QosLabel, QosMetrics, QosTargetLabel, TargetLabel};
 
 /// `{observer}`.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,6 +68,13 @@ pub struct TransitionLabel {
 pub struct VoteLabel {
     pub consumer: String,
     pub vote: &'static str,
+}
+
+/// `{consumer, observer}`.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct HeardLabel {
+    pub consumer: String,
+    pub observer: String,
 }
 
 /// What observers count.
@@ -130,6 +141,16 @@ pub struct ConsumerMetrics {
     pub frozen: Family<ConsumerLabel, Gauge>,
     /// Traffic targets that are gray now.
     pub gray: Family<ConsumerLabel, Gauge>,
+    /// Seconds since each observer's last datagram.
+    pub evidence_age: Family<HeardLabel, Gauge<f64, AtomicU64>>,
+    /// 1 while an observer abstains, 0 otherwise.
+    pub abstains: Family<HeardLabel, Gauge>,
+    /// The longest silence in an observer's fresh rows, in misses.
+    pub longest_silence: Family<HeardLabel, Gauge>,
+    /// How well the detector does.
+    pub qos: QosMetrics,
+    /// Targets that some observer regions reach and others do not, now.
+    pub partial: Family<ConsumerLabel, Gauge>,
     /// Connections that were refused because there were too many.
     pub refused_connections: Family<ConsumerLabel, Counter>,
 }
@@ -204,6 +225,11 @@ impl ConsumerMetrics {
             abstaining,
             frozen,
             gray,
+            evidence_age,
+            abstains,
+            longest_silence,
+            qos,
+            partial,
             refused_connections,
         } = metrics.clone();
         registry.register(
@@ -233,6 +259,18 @@ impl ConsumerMetrics {
             "Traffic targets that answer late or with errors",
             gray,
         );
+        registry.register(
+            "lifeboat_verdict_partial_targets",
+            "Targets that some observer regions reach and others do not",
+            partial,
+        );
+        let help = "Since the last datagram";
+        registry.register_with_unit("lifeboat_evidence_age", help, Unit::Seconds, evidence_age);
+        let help = "1 while the observer abstains";
+        registry.register("lifeboat_evidence_abstains", help, abstains);
+        let help = "Longest silence in an observer's fresh rows, in misses";
+        registry.register("lifeboat_evidence_longest_silence_misses", help, longest_silence);
+        qos.register(registry);
         let help = "Connections refused because there were too many";
         registry.register("lifeboat_evidence_refused_connections", help, refused_connections);
         metrics

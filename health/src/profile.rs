@@ -170,6 +170,12 @@ impl Profile {
             "at least freshMs",
             self.fresh_ms.into(),
         )?;
+        at_least(
+            "partialAfterMs",
+            self.partial_after_ms,
+            "at least downWindowMs, or a region that is the first to see a death is taken for cut off",
+            self.down_window_ms.into(),
+        )?;
         at_most(
             "flapRelease",
             self.flap_release,
@@ -273,6 +279,10 @@ impl Profile {
 
     pub fn down_window(&self) -> Duration {
         ms(self.down_window_ms)
+    }
+
+    pub fn partial_after(&self) -> Duration {
+        ms(self.partial_after_ms)
     }
 
     pub fn cut_wait(&self) -> Duration {

@@ -2,13 +2,16 @@
 //!
 //! ```text
 //! ingest: Datagram ─ admitted by Observers (boot, seq, delay) ─> Seen rows of each Subject
-//! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression, gray failure
+//! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression, gray failure,
+//!                                                                                     partial outages
 //! ```
 
 mod cut;
 mod decide;
+mod loss;
 mod lower;
 mod observers;
+mod partial;
 mod subject;
 
 use std::collections::BTreeMap;
@@ -19,7 +22,7 @@ use crate::profile::Profile;
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict};
-use crate::view::FleetView;
+use crate::view::{FleetView, ObserverView};
 
 pub use observers::{MAX_OBSERVERS, Rejected};
 
@@ -35,6 +38,8 @@ pub struct Quorum {
     index: BTreeMap<TargetId, usize>,
     observers: Observers,
     revision: u64,
+    /// When losses were last sampled.
+    sampled: Option<MonoTime>,
 }
 
 /// What became of a datagram's rows.
@@ -57,6 +62,7 @@ impl Quorum {
             index: BTreeMap::new(),
             observers: Observers::default(),
             revision: 0,
+            sampled: None,
         };
         quorum.set_targets(targets);
         quorum
@@ -125,6 +131,7 @@ impl Quorum {
             subjects,
             observers,
             revision,
+            sampled,
             ..
         } = self;
         let tallies: Vec<Tally> = subjects
@@ -152,7 +159,9 @@ impl Quorum {
         }
         suppress(subjects, &tallies, now, profile);
         lower::lower(subjects, &tallies, observers, now, profile);
-        let mut changed = observers.refresh(now, profile);
+        loss::sample(subjects, &tallies, observers, sampled, now, profile);
+        let mut changed = partial::track(subjects, &tallies, observers, now, profile);
+        changed |= observers.refresh(now, profile);
         for (subject, tally) in subjects.iter_mut().zip(tallies) {
             changed |= subject.settle(tally);
         }
@@ -174,8 +183,16 @@ impl Quorum {
                 .iter()
                 .map(|subject| (subject.key(), subject.cell(&self.observers, now, &self.profile)))
                 .collect(),
-            observers: self.observers.view(now, &self.profile),
+            observers: self.observer_views(now),
         }
+    }
+
+    fn observer_views(&self, now: MonoTime) -> Vec<ObserverView> {
+        let mut longest = vec![0; self.observers.len()];
+        for subject in &self.subjects {
+            subject.longest_silences(&mut longest, now, &self.profile);
+        }
+        self.observers.view(&longest, now, &self.profile)
     }
 
     pub fn profile(&self) -> &Profile {

@@ -97,6 +97,8 @@ pub struct Witness {
     pub rtt_us: u32,
     /// How long ago its row last said Dead.
     pub dead_ms: Option<u32>,
+    /// For how long it has had no answer: since its first miss was known, on the consumer's clock.
+    pub silent_ms: Option<u32>,
     /// Counted towards the quorum: the row was fresh and the observer did not abstain.
     pub counted: bool,
 }

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use serde::{Serialize, Serializer};
 
 use crate::gray::GrayState;
+use crate::loss::LossEstimate;
+use crate::region::{PartialOutage, RegionView};
 use crate::target::{Family, Path};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict};
@@ -51,6 +53,12 @@ pub struct Cell {
     pub downs: u32,
     /// Gray failure; of the traffic path only.
     pub gray: GrayState,
+    /// What the observers of each region say, in order of the regions. Of the last row of each, as of `FleetView::at`.
+    pub regions: Vec<RegionView>,
+    /// Some regions reach it and others do not. Changes no verdict.
+    pub partial: Option<PartialOutage>,
+    /// What its probes lose while it is up; `None` before the first sample.
+    pub losses: Option<LossEstimate>,
     /// When the penalty has decayed to `flapRelease`, on the consumer's clock, if no Down follows.
     pub release_at: MonoTime,
 }
@@ -98,6 +106,8 @@ pub struct ObserverView {
     pub datagrams: u64,
     /// Gaps in its sequence.
     pub lost: u64,
+    /// The longest silence in its fresh rows, in misses, over all targets.
+    pub longest_silence: u32,
 }
 
 impl FleetView {
@@ -116,6 +126,18 @@ impl FleetView {
             (_, Some(b)) => Some(b),
             (a, None) => a,
         }
+    }
+
+    /// The partial outage of a path: of the family that is used for decisions about replicas, or else of the other.
+    pub fn partial_outage(&self, cluster: &str, path: Path) -> Option<&PartialOutage> {
+        let better = self
+            .better_family(cluster, path)
+            .and_then(|cell| cell.partial.as_ref());
+        better.or_else(|| {
+            [Family::V4, Family::V6]
+                .into_iter()
+                .find_map(|family| self.cell(cluster, path, family)?.partial.as_ref())
+        })
     }
 
     /// Names of all clusters with a cell, in order, each once.

@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Format, ServerArgs, Usage, client::encode, output, values::address};
-use crate::serve::state::{GrayPath, HeldBack};
+use crate::serve::state::{GrayPath, HeldBack, PartialPath, PathLosses};
 
 #[derive(Args)]
 pub(super) struct Explain {
@@ -145,6 +145,19 @@ fn cluster(explanation: &Value) {
         if let Ok(Some(gray)) = serde_json::from_value::<Option<GrayPath>>(state["gray"].clone()) {
             output::line(format!("         {gray}: {}", gray.reason));
         }
+        if let Ok(Some(partial)) = serde_json::from_value::<Option<PartialPath>>(state["partial"].clone()) {
+            let (seconds, reached) = (partial.since_ms as f64 / 1000.0, partial.reached.join(", "));
+            output::line(format!(
+                "         {partial}, reached from {reached}, for {seconds:.1} s"
+            ));
+        }
+        if let Ok(Some(losses)) = serde_json::from_value::<Option<PathLosses>>(state["losses"].clone()) {
+            output::line(format!("         {losses}"));
+        }
+        let regions: Vec<String> = list(&state["regions"]).map(region).collect();
+        if !regions.is_empty() {
+            output::line(format!("         by observer region: {}", regions.join("; ")));
+        }
     }
     for line in holds(explanation) {
         output::line(line);
@@ -173,6 +186,21 @@ fn cluster(explanation: &Value) {
             ));
         }
     }
+}
+
+/// What the observers of one region see.
+fn region(view: &Value) -> String {
+    let name = view["region"].as_str().filter(|name| !name.is_empty());
+    let votes = &view["votes"];
+    format!(
+        "{} {} ({} clear, {} suspect, {} dead, {} abstain)",
+        name.unwrap_or("without a name"),
+        text(&view["reach"]),
+        text(&votes["clear"]),
+        text(&votes["suspect"]),
+        text(&votes["dead"]),
+        text(&votes["abstain"]),
+    )
 }
 
 /// Why something is not done, or not yet, and what has nowhere to go.

@@ -80,8 +80,12 @@ fn clusters(clusters: &[Cluster]) {
         let held_back = path.held_back.map_or_else(String::new, |h| format!(", {h}"));
         let clear = path.votes.clear;
         let gray = path.gray.as_ref().map_or_else(String::new, |g| format!(", {g}"));
+        let partial = path
+            .partial
+            .as_ref()
+            .map_or_else(String::new, |p| format!(", {p}"));
         format!(
-            "{} ({clear}/{} clear){held_back}{gray}",
+            "{} ({clear}/{} clear){held_back}{gray}{partial}",
             path.verdict,
             total(path)
         )

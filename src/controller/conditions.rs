@@ -1,5 +1,8 @@
 //! Verdicts written where Kubernetes tools look for them: conditions and taints of Cluster objects. Pure.
 
+mod infeasible;
+mod partial;
+
 use std::collections::BTreeMap;
 
 use lifeboat_health::{FleetView, Path, Verdict};
@@ -51,7 +54,6 @@ pub(super) fn writes(
                 key: Key::of(&cluster),
                 op,
             };
-            let unknown = unknown(verdicts, name(&cluster));
             let taints = taints(&cluster, health.control, stamp).map(|patch| write(Op::Merge(patch)));
             taints.or_else(|| {
                 let unprobed = |path| {
@@ -59,7 +61,7 @@ pub(super) fn writes(
                         .get(&(name(&cluster).to_owned(), path))
                         .map(String::as_str)
                 };
-                let patch = status(&cluster, health, unknown, refused, unprobed, stamp)?;
+                let patch = status(&cluster, health, verdicts, refused, unprobed, stamp)?;
                 Some(write(Op::MergeStatus(patch)))
             })
         })
@@ -87,7 +89,7 @@ pub(super) fn seen(cluster: &Value) -> bool {
 fn status<'a>(
     cluster: &Value,
     health: ClusterHealth,
-    unknown: &str,
+    verdicts: &FleetView,
     refused: Option<&str>,
     unprobed: impl Fn(Path) -> Option<&'a str>,
     stamp: &str,
@@ -97,6 +99,7 @@ fn status<'a>(
         control,
         returned_since: _,
     } = health;
+    let unknown = unknown(verdicts, name(cluster));
     let up = matches!(control, Verdict::Up | Verdict::Suspect | Verdict::Recovering);
     let seen = up || seen(cluster);
     let ready = match (refused, control) {
@@ -110,7 +113,7 @@ fn status<'a>(
         (None, Verdict::Down) => ("False", NEVER_SEEN, "cluster has never been reachable"),
         (None, Verdict::Unknown) => ("Unknown", if seen { "NoVerdict" } else { NEVER_SEEN }, unknown),
     };
-    let wanted = [
+    let paths = [
         condition(cluster, "Ready", ready, stamp),
         path(
             cluster,
@@ -129,6 +132,10 @@ fn status<'a>(
             stamp,
         ),
     ];
+    let wanted = paths
+        .into_iter()
+        .chain(partial::condition(cluster, verdicts, stamp))
+        .chain(infeasible::condition(cluster, verdicts, stamp));
     conditions::with(cluster, wanted).map(|conditions| json!({ "status": { "conditions": conditions } }))
 }
 
@@ -200,7 +207,7 @@ mod tests {
         let patch = status(
             &cluster,
             health(Verdict::Up, Verdict::Up),
-            "",
+            &FleetView::default(),
             None,
             |_| None,
             "t1",
@@ -211,7 +218,7 @@ mod tests {
             status(
                 &cluster,
                 health(Verdict::Up, Verdict::Up),
-                "",
+                &FleetView::default(),
                 None,
                 |_| None,
                 "t2"
@@ -221,7 +228,7 @@ mod tests {
         let patch = status(
             &cluster,
             health(Verdict::Down, Verdict::Up),
-            "",
+            &FleetView::default(),
             None,
             |_| None,
             "t2",
@@ -289,7 +296,7 @@ mod tests {
         assert!(!seen(&cluster));
         let step = |cluster: &mut Value, control, refused| {
             let health = health(Verdict::Unknown, control);
-            if let Some(patch) = status(cluster, health, "no verdict yet", refused, |_| None, "t") {
+            if let Some(patch) = status(cluster, health, &FleetView::default(), refused, |_| None, "t") {
                 json_patch::merge(cluster, &patch);
             }
             seen(cluster)

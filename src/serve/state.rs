@@ -109,6 +109,79 @@ pub struct PathState {
     /// Gray failure; null on the control path, and while there is none.
     #[serde(default)]
     pub gray: Option<GrayPath>,
+    /// What each observer region sees, in order of the regions.
+    #[serde(default)]
+    pub regions: Vec<PathFromRegion>,
+    /// Null while all regions see the same.
+    #[serde(default)]
+    pub partial: Option<PartialPath>,
+    /// Null until probes have lost anything while it was up.
+    #[serde(default)]
+    pub losses: Option<PathLosses>,
+}
+
+/// One path as the observers of one region see it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PathFromRegion {
+    /// Empty for observers that name no region.
+    pub region: String,
+    /// `reached`, `not reached` or `unclear`.
+    pub reach: String,
+    pub votes: Votes,
+}
+
+/// What probes of a path lose while it is up ([`lifeboat_health::LossEstimate`]).
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PathLosses {
+    pub percent: f64,
+    /// Mean length of a burst, in probes.
+    pub burst: f64,
+    /// Of two observers' losses, 0 to 1.
+    pub correlation: f64,
+    /// Hours from one wrong Down to the next that these make expect; null where they say nothing.
+    pub recurrence_hours: Option<f64>,
+    /// Hours that the profile asks for.
+    pub wanted_hours: f64,
+}
+
+impl fmt::Display for PathLosses {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let PathLosses {
+            percent,
+            burst,
+            correlation,
+            recurrence_hours,
+            wanted_hours,
+        } = self;
+        write!(
+            f,
+            "{percent:.2} % of probes lost in bursts of {burst:.1}, correlation {correlation:.2}"
+        )?;
+        match recurrence_hours {
+            Some(hours) => write!(
+                f,
+                "; a wrong Down every {hours:.0} h is to be expected, {wanted_hours:.0} h are wanted"
+            ),
+            None => Ok(()),
+        }
+    }
+}
+
+/// A path that some observer regions reach and others do not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub struct PartialPath {
+    pub since_ms: u64,
+    pub reached: Vec<String>,
+    pub not_reached: Vec<String>,
+}
+
+impl fmt::Display for PartialPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let not_reached = self.not_reached.join(", ");
+        write!(f, "partial outage: not reached from {not_reached}")
+    }
 }
 
 /// A cluster that answers late or with errors, and so has less traffic weight.
@@ -149,7 +222,7 @@ impl fmt::Display for HeldBack {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Votes {
     pub clear: u32,
     pub suspect: u32,

@@ -11,7 +11,8 @@ use serde_json::Value;
 
 use super::state::{
     Binding, BindingCluster, Capacity, Cluster, Condition, DnsServer, Evicting, Fleet, GrayPath, HeldBack,
-    Hold, Name, NoTarget, Observer, PathState, Replicas, Standing, State, Votes,
+    Hold, Name, NoTarget, Observer, PartialPath, PathFromRegion, PathLosses, PathState, Replicas, Standing,
+    State, Votes,
 };
 use crate::{
     api::quantity::Nanos,
@@ -236,16 +237,11 @@ pub(super) fn paths(
 fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
     let unknown = Cell::default();
     let cell = verdicts.better_family(cluster, path).unwrap_or(&unknown);
-    let votes = cell.votes;
+    let age_ms = |since| u64::try_from(verdicts.at.saturating_since(since).as_millis()).unwrap_or(u64::MAX);
     PathState {
         verdict: cell.current().to_string(),
-        since_ms: u64::try_from(verdicts.at.saturating_since(cell.since).as_millis()).unwrap_or(u64::MAX),
-        votes: Votes {
-            clear: votes.clear,
-            suspect: votes.suspect,
-            dead: votes.dead,
-            abstain: votes.abstain,
-        },
+        since_ms: age_ms(cell.since),
+        votes: votes(&cell.votes),
         rtt_ms: cell.rtt_ms,
         suppressed: cell.suppressed,
         held_back: None,
@@ -254,6 +250,45 @@ fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
             weight_percent: f64::from(cell.gray.factor_permille) / 10.0,
             reason: cell.gray.reason.clone(),
         }),
+        regions: cell
+            .regions
+            .iter()
+            .map(|view| PathFromRegion {
+                region: view.region.clone(),
+                reach: view.reach.to_string(),
+                votes: votes(&view.votes),
+            })
+            .collect(),
+        partial: verdicts.partial_outage(cluster, path).map(|outage| PartialPath {
+            since_ms: age_ms(outage.since),
+            reached: outage.reached.clone(),
+            not_reached: outage.not_reached.clone(),
+        }),
+        losses: cell
+            .losses
+            .filter(|estimate| estimate.bursts > 0.0)
+            .map(|estimate| PathLosses {
+                percent: estimate.share * 100.0,
+                burst: estimate.burst,
+                correlation: estimate.correlation,
+                recurrence_hours: estimate.recurrence_s.map(|seconds| seconds / 3_600.0),
+                wanted_hours: estimate.wanted_s / 3_600.0,
+            }),
+    }
+}
+
+fn votes(votes: &lifeboat_health::Votes) -> Votes {
+    let lifeboat_health::Votes {
+        clear,
+        suspect,
+        dead,
+        abstain,
+    } = *votes;
+    Votes {
+        clear,
+        suspect,
+        dead,
+        abstain,
     }
 }
 

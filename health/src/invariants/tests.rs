@@ -24,6 +24,7 @@ fn down(dead: usize, of: usize) -> Transition {
         hard: Hard::NONE,
         age_ms: 10,
         rtt_us: 0,
+        silent_ms: None,
         dead_ms: (n < dead).then_some(20),
         counted: true,
     };

@@ -154,6 +154,12 @@ constants! {
     /// The brake: at least this percentage of the sum of all weights stays. At 50, and with equal weights, no cluster
     /// gets more than twice its share because others are gray.
     gray_keep_percent / "grayKeepPercent": 50, 50, 50, 50; 1..=100
+    /// How long an observer region must not reach what another reaches, in milliseconds, before that is a partial outage; and
+    /// how long that must have ceased before it is none (half of it where another region's change is due). At least `downWindowMs`, within which a Down would have come.
+    partial_after_ms / "partialAfterMs": 3_000, 6_000, 6_000, 60_000; 0..=3_600_000
+    /// Hours that should pass at least from one wrong Down of a target to the next; a year. Consumers estimate from the losses they
+    /// see whether they will, and say where not.
+    mistake_recurrence_h / "mistakeRecurrenceH": 8_766, 8_766, 24, 24; 1..=87_660_000
     /// An observer whose loop wakes later than this many milliseconds abstains.
     loop_lag_ms / "loopLagMs": 50, 50, 50, 1_000; 5..=10_000
     /// And goes on abstaining for this many milliseconds, until every probe that was under way is over.

@@ -51,7 +51,7 @@ pub(super) struct Observers {
 pub(super) struct Observer {
     pub(super) name: String,
     pub(super) abstaining: bool,
-    region: String,
+    pub(super) region: String,
     boot: u64,
     seq: u64,
     /// The last datagram of the boot, admitted or late.
@@ -128,10 +128,18 @@ impl Observers {
         changed
     }
 
-    pub(super) fn view(&self, now: MonoTime, profile: &Profile) -> Vec<ObserverView> {
-        let by_name = self.by_name.values().filter_map(|slot| self.slots.get(*slot));
+    pub(super) fn len(&self) -> usize {
+        self.slots.len()
+    }
+
+    /// `longest`: by slot, the longest silence.
+    pub(super) fn view(&self, longest: &[u32], now: MonoTime, profile: &Profile) -> Vec<ObserverView> {
+        let by_name = self
+            .by_name
+            .values()
+            .filter_map(|slot| Some((*slot, self.slots.get(*slot)?)));
         by_name
-            .map(|observer| ObserverView {
+            .map(|(slot, observer)| ObserverView {
                 name: observer.name.clone(),
                 region: observer.region.clone(),
                 fresh: observer.is_fresh(now, profile),
@@ -139,6 +147,7 @@ impl Observers {
                 age_ms: u32::try_from(now.saturating_since(observer.arrived).as_millis()).unwrap_or(u32::MAX),
                 datagrams: observer.datagrams,
                 lost: observer.lost,
+                longest_silence: longest.get(slot).copied().unwrap_or_default(),
             })
             .collect()
     }

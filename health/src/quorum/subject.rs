@@ -6,7 +6,9 @@ use super::observers::{Admitted, Observers};
 use crate::evidence::Row;
 use crate::flap::Flap;
 use crate::gray::{self, Course, Gray, GrayState};
+use crate::loss::{self, Meter, Sighting};
 use crate::profile::Profile;
+use crate::region::{self, Ballot, by_region};
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict, Witness};
@@ -25,6 +27,11 @@ pub(super) struct Subject {
     pub(super) condemned_since: Option<MonoTime>,
     /// Since when at least `cutVotes` votes Dead stand.
     pub(super) dying_since: Option<MonoTime>,
+    /// Which observer regions are cut off.
+    pub(super) partial: region::Course,
+    pub(super) losses: Meter,
+    /// Silences that began since the losses were last sampled.
+    bursts: u32,
     since: MonoTime,
     course: Course,
     gray: GrayState,
@@ -48,6 +55,8 @@ struct Seen {
     gray: Gray,
     /// When a row last said Dead.
     dead_at: Option<MonoTime>,
+    /// When the first miss of the silence was known.
+    silent_since: Option<MonoTime>,
     /// Since when no row had a streak of `suspectMisses`, without a gap in the rows.
     calm_since: Option<MonoTime>,
 }
@@ -78,6 +87,9 @@ impl Subject {
             suppressed: false,
             condemned_since: None,
             dying_since: None,
+            partial: region::Course::default(),
+            losses: Meter::default(),
+            bursts: 0,
             since: MonoTime::ZERO,
             course: Course::default(),
             gray: GrayState::default(),
@@ -93,6 +105,8 @@ impl Subject {
             self.seen.clear();
             (self.condemned_since, self.dying_since) = (None, None);
             (self.course, self.gray) = (Course::default(), GrayState::default());
+            self.partial = region::Course::default();
+            self.losses = Meter::default();
         }
         Subject { target, id, ..self }
     }
@@ -129,6 +143,7 @@ impl Subject {
             vote: Vote::Abstain,
             gray: Gray::None,
             dead_at: None,
+            silent_since: None,
             calm_since: None,
         };
         // Rows of an observer that abstains hold misses of its own; nothing of them may outlive the abstention.
@@ -142,6 +157,8 @@ impl Subject {
             } else {
                 before.and_then(|b| b.dead_at)
             };
+            self.bursts += u32::from(before.is_some_and(|before| seen.lost_anew(before)));
+            seen.silent_since = seen.silence_began(before, now, profile);
             let unbroken = before
                 .filter(|b| b.age(now) < profile.fresh())
                 .and_then(|b| b.calm_since);
@@ -361,6 +378,9 @@ impl Subject {
             penalty: self.flap.penalty(now, profile),
             downs: self.flap.downs(),
             gray: self.gray.clone(),
+            regions: by_region(self.ballots(observers, now, profile), profile),
+            partial: self.partial.standing().cloned(),
+            losses: self.losses.estimate(tally.fresh, profile),
             release_at: self.flap.release_at(profile),
         }
     }
@@ -381,12 +401,59 @@ impl Subject {
                 hard: seen.row.hard,
                 age_ms: millis(seen.age(now)),
                 rtt_us: seen.row.rtt_us,
+                silent_ms: seen.silent_since.map(|at| millis(now.saturating_since(at))),
                 dead_ms: seen.dead_at.map(|at| millis(now.saturating_since(at))),
                 counted: !observer.abstaining && seen.age(now) < profile.fresh(),
             })
             .collect();
         evidence.sort_by(|a, b| a.observer.cmp(&b.observer));
         evidence
+    }
+
+    /// Each observer's vote as of `now`, with its region.
+    pub(super) fn ballots<'a>(
+        &'a self,
+        observers: &'a Observers,
+        now: MonoTime,
+        profile: &'a Profile,
+    ) -> impl Iterator<Item = Ballot<'a>> {
+        self.seen.iter().enumerate().filter_map(move |(slot, seen)| {
+            let (seen, observer) = (seen.as_ref()?, observers.get(slot)?);
+            Some(Ballot {
+                region: &observer.region,
+                vote: seen.vote,
+                counted: !observer.abstaining && seen.age(now) < profile.fresh(),
+            })
+        })
+    }
+
+    /// What fresh observers see now of losses, and the silences that began since the last time.
+    pub(super) fn sighting(&mut self, observers: &Observers, now: MonoTime, profile: &Profile) -> Sighting {
+        let mut sighting = Sighting {
+            bursts: std::mem::take(&mut self.bursts),
+            ..Sighting::default()
+        };
+        for (seen, abstaining) in self.witnesses(observers) {
+            if abstaining || seen.age(now) >= profile.fresh() {
+                continue;
+            }
+            let silence = u32::from(seen.row.silence());
+            if silence > loss::CUT_OFF * profile.dead_misses {
+                sighting.cut_off += 1;
+            } else {
+                sighting.fresh += 1;
+                sighting.silent += u32::from(silence > 0);
+            }
+        }
+        sighting
+    }
+
+    /// Raise each slot's number to the silence of its row, where that is fresh.
+    pub(super) fn longest_silences(&self, longest: &mut [u32], now: MonoTime, profile: &Profile) {
+        for (seen, longest) in self.seen.iter().zip(longest) {
+            let fresh = seen.as_ref().filter(|seen| seen.age(now) < profile.fresh());
+            *longest = (*longest).max(fresh.map_or(0, |seen| seen.row.silence().into()));
+        }
     }
 
     /// What each observer said last, and whether that observer abstains.
@@ -404,6 +471,27 @@ impl Seen {
         now.saturating_since(self.arrived)
             .saturating_add(Duration::from_millis(self.row.age_ms.into()))
             .saturating_add(self.delay)
+    }
+
+    /// A silence began since the row before, be it over by now.
+    fn lost_anew(&self, before: &Seen) -> bool {
+        let (was, is) = (&before.row, &self.row);
+        if is.silence() > 0 {
+            was.silence() == 0 || is.silence() < was.silence()
+        } else {
+            was.silence() == 0 && is.miss_streak == 0 && is.success_streak < was.success_streak
+        }
+    }
+
+    /// When the silence of the row began: known from a row before, or reckoned back by one T for each miss.
+    fn silence_began(&self, before: Option<&Seen>, now: MonoTime, profile: &Profile) -> Option<MonoTime> {
+        let misses = self.row.silence();
+        let earlier = u32::from(misses.checked_sub(1)?);
+        let known = before
+            .filter(|before| before.row.silence() <= misses)
+            .and_then(|before| before.silent_since);
+        let reckoned = || now.saturating_sub(self.age(now) + profile.interval() * earlier);
+        Some(known.unwrap_or_else(reckoned))
     }
 
     /// Answers come, too late to be successes; errors do not count.

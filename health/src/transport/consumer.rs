@@ -2,6 +2,7 @@
 
 mod hearing;
 mod inside;
+mod measuring;
 
 use std::collections::BTreeSet;
 use std::io;

@@ -1,4 +1,4 @@
-//! What is shown of clusters that cannot be read.
+//! What is shown of paths, and of clusters that cannot be read.
 
 use std::sync::Arc;
 
@@ -28,6 +28,62 @@ fn who_is_held_back_is_told_by_the_dns_servers() {
     let (traffic, control) = paths(&FleetView::default(), &told, "a");
     assert!(traffic.suppressed && traffic.held_back == Some(held_back(4, 70)));
     assert!(!control.suppressed && control.held_back.is_none());
+}
+
+#[test]
+fn a_path_shows_its_regions_its_partial_outage_and_its_losses() {
+    let view = |region: &str, reach, clear, dead| lifeboat_health::RegionView {
+        region: region.to_owned(),
+        reach,
+        votes: lifeboat_health::Votes {
+            clear,
+            dead,
+            ..lifeboat_health::Votes::default()
+        },
+        fresh: clear + dead,
+    };
+    let cell = Cell {
+        regions: vec![
+            view("eu", lifeboat_health::Reach::NotReached, 0, 2),
+            view("us", lifeboat_health::Reach::Reached, 3, 0),
+        ],
+        partial: Some(lifeboat_health::PartialOutage {
+            since: lifeboat_health::MonoTime::from_millis(1_000),
+            reached: vec!["us".to_owned()],
+            not_reached: vec!["eu".to_owned()],
+        }),
+        losses: Some(lifeboat_health::LossEstimate {
+            share: 0.021,
+            burst: 3.0,
+            correlation: 0.5,
+            bursts: 20.0,
+            recurrence_s: Some(7_200.0),
+            wanted_s: 36_000.0,
+        }),
+        ..Cell::default()
+    };
+    let key = ("a".to_owned(), Path::Traffic, lifeboat_health::Family::V4);
+    let verdicts = FleetView {
+        at: lifeboat_health::MonoTime::from_millis(4_500),
+        cells: BTreeMap::from([(key, cell)]),
+        ..FleetView::default()
+    };
+    let (traffic, control) = paths(&verdicts, &BTreeMap::new(), "a");
+    let traffic = serde_json::to_value(&traffic).unwrap();
+    assert_eq!(
+        traffic["partial"],
+        json!({ "sinceMs": 3_500, "reached": ["us"], "notReached": ["eu"] })
+    );
+    let reach: Vec<&str> = (0..2)
+        .filter_map(|at| traffic["regions"][at]["reach"].as_str())
+        .collect();
+    assert_eq!(reach, ["not reached", "reached"]);
+    let losses: PathLosses = serde_json::from_value(traffic["losses"].clone()).unwrap();
+    assert_eq!(
+        losses.to_string(),
+        "2.10 % of probes lost in bursts of 3.0, correlation 0.50; a wrong Down every 2 h is to be expected, 10 h are wanted"
+    );
+    assert!(control.partial.is_none() && control.losses.is_none() && control.regions.is_empty());
 }
 
 #[test]

@@ -23,6 +23,9 @@ pub(super) struct Stay {
     pub(super) probes: u64,
     pub(super) hash: u64,
     pub(super) finding: Option<Finding>,
+    /// By target.
+    #[cfg(test)]
+    losses: Vec<lifeboat_health::LossEstimate>,
 }
 
 /// Lose probes for `seconds` of virtual time.
@@ -59,5 +62,38 @@ pub(super) fn stay(seed: u64, preset: Preset, seconds: u64) -> Stay {
         probes: outcome.probes,
         hash: outcome.hash,
         finding: outcome.finding,
+        #[cfg(test)]
+        losses: outcome.losses,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What consumers estimate of the links' losses is within a third of what the links were made with, over all targets, and
+    /// within a half for each.
+    #[test]
+    fn losses_are_estimated_as_they_are_made() {
+        for seed in 0..3 {
+            let Stay { permille, losses, .. } = stay(seed, Preset::Fast, 240);
+            let (made, count) = (permille as f64 / 1_000.0, losses.len() as f64);
+            assert_eq!(losses.len(), 2 * CLUSTERS);
+            let mean =
+                |of: fn(&lifeboat_health::LossEstimate) -> f64| losses.iter().map(of).sum::<f64>() / count;
+            let near = |found: f64, made: f64, factor: f64| {
+                assert!(
+                    (1.0 / factor..factor).contains(&(found / made)),
+                    "seed {seed}: {found} of {made}; {losses:?}"
+                );
+            };
+            near(mean(|estimate| estimate.share), made, 4.0 / 3.0);
+            near(mean(|estimate| estimate.burst), BURST as f64, 4.0 / 3.0);
+            for estimate in &losses {
+                near(estimate.share, made, 1.5);
+                near(estimate.burst, BURST as f64, 1.5);
+                assert!(estimate.correlation < 0.1, "seed {seed}: {estimate:?}");
+            }
+        }
     }
 }

@@ -390,7 +390,8 @@ impl Observer {
         }
         let header = Header {
             observer: self.name.clone(),
-            region: String::new(),
+            // Each alone in its region, so that what is out for some observers is out for some regions.
+            region: self.name.clone(),
             boot: self.boot,
             seq: self.seq,
             sent_at: now,

@@ -1,5 +1,6 @@
 //! What a run came to.
 
+use lifeboat_health::LossEstimate;
 use lifeboat_health::invariants::Broken;
 use serde::Serialize;
 
@@ -99,6 +100,8 @@ pub struct Outcome {
     pub story: Vec<String>,
     pub lines: Vec<String>,
     pub(super) alarms: Option<Alarms>,
+    /// What the first consumer estimates of losses at the end, by target.
+    pub(super) losses: Vec<LossEstimate>,
 }
 
 /// How often at least so many observers were wrong about a target at once.

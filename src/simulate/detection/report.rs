@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lifeboat_health::{Preset, Profile};
+use lifeboat_health::{Bursts, Preset, Profile, false_alarms_per_second};
 use serde::Serialize;
 
 use super::chamber::{BURST, Stay};
 use super::exam::Exam;
-use super::formula::{self, Bursts};
+use super::formula;
 use super::outcome::{Alarms, Finding, MOST_VOTES, Sometimes};
 use super::swarm::{MOST_SHOWN, Swarm};
 
@@ -212,7 +212,7 @@ impl Totals {
         {
             let bursts = bursts(*permille);
             let mut row = |misses, votes: u32, down, seen| {
-                let rate = formula::false_alarms_per_second(profile, bursts, misses, OBSERVERS, votes);
+                let rate = false_alarms_per_second(profile, bursts, misses, OBSERVERS, votes);
                 let sampled = formula::false_alarms_as_sampled(profile, bursts, misses, OBSERVERS, votes);
                 let (expected, sampled) = (rate * target_seconds, sampled * target_seconds);
                 let ratio = |expected: f64| (expected >= ENOUGH).then(|| seen as f64 / expected);
@@ -258,8 +258,7 @@ impl Report {
             .fold(0.0, f64::max);
         let extrapolation = (worst_ratio > 0.0).then(|| {
             let votes = profile.q(OBSERVERS);
-            let rate =
-                formula::false_alarms_per_second(&profile, bursts(1), profile.dead_misses, OBSERVERS, votes);
+            let rate = false_alarms_per_second(&profile, bursts(1), profile.dead_misses, OBSERVERS, votes);
             let formula_years = 1.0 / rate / YEAR_S;
             Extrapolation {
                 loss_percent: 0.1,

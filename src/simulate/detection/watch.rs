@@ -5,7 +5,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lifeboat_health::invariants::{self, Holds};
-use lifeboat_health::{Family, FleetView, Gray, MonoTime, Path, Profile, Transition, Verdict};
+use lifeboat_health::{Family, FleetView, Gray, MonoTime, PartialOutage, Path, Profile, Transition, Verdict};
 
 use super::consumer::{Consumer, Polled};
 use super::outcome::{Alarms, Sometimes};
@@ -27,7 +27,7 @@ pub(super) struct Watch {
     freeze: bool,
     panic: bool,
     suppressed: BTreeSet<(String, Path, Family)>,
-    partial: Vec<bool>,
+    partial: Vec<Option<PartialOutage>>,
     pub(super) alarms: Option<Alarms>,
     /// By target: votes that were wrong when last looked at.
     wrong: Vec<(u32, u32)>,
@@ -51,7 +51,7 @@ impl Watch {
             freeze: false,
             panic: false,
             suppressed: BTreeSet::new(),
-            partial: vec![false; targets],
+            partial: vec![None; targets],
             alarms: count_alarms.then(Alarms::default),
             wrong: vec![(0, 0); targets],
         }
@@ -183,18 +183,18 @@ impl Watch {
                 open && cell.votes.dead >= profile.cut_votes,
                 now,
             );
-            let partial = open
-                && cell.votes.dead < cell.q
-                && self.dying_since[target]
-                    .is_some_and(|since| now.saturating_since(since) > profile.down_window());
-            sometimes.partial_outage += u64::from(partial && !self.partial[target]);
-            if partial && !self.partial[target] {
-                tell(format!(
-                    "{cluster}/{path}/{family} is out for some: {} votes Dead of {} fresh observers, {} needed",
-                    cell.votes.dead, cell.fresh, cell.q
-                ));
+            sometimes.partial_outage += u64::from(cell.partial.is_some() && self.partial[target].is_none());
+            if self.partial[target] != cell.partial {
+                tell(match &cell.partial {
+                    Some(outage) => format!(
+                        "{cluster}/{path}/{family} is a partial outage: reached from {}, not from {}",
+                        outage.reached.join(", "),
+                        outage.not_reached.join(", ")
+                    ),
+                    None => format!("{cluster}/{path}/{family} is no partial outage any more"),
+                });
+                self.partial[target].clone_from(&cell.partial);
             }
-            self.partial[target] = partial;
         }
         if let Some(alarms) = &mut self.alarms {
             for (cell, was) in view.cells.values().zip(&mut self.wrong) {

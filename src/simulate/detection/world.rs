@@ -87,8 +87,19 @@ pub(super) fn simulate(
     let Ended {
         at_us, hash, events, ..
     } = run(&mut world, &mut sim, faults, plan.phases);
-    let World { outcome, watches, .. } = world;
+    let World {
+        outcome,
+        watches,
+        consumers,
+        ..
+    } = world;
+    let cells = consumers.first().map(|consumer| consumer.view.cells.values());
     Outcome {
+        losses: cells
+            .into_iter()
+            .flatten()
+            .filter_map(|cell| cell.losses)
+            .collect(),
         alarms: watches.into_iter().next().and_then(|watch| watch.alarms),
         hash,
         events,

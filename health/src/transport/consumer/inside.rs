@@ -14,6 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::Tap;
 use super::hearing::{Counters, Hearing};
+use super::measuring::Measuring;
 use crate::clock::MonoClock;
 use crate::gray::Gray;
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, TransitionLabel, VoteLabel};
@@ -102,7 +103,9 @@ impl Inside {
         let mut ticks = interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut view = self.view.load_full();
+        let profile = self.quorum.lock().profile().clone();
         let mut revision = None;
+        let mut measuring = Measuring::new(&self.name, &self.metrics, profile);
         loop {
             ticks.tick().await;
             let now = self.clock.now();
@@ -117,8 +120,12 @@ impl Inside {
                 view = Arc::new(renewed);
                 self.view.store(Arc::clone(&view));
                 self.gauge(&view);
+                measuring.gauge(&view);
             }
-            transitions.iter().for_each(|transition| self.tell(transition));
+            for transition in &transitions {
+                self.tell(transition);
+                measuring.record(transition);
+            }
             sink.tick(now, &transitions, &view);
         }
     }
@@ -189,6 +196,8 @@ impl Inside {
             .filter(|cell| cell.gray.degree > Gray::None)
             .count();
         self.metrics.gray.get_or_create(&label).set(length(gray));
+        let partial = view.cells.values().filter(|cell| cell.partial.is_some()).count();
+        self.metrics.partial.get_or_create(&label).set(length(partial));
     }
 }
 

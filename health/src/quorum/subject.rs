@@ -1,5 +1,7 @@
 //! One target: what each observer last said about it, the verdict that stands, and the count of votes.
 
+mod seen;
+
 use std::time::Duration;
 
 use super::observers::{Admitted, Observers};
@@ -462,54 +464,6 @@ impl Subject {
             .iter()
             .enumerate()
             .filter_map(|(slot, seen)| Some((seen.as_ref()?, observers.get(slot)?.abstaining)))
-    }
-}
-
-impl Seen {
-    /// Since the probe that the row last took in ended, as far as this consumer's own clock can tell.
-    fn age(&self, now: MonoTime) -> Duration {
-        now.saturating_since(self.arrived)
-            .saturating_add(Duration::from_millis(self.row.age_ms.into()))
-            .saturating_add(self.delay)
-    }
-
-    /// A silence began since the row before, be it over by now.
-    fn lost_anew(&self, before: &Seen) -> bool {
-        let (was, is) = (&before.row, &self.row);
-        if is.silence() > 0 {
-            was.silence() == 0 || is.silence() < was.silence()
-        } else {
-            was.silence() == 0 && is.miss_streak == 0 && is.success_streak < was.success_streak
-        }
-    }
-
-    /// When the silence of the row began: known from a row before, or reckoned back by one T for each miss.
-    fn silence_began(&self, before: Option<&Seen>, now: MonoTime, profile: &Profile) -> Option<MonoTime> {
-        let misses = self.row.silence();
-        let earlier = u32::from(misses.checked_sub(1)?);
-        let known = before
-            .filter(|before| before.row.silence() <= misses)
-            .and_then(|before| before.silent_since);
-        let reckoned = || now.saturating_sub(self.age(now) + profile.interval() * earlier);
-        Some(known.unwrap_or_else(reckoned))
-    }
-
-    /// Answers come, too late to be successes; errors do not count.
-    fn answers_late(&self, profile: &Profile) -> bool {
-        u32::from(self.row.silence()) < profile.suspect_misses
-            && self.row.error_streak == 0
-            && u32::from(self.row.late_of_100) >= profile.clear_successes
-    }
-
-    fn dead_within(&self, window: Duration, now: MonoTime) -> bool {
-        self.dead_at.is_some_and(|at| now.saturating_since(at) <= window)
-    }
-
-    fn is_steady(&self, now: MonoTime, profile: &Profile) -> bool {
-        let calm = self
-            .calm_since
-            .is_some_and(|since| now.saturating_since(since) >= profile.recover_hold());
-        calm && u32::from(self.row.good_of_100) >= profile.recover_good
     }
 }
 

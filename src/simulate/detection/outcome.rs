@@ -38,7 +38,7 @@ pub struct Sometimes {
     pub abstention: u64,
     /// Clusters that went Down in one decision.
     pub group_cut: u64,
-    /// For longer than a Down takes some observers, but too few, voted Dead.
+    /// Some observer regions were cut off from what others reached.
     pub partial_outage: u64,
     /// Too few fresh observers to decide anything.
     pub frozen: u64,

@@ -1,0 +1,60 @@
+//! What one observer's last row says: its age, its silence, its calm.
+
+use std::time::Duration;
+
+use super::Seen;
+use crate::profile::Profile;
+use crate::time::MonoTime;
+
+impl Seen {
+    /// Since the probe that the row last took in ended, as far as this consumer's own clock can tell.
+    pub(super) fn age(&self, now: MonoTime) -> Duration {
+        now.saturating_since(self.arrived)
+            .saturating_add(Duration::from_millis(self.row.age_ms.into()))
+            .saturating_add(self.delay)
+    }
+
+    /// A silence began since the row before, be it over by now.
+    pub(super) fn lost_anew(&self, before: &Seen) -> bool {
+        let (was, is) = (&before.row, &self.row);
+        if is.silence() > 0 {
+            was.silence() == 0 || is.silence() < was.silence()
+        } else {
+            was.silence() == 0 && is.miss_streak == 0 && is.success_streak < was.success_streak
+        }
+    }
+
+    /// When the silence of the row began: known from a row before, or reckoned back by one T for each miss.
+    pub(super) fn silence_began(
+        &self,
+        before: Option<&Seen>,
+        now: MonoTime,
+        profile: &Profile,
+    ) -> Option<MonoTime> {
+        let misses = self.row.silence();
+        let earlier = u32::from(misses.checked_sub(1)?);
+        let known = before
+            .filter(|before| before.row.silence() <= misses)
+            .and_then(|before| before.silent_since);
+        let reckoned = || now.saturating_sub(self.age(now) + profile.interval() * earlier);
+        Some(known.unwrap_or_else(reckoned))
+    }
+
+    /// Answers come, too late to be successes; errors do not count.
+    pub(super) fn answers_late(&self, profile: &Profile) -> bool {
+        u32::from(self.row.silence()) < profile.suspect_misses
+            && self.row.error_streak == 0
+            && u32::from(self.row.late_of_100) >= profile.clear_successes
+    }
+
+    pub(super) fn dead_within(&self, window: Duration, now: MonoTime) -> bool {
+        self.dead_at.is_some_and(|at| now.saturating_since(at) <= window)
+    }
+
+    pub(super) fn is_steady(&self, now: MonoTime, profile: &Profile) -> bool {
+        let calm = self
+            .calm_since
+            .is_some_and(|since| now.saturating_since(since) >= profile.recover_hold());
+        calm && u32::from(self.row.good_of_100) >= profile.recover_good
+    }
+}

@@ -11,7 +11,7 @@ use lifeboat_health::MonoTime;
 use serde_json::json;
 
 use super::{Kinds, propagation::wall};
-use crate::store::{Index, Key, Kind, Op, Write, uid};
+use crate::store::{Index, Key, Kind, Op, Write, conditions, uid};
 
 /// A complaint must stand this long: objects applied together come one after the other.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -62,7 +62,7 @@ fn event(
     } else {
         key.namespace.as_str()
     };
-    let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let stamp = conditions::stamp(wall());
     // Each complaint of an object has an Event of its own.
     let mut hasher = DefaultHasher::new();
     message.hash(&mut hasher);

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use super::Kinds;
 use crate::{
     failover::ClusterHealth,
-    observe::targets::targets,
+    observe::targets,
     store::{
         Index, Key, Op, Write,
         conditions::{self, condition},
@@ -35,13 +35,8 @@ pub(super) fn writes(
     refused: &BTreeMap<String, String>,
     stamp: &str,
 ) -> Vec<Write> {
-    let clusters = index.list(&kinds.cluster);
-    let unprobed: BTreeMap<(String, Path), String> = targets(&clusters)
-        .problems
-        .into_iter()
-        .map(|(cluster, path, problem)| ((cluster, path), problem))
-        .collect();
-    clusters
+    index
+        .list(&kinds.cluster)
         .into_iter()
         .filter_map(|cluster| {
             let health = health
@@ -56,12 +51,7 @@ pub(super) fn writes(
             };
             let taints = taints(&cluster, health.control, stamp).map(|patch| write(Op::Merge(patch)));
             taints.or_else(|| {
-                let unprobed = |path| {
-                    unprobed
-                        .get(&(name(&cluster).to_owned(), path))
-                        .map(String::as_str)
-                };
-                let patch = status(&cluster, health, verdicts, refused, unprobed, stamp)?;
+                let patch = status(&cluster, health, verdicts, refused, stamp)?;
                 Some(write(Op::MergeStatus(patch)))
             })
         })
@@ -86,12 +76,11 @@ pub(super) fn seen(cluster: &Value) -> bool {
     })
 }
 
-fn status<'a>(
+fn status(
     cluster: &Value,
     health: ClusterHealth,
     verdicts: &FleetView,
     refused: Option<&str>,
-    unprobed: impl Fn(Path) -> Option<&'a str>,
     stamp: &str,
 ) -> Option<Value> {
     let ClusterHealth {
@@ -119,7 +108,7 @@ fn status<'a>(
             cluster,
             "TrafficPath",
             traffic,
-            unprobed(Path::Traffic),
+            Path::Traffic,
             "ingress, as users reach it",
             stamp,
         ),
@@ -127,7 +116,7 @@ fn status<'a>(
             cluster,
             "ControlPath",
             control,
-            unprobed(Path::Control),
+            Path::Control,
             "API server",
             stamp,
         ),
@@ -140,15 +129,10 @@ fn status<'a>(
 }
 
 /// One path's verdict; or why there is none, if that is because nothing says how it is probed.
-fn path(
-    cluster: &Value,
-    kind: &str,
-    verdict: Verdict,
-    unprobed: Option<&str>,
-    what: &str,
-    stamp: &str,
-) -> Value {
-    if let Some(problem) = unprobed.filter(|_| verdict == Verdict::Unknown) {
+fn path(cluster: &Value, kind: &str, verdict: Verdict, path: Path, what: &str, stamp: &str) -> Value {
+    if verdict == Verdict::Unknown
+        && let Some(problem) = targets::problem(cluster, path)
+    {
         let message = format!("not probed: {problem}");
         return condition(cluster, kind, ("Unknown", "NotProbed", &message), stamp);
     }
@@ -209,7 +193,6 @@ mod tests {
             health(Verdict::Up, Verdict::Up),
             &FleetView::default(),
             None,
-            |_| None,
             "t1",
         )
         .unwrap();
@@ -220,7 +203,6 @@ mod tests {
                 health(Verdict::Up, Verdict::Up),
                 &FleetView::default(),
                 None,
-                |_| None,
                 "t2"
             ),
             None
@@ -230,7 +212,6 @@ mod tests {
             health(Verdict::Down, Verdict::Up),
             &FleetView::default(),
             None,
-            |_| None,
             "t2",
         )
         .unwrap();
@@ -296,7 +277,7 @@ mod tests {
         assert!(!seen(&cluster));
         let step = |cluster: &mut Value, control, refused| {
             let health = health(Verdict::Unknown, control);
-            if let Some(patch) = status(cluster, health, &FleetView::default(), refused, |_| None, "t") {
+            if let Some(patch) = status(cluster, health, &FleetView::default(), refused, "t") {
                 json_patch::merge(cluster, &patch);
             }
             seen(cluster)

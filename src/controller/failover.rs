@@ -80,7 +80,7 @@ pub(super) async fn run(
             pod_start,
         });
         follow_members(context, &mut links, &inputs);
-        let stamp = inputs.wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let stamp = store::conditions::stamp(inputs.wall);
         let reports = conditions::writes(
             &context.index,
             kinds,

@@ -16,7 +16,7 @@ const RENEW: SignedDuration = SignedDuration::from_secs(60);
 
 /// Patches for the objects that do not say what was heard.
 pub(super) fn writes(index: &Index, kinds: &Kinds, verdicts: &FleetView, now: Timestamp) -> Vec<Write> {
-    let stamp = stamp(now);
+    let stamp = conditions::stamp(now);
     let write = |object: &Value| {
         let heard = verdicts.observers.iter().find(|o| o.name == name(object));
         Some(Write {
@@ -60,13 +60,9 @@ fn status(object: &Value, heard: Option<&ObserverView>, now: Timestamp, stamp: &
     }
     if let Some(observer) = heard {
         let age = SignedDuration::from_millis(observer.age_ms.into());
-        patch["lastEvidence"] = json!(self::stamp(now.saturating_sub(age).unwrap_or(now)));
+        patch["lastEvidence"] = json!(conditions::stamp(now.saturating_sub(age).unwrap_or(now)));
     }
     Some(json!({ "status": patch }))
-}
-
-fn stamp(at: Timestamp) -> String {
-    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 #[cfg(test)]
@@ -90,7 +86,7 @@ mod tests {
 
     /// Takes in what is heard at that time; what the object says then, and whether it had to be written.
     fn step(object: &mut Value, view: Option<ObserverView>, second: &str) -> (bool, [String; 3]) {
-        let patch = status(object, view.as_ref(), at(second), &stamp(at(second)));
+        let patch = status(object, view.as_ref(), at(second), &conditions::stamp(at(second)));
         if let Some(patch) = &patch {
             json_patch::merge(object, patch);
         }

@@ -1,7 +1,10 @@
 //! Bindings whose clusters somebody other than the failover planner has changed, for the timeline: a changed policy,
 //! a cluster that is no longer registered, a person. What the planner moves has entries of its own.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use crate::{
     api::TargetCluster,
@@ -19,6 +22,8 @@ pub(super) struct Placed {
     at: Option<BTreeMap<BindingId, Names>>,
     /// Where the planner has said they shall be, until they are there.
     planned: BTreeMap<BindingId, Names>,
+    /// What was looked at last: the same again has nothing to tell.
+    seen: Option<Arc<Vec<BindingView>>>,
 }
 
 impl Placed {
@@ -27,16 +32,19 @@ impl Placed {
         &mut self,
         timeline: &Timeline,
         plan: &FailoverPlan,
-        bindings: &[BindingView],
+        bindings: &Arc<Vec<BindingView>>,
         registered: &[ClusterView],
     ) {
-        let now = bindings
-            .iter()
-            .map(|binding| (binding.id.clone(), names(&binding.clusters)))
-            .collect();
-        let is_registered = |name: &str| registered.iter().any(|cluster| cluster.name == name);
-        for detail in self.changed(now, is_registered) {
-            timeline.push("schedule.placed", None, detail);
+        if self.seen.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, bindings)) {
+            let now = bindings
+                .iter()
+                .map(|binding| (binding.id.clone(), names(&binding.clusters)))
+                .collect();
+            let is_registered = |name: &str| registered.iter().any(|cluster| cluster.name == name);
+            for detail in self.changed(now, is_registered) {
+                timeline.push("schedule.placed", None, detail);
+            }
+            self.seen = Some(bindings.clone());
         }
         let evictions = plan.evictions.iter().map(|e| (&e.binding, &e.clusters));
         let extensions = plan.extensions.iter().map(|e| (&e.binding, &e.clusters));

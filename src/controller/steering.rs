@@ -153,7 +153,7 @@ fn report(
         // What is served under the name is another's.
         served = json!("");
     }
-    let stamp = wall().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let stamp = conditions::stamp(wall());
     let wanted = conditions::condition(&held, "Ready", ready, &stamp);
     let conditions = conditions::with(&held, [conditions::observed(&held, wanted)]);
     let mut status = Map::new();

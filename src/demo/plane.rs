@@ -198,7 +198,7 @@ impl Plane {
         };
         let preamble = Preamble {
             consumer: consumer.to_owned(),
-            started: jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string(),
+            started: crate::store::conditions::stamp(jiff::Timestamp::now()),
             profile: self.controller.profile.clone(),
             targets: self.controller.targets.lock().clone(),
         };

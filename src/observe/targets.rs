@@ -32,13 +32,22 @@ pub fn targets(clusters: &[Arc<Value>]) -> Targets {
     let mut found = Targets::default();
     for cluster in clusters {
         for path in [Path::Traffic, Path::Control] {
-            match checks(cluster, path).and_then(|checks| valid(cluster, path, checks)) {
+            match of(cluster, path) {
                 Ok(targets) => found.targets.extend(targets),
                 Err(problem) => found.problems.push((name(cluster).to_owned(), path, problem)),
             }
         }
     }
     found
+}
+
+/// Why one path of a cluster has no target, if it has none.
+pub fn problem(cluster: &Value, path: Path) -> Option<String> {
+    of(cluster, path).err()
+}
+
+fn of(cluster: &Value, path: Path) -> Result<Vec<Target>, String> {
+    checks(cluster, path).and_then(|checks| valid(cluster, path, checks))
 }
 
 fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>, String> {

@@ -80,7 +80,7 @@ fn decide(kind: &Kind, binding: &Value, clusters: &[ClusterView], wall: jiff::Ti
     let divided = placement.divides_replicas() && spec.replicas > 0;
     let settled = divided && !spec.clusters.is_empty() && !replicas_changed(&spec, &spec.clusters);
     let stands = !placement_changed && !fresh && !removed;
-    let stamp = wall.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+    let stamp = conditions::stamp(wall);
     let requirements = Resources::of_replica(spec.replica_requirements.as_ref());
     let evicting: Vec<String> = spec
         .graceful_eviction_tasks

@@ -1,5 +1,6 @@
 //! Conditions of an object (`status.conditions`, Kubernetes API conventions).
 
+use jiff::Timestamp;
 use serde_json::{Value, json};
 
 use super::generation;
@@ -7,6 +8,11 @@ use super::generation;
 /// The condition of that type, if the object has one.
 pub fn find<'a>(object: &'a Value, kind: &str) -> Option<&'a Value> {
     held(object).iter().find(|condition| condition["type"] == kind)
+}
+
+/// A time as the Kubernetes API writes it: RFC 3339 in UTC, whole seconds.
+pub fn stamp(at: Timestamp) -> String {
+    at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
 }
 
 /// The condition as it should stand in `object`: it keeps the time of its last change, which is `now` where

@@ -13,7 +13,7 @@ use crate::{
         collect::{self, Manifest},
         summary,
     },
-    store::{Key, Op, Write, merge},
+    store::{Key, Op, Write, conditions, merge},
 };
 
 /// The list of kinds a member serves is asked for this often.
@@ -116,5 +116,5 @@ async fn served(client: &Client) -> Option<Value> {
     reason = "stamps what it writes and times its own discovery"
 )]
 fn stamp() -> String {
-    Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string()
+    conditions::stamp(Timestamp::now())
 }

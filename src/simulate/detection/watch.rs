@@ -245,7 +245,9 @@ impl Watch {
             );
             self.frozen = frozen;
         }
-        let freeze = view.down_share().exceeds(55);
+        let freeze = view
+            .down_share()
+            .exceeds(crate::failover::Settings::default().freeze_above_percent);
         if freeze != self.freeze {
             sometimes.freeze += u64::from(freeze);
             tell(

@@ -1,7 +1,9 @@
 //! Every constant of detection, in one table: its default in each preset, its unit, its bounds, its source.
 //!
-//! A profile in YAML names a preset and whatever it changes: `{preset: wan, intervalMs: 250}`.
+//! A profile in YAML names a preset and whatever it changes: `{preset: wan, intervalMs: 250}`. It is the fleet's; a cluster may
+//! override what is its own ([`Profile::for_cluster`]).
 
+mod scope;
 mod table;
 
 use std::fmt;
@@ -16,7 +18,7 @@ use crate::mutant::Mutant;
 pub use table::{Profile, ProfilePatch};
 
 /// A named set of constants to start from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum Preset {
     /// A hundred milliseconds between probes, five observers or more: Down in 0.81 s.
@@ -94,6 +96,8 @@ pub enum ProfileError {
         rule: &'static str,
         bound: u64,
     },
+    #[error("profile field {field} is the fleet's alone: a cluster may override {}", table::by_cluster())]
+    Fleet { field: &'static str },
 }
 
 impl Profile {

@@ -130,3 +130,81 @@ fn the_schema_lists_every_constant_as_optional() {
     );
     assert!(schema.get("required").is_none());
 }
+
+#[test]
+fn a_cluster_overrides_what_is_its_own() {
+    let fleet = Profile::fast();
+    let own = |given: serde_json::Value| fleet.for_cluster(&serde_json::from_value(given).unwrap());
+    assert_eq!(own(serde_json::json!({})), Ok(fleet.clone()));
+    assert_eq!(
+        own(serde_json::json!({"deadMisses": 9})),
+        Ok(Profile {
+            dead_misses: 9,
+            ..Profile::fast()
+        })
+    );
+    let far = own(serde_json::json!({"preset": "wan", "intervalMs": 250})).unwrap();
+    assert_eq!((far.interval_ms, far.timeout_max_ms, far.fresh_ms), (250, 800, 1_500));
+    // What all clusters share stays as the fleet has it.
+    assert_eq!((far.cut_wait_ms, far.abstain_hold_ms), (100, 300));
+    let karmada = own(serde_json::json!({"preset": "karmada"})).unwrap();
+    assert_eq!((karmada.interval_ms, karmada.min_fresh), (10_000, 3));
+}
+
+#[test]
+fn every_preset_can_be_a_clusters_in_a_fleet_of_every_preset() {
+    for fleet in Preset::ALL.map(Preset::profile) {
+        for preset in Preset::ALL {
+            let patch = ProfilePatch {
+                preset: Some(preset),
+                ..ProfilePatch::default()
+            };
+            // Karmada's fleet sends its evidence once a second, more seldom than the other presets' rows may be old.
+            let expected = fleet != Profile::karmada() || preset == Preset::Karmada;
+            assert_eq!(fleet.for_cluster(&patch).is_ok(), expected, "{preset} in {fleet:?}");
+        }
+    }
+}
+
+#[test]
+fn an_override_that_cannot_be_is_refused_with_the_field_and_what_is_allowed() {
+    let message = |patch: ProfilePatch| Profile::fast().for_cluster(&patch).unwrap_err().to_string();
+    let fleets = message(ProfilePatch {
+        send_ms: Some(200),
+        ..ProfilePatch::default()
+    });
+    assert!(
+        fleets.starts_with(
+            "profile field sendMs is the fleet's alone: a cluster may override preset, intervalMs, jitterPercent, "
+        ) && !fleets.contains("minFresh"),
+        "{fleets}"
+    );
+    // The whole is judged: with this T rows would turn stale before they vote.
+    let stale = message(ProfilePatch {
+        interval_ms: Some(250),
+        ..ProfilePatch::default()
+    });
+    assert!(
+        stale.contains("freshMs is 500: at least the slowest interval + timeoutMaxMs") && stale.ends_with("here 575"),
+        "{stale}"
+    );
+    let range = message(ProfilePatch {
+        interval_ms: Some(5),
+        ..ProfilePatch::default()
+    });
+    assert_eq!(range, "profile field intervalMs is 5: allowed is 20 to 60000");
+}
+
+#[test]
+fn what_is_only_judged_otherwise_is_probed_alike() {
+    let fleet = Profile::fast();
+    let probing = |own: &Profile| fleet.probing(own);
+    assert_eq!(probing(&fleet), fleet);
+    let patient = Profile {
+        dead_misses: 9,
+        ..Profile::fast()
+    };
+    assert_eq!(probing(&patient), fleet);
+    let slow = probing(&Profile::wan());
+    assert_eq!((slow.interval_ms, slow.dead_misses, slow.ack_timeout_ms), (200, 5, 500));
+}

@@ -219,7 +219,7 @@ async fn follow_clusters(kube: kube::Config, plane: Weak<Plane>) {
             plane.adopt(targets);
         }
     };
-    if let Err(error) = observe::follow(kube, adopt).await {
+    if let Err(error) = observe::follow(kube, &plane::profile(), adopt).await {
         tracing::error!(error = %error, "no client for the control plane: nothing is probed");
     }
 }

@@ -71,6 +71,7 @@ fn targets(at: SocketAddr) -> Vec<Target> {
             host: None,
             expect: StatusRange::default(),
         },
+        detection: None,
     };
     vec![target("eu"), target("us")]
 }

@@ -31,6 +31,7 @@ pub(crate) fn targets() -> Vec<Target> {
         check: Check::Tcp {
             address: ([192, 0, 2, 1], 443).into(),
         },
+        detection: None,
     };
     CLUSTERS
         .iter()

@@ -66,7 +66,9 @@ pub use region::{Ballot, PartialOutage, Reach, RegionView, by_region};
 pub use schedule::Schedule;
 pub use selfcheck::{AbstainReason, SelfCheck};
 pub use table::{Mark, Slot, TableFull, VerdictTable};
-pub use target::{Family, MAX_TARGETS, Path, Selection, Target, TargetError, TargetId, check_targets};
+pub use target::{
+    Family, MAX_TARGETS, Path, Selection, Target, TargetError, TargetId, check_overrides, check_targets,
+};
 pub use time::MonoTime;
 pub use transit::Transit;
 #[cfg(feature = "transport")]

@@ -61,6 +61,7 @@ use trust::Trust;
 /// What all probers of one observer share: clock, profile, self-check, counters.
 pub struct Surroundings {
     pub clock: MonoClock,
+    /// The fleet's.
     pub profile: Profile,
     pub check: Mutex<SelfCheck>,
     pub heartbeats: Arc<Heartbeats>,
@@ -82,11 +83,13 @@ pub struct Surroundings {
 /// Sees every outcome, with how long after it was due its probe was sent. For measurements.
 pub type Tap = Box<dyn Fn(&Outcome, Duration) + Send + Sync>;
 
-/// Targets of one address and one check, under probing: they are asked once, whatever they are called.
+/// Targets of one address and one check, probed in one way: they are asked once, whatever they are called.
 pub struct Prober {
     /// As far as logs and metrics need them.
     names: Mutex<Vec<String>>,
     detector: Mutex<Detector>,
+    /// Where it is not the observer's.
+    own_profile: Option<Arc<Profile>>,
     kind: Kind,
     /// Probes whose outcome is open.
     under_way: AtomicUsize,
@@ -102,6 +105,8 @@ pub struct ProberKey {
     check: Check,
     family: Family,
     control: bool,
+    /// Where clusters' overrides have them probed otherwise.
+    own_profile: Option<Arc<Profile>>,
 }
 
 enum Kind {
@@ -158,7 +163,7 @@ impl Surroundings {
         Surroundings {
             clock: MonoClock::new(),
             check: Mutex::new(SelfCheck::new(&profile)),
-            heartbeats: Arc::new(Heartbeats::new(observer, &profile, metrics)),
+            heartbeats: Arc::new(Heartbeats::new(observer, metrics)),
             trust: Trust::default(),
             profile,
             observer: observer.to_owned(),
@@ -192,12 +197,23 @@ fn tls_handshakes(profile: &Profile) -> usize {
 }
 
 impl ProberKey {
-    pub fn of(target: &Target) -> ProberKey {
+    /// In a fleet of the profile `fleet`. An override that changes nothing of how a target is probed keeps it with the others;
+    /// one that cannot be is none ([`crate::check_overrides`] finds it).
+    pub fn of(target: &Target, fleet: &Profile) -> ProberKey {
+        let own = target.own_profile(fleet).ok().flatten();
+        let probing = own.map(|own| fleet.probing(&own));
         ProberKey {
+            own_profile: probing.filter(|own| own != fleet).map(Arc::new),
             check: target.check.clone(),
             family: target.family,
             control: target.check.minds_path() && target.path == Path::Control,
         }
+    }
+
+    /// The largest timeout on a kept connection, where it is not the fleet's.
+    pub(crate) fn own_timeout(&self) -> Option<Duration> {
+        let own = self.own_profile.as_ref()?;
+        Some(Duration::from_millis(own.timeout_max_ms.into()))
     }
 
     /// An anchor belongs to no path.
@@ -206,6 +222,7 @@ impl ProberKey {
             check,
             family,
             control: false,
+            own_profile: None,
         }
     }
 }
@@ -213,7 +230,12 @@ impl ProberKey {
 impl Prober {
     /// `probe` is the parsed form of the key's check.
     pub fn new(key: &ProberKey, probe: Probe, around: Arc<Surroundings>) -> Prober {
-        let ProberKey { family, control, .. } = *key;
+        let ProberKey {
+            family,
+            control,
+            own_profile,
+            check: _,
+        } = key.clone();
         let kind = match probe {
             Probe::Http(probe) => Kind::Http(Box::new(HttpTarget::new(probe, family, control, &around))),
             Probe::Tcp { at } => Kind::Tcp(at),
@@ -251,16 +273,22 @@ impl Prober {
                 around.clock.now(),
             )),
         };
-        let detector = Mutex::new(Detector::new(&around.profile));
+        let detector = Mutex::new(Detector::new(own_profile.as_deref().unwrap_or(&around.profile)));
         Prober {
             names: Mutex::default(),
             detector,
+            own_profile,
             kind,
             under_way: AtomicUsize::new(0),
             lingering: AtomicUsize::new(0),
             told: Mutex::default(),
             around,
         }
+    }
+
+    /// By which its targets are probed.
+    fn profile(&self) -> &Profile {
+        self.own_profile.as_deref().unwrap_or(&self.around.profile)
     }
 
     /// What the prober's targets are called in logs and metrics.
@@ -291,7 +319,7 @@ impl Prober {
         let around = &self.around;
         let most = self.most();
         let mut draw = seed;
-        let mut schedule = Schedule::new(&around.profile, around.clock.now(), draw);
+        let mut schedule = Schedule::new(self.profile(), around.clock.now(), draw);
         loop {
             let due = schedule.due();
             tokio::select! {
@@ -312,7 +340,7 @@ impl Prober {
 
     /// Most probes whose outcome is open: as many as there can be while each is within its timeouts.
     fn most(&self) -> usize {
-        let profile = &self.around.profile;
+        let profile = self.profile();
         let secure = match &self.kind {
             Kind::Http(target) => target.is_secure(),
             Kind::Grpc(target) => target.is_secure(),

@@ -96,7 +96,10 @@ pub enum ProfileError {
         rule: &'static str,
         bound: u64,
     },
-    #[error("profile field {field} is the fleet's alone: a cluster may override {}", table::by_cluster())]
+    #[error(
+        "profile field {field} is the fleet's alone: a cluster may override {}",
+        table::by_cluster()
+    )]
     Fleet { field: &'static str },
 }
 

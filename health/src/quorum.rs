@@ -12,6 +12,7 @@ mod loss;
 mod lower;
 mod observers;
 mod partial;
+mod profiles;
 mod subject;
 
 use std::collections::BTreeMap;
@@ -27,12 +28,13 @@ use crate::view::{FleetView, ObserverView};
 pub use observers::{MAX_OBSERVERS, Rejected};
 
 use observers::Observers;
+use profiles::Profiles;
 use subject::{Subject, Tally};
 
 /// Evidence in, verdicts out. Pure: time is an argument, and the same calls give the same transitions.
 #[derive(Clone, Debug)]
 pub struct Quorum {
-    profile: Profile,
+    profiles: Profiles,
     /// In order of (cluster, path, family).
     subjects: Vec<Subject>,
     index: BTreeMap<TargetId, usize>,
@@ -54,10 +56,12 @@ pub struct Ingested {
 }
 
 impl Quorum {
-    /// Targets given twice keep their first definition; [`crate::check_targets`] finds them.
+    /// `profile` is the fleet's; a target may override it. Targets given twice keep their first definition
+    /// ([`crate::check_targets`] finds them), and one whose override cannot be is judged by the fleet's
+    /// ([`crate::check_overrides`]).
     pub fn new(targets: Vec<Target>, profile: Profile) -> Quorum {
         let mut quorum = Quorum {
-            profile,
+            profiles: Profiles::new(profile),
             subjects: Vec::new(),
             index: BTreeMap::new(),
             observers: Observers::default(),
@@ -78,14 +82,18 @@ impl Quorum {
             .into_iter()
             .map(|subject| (subject.key(), subject))
             .collect();
+        let own = self.profiles.replace(&targets);
         self.subjects = targets
             .into_iter()
-            .map(
-                |target| match before.remove(&(target.cluster.clone(), target.path, target.family)) {
+            .zip(own)
+            .map(|(target, own_profile)| {
+                let mut subject = match before.remove(&(target.cluster.clone(), target.path, target.family)) {
                     Some(subject) => subject.redefined(target),
                     None => Subject::new(target),
-                },
-            )
+                };
+                subject.own_profile = own_profile;
+                subject
+            })
             .collect();
         self.index = self
             .subjects
@@ -101,7 +109,9 @@ impl Quorum {
     /// # Errors
     /// Why all of it was rejected.
     pub fn ingest(&mut self, datagram: &Datagram, now: MonoTime) -> Result<Ingested, Rejected> {
-        let admitted = self.observers.admit(&datagram.header, now, &self.profile)?;
+        let admitted = self
+            .observers
+            .admit(&datagram.header, now, &self.profiles.fleet)?;
         if admitted.forget {
             self.subjects
                 .iter_mut()
@@ -117,9 +127,10 @@ impl Quorum {
                 ingested.unknown += 1;
                 continue;
             };
-            let age = subject.ingest(row, &admitted, datagram.header.abstain, now, &self.profile);
+            let profile = self.profiles.of(subject);
+            let age = subject.ingest(row, &admitted, datagram.header.abstain, now, profile);
             ingested.rows += 1;
-            ingested.stale += u32::from(age >= self.profile.fresh());
+            ingested.stale += u32::from(age >= profile.fresh());
         }
         Ok(ingested)
     }
@@ -127,7 +138,7 @@ impl Quorum {
     /// Decide, as of `now`. Call it often: each 10 ms.
     pub fn poll(&mut self, now: MonoTime) -> Vec<Transition> {
         let Quorum {
-            profile,
+            profiles,
             subjects,
             observers,
             revision,
@@ -136,16 +147,17 @@ impl Quorum {
         } = self;
         let tallies: Vec<Tally> = subjects
             .iter()
-            .map(|subject| subject.tally(observers, now, profile))
+            .map(|subject| subject.tally(observers, now, profiles.of(subject)))
             .collect();
         for (subject, tally) in subjects.iter_mut().zip(&tallies) {
-            subject.track(tally, now, profile);
+            subject.track(tally, now, profiles.of(subject));
         }
-        let released = cut::released(subjects, now, profile);
+        let released = cut::released(subjects, now, profiles);
         let group = released.iter().filter(|down| **down).count();
         let mut transitions = Vec::new();
         for ((subject, tally), down) in subjects.iter_mut().zip(&tallies).zip(released) {
             if let Some(to) = decide::decide(subject.verdict, tally, down, subject.suppressed) {
+                let profile = profiles.of(subject);
                 let reason = decide::reason(subject.verdict, to, tally, group, profile);
                 let transition = subject.transition(to, tally, observers, now, profile, reason);
                 debug_assert_eq!(invariants::s6_down_has_quorum(&transition, profile), Ok(()));
@@ -157,11 +169,11 @@ impl Quorum {
                 transitions.push(transition);
             }
         }
-        suppress(subjects, &tallies, now, profile);
-        lower::lower(subjects, &tallies, observers, now, profile);
-        loss::sample(subjects, &tallies, observers, sampled, now, profile);
-        let mut changed = partial::track(subjects, &tallies, observers, now, profile);
-        changed |= observers.refresh(now, profile);
+        suppress(subjects, &tallies, now, profiles);
+        lower::lower(subjects, &tallies, observers, now, profiles);
+        loss::sample(subjects, &tallies, observers, sampled, now, profiles);
+        let mut changed = partial::track(subjects, &tallies, observers, now, profiles);
+        changed |= observers.refresh(now, &profiles.fleet);
         for (subject, tally) in subjects.iter_mut().zip(tallies) {
             changed |= subject.settle(tally);
         }
@@ -181,7 +193,10 @@ impl Quorum {
             cells: self
                 .subjects
                 .iter()
-                .map(|subject| (subject.key(), subject.cell(&self.observers, now, &self.profile)))
+                .map(|subject| {
+                    let profile = self.profiles.of(subject);
+                    (subject.key(), subject.cell(&self.observers, now, profile))
+                })
                 .collect(),
             observers: self.observer_views(now),
         }
@@ -190,13 +205,26 @@ impl Quorum {
     fn observer_views(&self, now: MonoTime) -> Vec<ObserverView> {
         let mut longest = vec![0; self.observers.len()];
         for subject in &self.subjects {
-            subject.longest_silences(&mut longest, now, &self.profile);
+            subject.longest_silences(&mut longest, now, self.profiles.of(subject));
         }
-        self.observers.view(&longest, now, &self.profile)
+        self.observers.view(&longest, now, &self.profiles.fleet)
     }
 
+    /// The fleet's.
     pub fn profile(&self) -> &Profile {
-        &self.profile
+        &self.profiles.fleet
+    }
+
+    /// By which the target that made the transition is judged.
+    pub fn profile_of(&self, transition: &Transition) -> &Profile {
+        let wanted = (&transition.cluster, transition.path, transition.family);
+        let key = |subject: &Subject| {
+            let target = &subject.target;
+            (&target.cluster, target.path, target.family).cmp(&wanted)
+        };
+        let found = self.subjects.binary_search_by(key).ok();
+        let subject = found.and_then(|at| self.subjects.get(at));
+        subject.map_or(&self.profiles.fleet, |subject| self.profiles.of(subject))
     }
 }
 
@@ -205,10 +233,10 @@ impl Quorum {
 /// Where every cluster that is not Down is suppressed, the one with the lowest penalty is let in. A frozen
 /// cell keeps
 /// what it has, except for that.
-fn suppress(subjects: &mut [Subject], tallies: &[Tally], now: MonoTime, profile: &Profile) {
+fn suppress(subjects: &mut [Subject], tallies: &[Tally], now: MonoTime, profiles: &Profiles) {
     for (subject, tally) in subjects.iter_mut().zip(tallies) {
         if !tally.frozen {
-            subject.flap.release(now, profile);
+            subject.flap.release(now, profiles.of(subject));
         }
         subject.suppressed = subject.flap.suppressed();
     }
@@ -225,10 +253,10 @@ fn suppress(subjects: &mut [Subject], tallies: &[Tally], now: MonoTime, profile:
                     spared = None;
                     break;
                 }
-                let penalty = subject.flap.penalty(now, profile);
+                let penalty = |subject: &Subject| subject.flap.penalty(now, profiles.of(subject));
                 if spared
-                    .as_ref()
-                    .is_none_or(|least| penalty < least.flap.penalty(now, profile))
+                    .as_deref()
+                    .is_none_or(|least| penalty(subject) < penalty(least))
                 {
                     spared = Some(subject);
                 }

@@ -28,6 +28,8 @@ pub enum AbstainReason {
 pub struct SelfCheck {
     limit: Duration,
     hold: Duration,
+    /// The longest timeout of a cluster's own.
+    own_timeout: Duration,
     anchor_misses: u16,
     standing: Option<(AbstainReason, MonoTime)>,
 }
@@ -37,9 +39,15 @@ impl SelfCheck {
         SelfCheck {
             limit: profile.loop_lag(),
             hold: profile.abstain_hold(),
+            own_timeout: Duration::ZERO,
             anchor_misses: u16::try_from(profile.anchor_misses).unwrap_or(u16::MAX),
             standing: None,
         }
+    }
+
+    /// Probes of some clusters may take this long: an abstention lasts until those that were under way are over, too.
+    pub fn wait_for_probes(&mut self, timeout: Duration) {
+        self.own_timeout = timeout;
     }
 
     /// How late a timer woke.
@@ -70,7 +78,7 @@ impl SelfCheck {
     }
 
     fn blame(&mut self, reason: AbstainReason, now: MonoTime) {
-        self.standing = Some((reason, now + self.hold));
+        self.standing = Some((reason, now + self.hold.max(self.own_timeout)));
     }
 }
 
@@ -90,6 +98,18 @@ mod tests {
         check.record_lag(Duration::from_millis(51), at(1_000));
         assert_eq!(check.abstains(at(1_299)), Some(AbstainReason::LoopLag));
         assert_eq!(check.abstains(at(1_300)), None);
+    }
+
+    #[test]
+    fn an_abstention_outlasts_the_slowest_clusters_probes() {
+        let mut check = SelfCheck::new(&Profile::fast());
+        check.wait_for_probes(Duration::from_millis(800));
+        check.record_local_failure(at(1_000));
+        assert_eq!(check.abstains(at(1_799)), Some(AbstainReason::Local));
+        assert_eq!(check.abstains(at(1_800)), None);
+        check.wait_for_probes(Duration::ZERO);
+        check.record_local_failure(at(2_000));
+        assert_eq!(check.abstains(at(2_300)), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::check::{Check, CheckError, Probe};
+use crate::profile::{Profile, ProfileError, ProfilePatch};
 
 /// Which of a cluster's two paths a target stands for; they have separate verdicts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, JsonSchema)]
@@ -61,6 +62,9 @@ pub struct Target {
     pub path: Path,
     pub family: Family,
     pub check: Check,
+    /// The cluster's override of the fleet's profile. No part of the target's name: rows are facts, whoever judges them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub detection: Option<Box<ProfilePatch>>,
 }
 
 /// A target's name on the wire: a 64-bit hash of its whole definition, equal in every process, so that two
@@ -94,6 +98,13 @@ pub enum TargetError {
         path: Path,
         family: Family,
         source: CheckError,
+    },
+    #[error("target {cluster}/{path}/{family}: detection: {source}")]
+    Detection {
+        cluster: String,
+        path: Path,
+        family: Family,
+        source: ProfileError,
     },
     /// `problem` names the field and what is allowed; `name` is as much of the target's name as could be read.
     #[error("target {name}: {problem}")]
@@ -145,6 +156,30 @@ impl Target {
                 source,
             })
     }
+
+    /// The profile under which it is probed and judged in a fleet of the profile `fleet`; `None` where that is the fleet's.
+    ///
+    /// # Errors
+    /// The override cannot be: names the target, the field and what is allowed.
+    pub fn own_profile(&self, fleet: &Profile) -> Result<Option<Profile>, TargetError> {
+        let own = self.detection.as_ref().map(|patch| fleet.for_cluster(patch));
+        own.transpose().map_err(|source| TargetError::Detection {
+            cluster: self.cluster.clone(),
+            path: self.path,
+            family: self.family,
+            source,
+        })
+    }
+}
+
+/// Every override of the profile `fleet` for itself.
+///
+/// # Errors
+/// The first target at fault.
+pub fn check_overrides(targets: &[Target], fleet: &Profile) -> Result<(), TargetError> {
+    targets
+        .iter()
+        .try_for_each(|target| target.own_profile(fleet).map(drop))
 }
 
 /// Every target for itself, and no (cluster, path, family) twice.
@@ -162,18 +197,41 @@ pub struct Selection {
     pub targets: Vec<Target>,
     /// Each names its target.
     pub errors: Vec<TargetError>,
+    /// Overrides that cannot be; their targets are among `targets`, under the fleet's profile.
+    pub overrides: Vec<TargetError>,
 }
 
 impl Selection {
-    /// Of targets as they stand in a file. Unknown kinds and fields are errors of their target alone.
-    pub fn of_raw(raw: impl IntoIterator<Item = serde_json::Value>) -> Selection {
-        Selection::collect(raw.into_iter().enumerate().map(|(index, value)| {
+    /// Of targets as they stand in a file. Unknown kinds and fields are errors of their target alone. A target whose override
+    /// of the profile `fleet` cannot be goes without it: better probed otherwise than not at all.
+    pub fn of_raw(raw: impl IntoIterator<Item = serde_json::Value>, fleet: &Profile) -> Selection {
+        let mut overrides = Vec::new();
+        let targets = raw.into_iter().enumerate().map(|(index, mut value)| {
             let name = raw_name(index, &value);
-            serde_json::from_value(value).map_err(|error| TargetError::Form {
-                name,
-                problem: error.to_string(),
-            })
-        }))
+            let form = |problem: String| TargetError::Form {
+                name: name.clone(),
+                problem,
+            };
+            let detection = value
+                .as_object_mut()
+                .and_then(|fields| fields.remove("detection"));
+            let mut target: Target =
+                serde_json::from_value(value).map_err(|error| form(error.to_string()))?;
+            let detection = serde_json::from_value(detection.unwrap_or_default())
+                .map_err(|error| form(format!("detection: {error}")));
+            let fits = detection.and_then(|detection| {
+                target.detection = detection;
+                target.own_profile(fleet).map(drop)
+            });
+            if let Err(error) = fits {
+                target.detection = None;
+                overrides.push(error);
+            }
+            Ok(target)
+        });
+        let mut selection = Selection::collect(targets);
+        selection.overrides = overrides;
+        selection
     }
 
     /// Of two targets with the same (cluster, path, family) the first is taken.
@@ -201,6 +259,7 @@ fn admit(keys: &mut BTreeSet<(String, Path, Family)>, target: &Target) -> Result
         path,
         family,
         check: _,
+        detection: _,
     } = target.clone();
     if keys.len() >= MAX_TARGETS {
         return Err(TargetError::TooMany {
@@ -283,6 +342,7 @@ mod tests {
                 host: None,
                 expect: StatusRange::default(),
             },
+            detection: None,
         }
     }
 
@@ -364,6 +424,54 @@ mod tests {
     }
 
     #[test]
+    fn an_override_is_no_part_of_the_id() {
+        let own = Target {
+            detection: Some(Box::default()),
+            ..target()
+        };
+        assert_eq!(own.id(), target().id());
+    }
+
+    #[test]
+    fn a_target_whose_override_cannot_be_goes_without_it() {
+        use serde_json::json;
+        let with = |cluster: &str, detection: serde_json::Value| {
+            json!({
+                "cluster": cluster, "path": "traffic", "family": "ipv4", "detection": detection,
+                "check": {"kind": "tcp", "address": "192.0.2.1:443"},
+            })
+        };
+        let raw = [
+            with("a", json!({"deadMisses": 9})),
+            with("b", json!(null)),
+            with("c", json!({"minFresh": 1})),
+            with("d", json!({"intervall": 1})),
+            with("e", json!({"deadMisses": 2})),
+        ];
+        let selection = Selection::of_raw(raw, &Profile::fast());
+        assert_eq!(selection.errors, []);
+        let own: Vec<bool> = selection.targets.iter().map(|t| t.detection.is_some()).collect();
+        assert_eq!(own, [true, false, false, false, false]);
+        let wanted = [
+            "target c/traffic/ipv4: detection: profile field minFresh is the fleet's alone: a cluster may override preset, ",
+            "target d/traffic/ipv4: detection: unknown field `intervall`, expected one of `preset`, `intervalMs`",
+            "target e/traffic/ipv4: detection: profile field timeoutMaxMs is 300: at most deadMisses x intervalMs",
+        ];
+        assert_eq!(
+            selection.overrides.len(),
+            wanted.len(),
+            "{:?}",
+            selection.overrides
+        );
+        for (error, wanted) in selection.overrides.iter().zip(wanted) {
+            assert!(error.to_string().starts_with(wanted), "{error}");
+        }
+        let again = serde_json::to_value(&selection.targets).unwrap();
+        assert_eq!(again[0]["detection"], json!({"deadMisses": 9}));
+        assert!(again[1].get("detection").is_none());
+    }
+
+    #[test]
     fn a_path_has_one_check() {
         assert_eq!(
             check_targets(&[
@@ -391,7 +499,7 @@ mod tests {
         };
         let with = |check| json!({"cluster": "b", "path": "control", "family": "ipv4", "check": check});
         let https = "https://127.0.0.1/readyz";
-        let selection = Selection::of_raw([
+        let raw = [
             good("a"),
             with(json!({"kind": "carrier-pigeon"})),
             with(json!({"kind": "http", "url": "nowhere"})),
@@ -401,7 +509,8 @@ mod tests {
             json!({"path": "traffic"}),
             good("c"),
             good("a"),
-        ]);
+        ];
+        let selection = Selection::of_raw(raw, &Profile::fast());
         let names: Vec<&str> = selection.targets.iter().map(|t| t.cluster.as_str()).collect();
         assert_eq!(names, ["a", "c"]);
         let wanted = [

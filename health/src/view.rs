@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 
 use crate::gray::GrayState;
 use crate::loss::LossEstimate;
+use crate::profile::ProfilePatch;
 use crate::region::{PartialOutage, RegionView};
 use crate::target::{Family, Path};
 use crate::time::MonoTime;
@@ -61,6 +62,9 @@ pub struct Cell {
     pub losses: Option<LossEstimate>,
     /// When the penalty has decayed to `flapRelease`, on the consumer's clock, if no Down follows.
     pub release_at: MonoTime,
+    /// The cluster's override of the fleet's profile, where it has one that is in force.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub detection: Option<Box<ProfilePatch>>,
 }
 
 impl Cell {

@@ -101,6 +101,7 @@ async fn an_agent_that_stops_is_down_and_one_that_returns_is_up() {
             agent: "agent-a".into(),
             key_file: key_file.to_str().unwrap().into(),
         },
+        detection: None,
     }]);
     let ear = pair
         .observer
@@ -144,6 +145,7 @@ async fn targets_of_one_address_are_probed_once_and_told_apart() {
             host: None,
             expect: "200".parse().unwrap(),
         },
+        detection: None,
     };
     let mut pair = start(vec![target("a"), target("b")]);
     let first = pair.told.recv().await.unwrap().cluster;

@@ -46,6 +46,7 @@ fn targets(servers: &[(&str, &Server)]) -> Vec<Target> {
             path,
             family: Family::V4,
             check,
+            detection: None,
         })
     };
     servers.iter().flat_map(of).collect()

@@ -13,7 +13,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 use http_body_util::BodyExt;
 use lifeboat_health::{
-    MonoTime, Preset, Profile, Transition, Verdict,
+    MonoTime, Preset, Profile, Transition, Verdict, check_overrides,
     recording::{Recording, Replayed},
 };
 use serde_json::json;
@@ -46,6 +46,9 @@ enum Action {
         /// probed, and when an observer abstained, stays as recorded.
         #[arg(long, value_name = "PROFILE")]
         profile: Option<String>,
+        /// Judge every cluster by the one profile. Without it clusters keep the overrides that were recorded.
+        #[arg(long)]
+        without_overrides: bool,
         /// How long both paths must be Down before replicas would have moved.
         #[arg(long, default_value = "30s", value_name = "DURATION", value_parser = duration, allow_hyphen_values = true)]
         hold: Duration,
@@ -57,7 +60,15 @@ impl Evidence {
         let Self { server, action } = self;
         match action {
             Action::Record { file, for_ } => record(&server, &file, for_).await,
-            Action::Replay { file, profile, hold } => replay(&file, profile.as_deref(), hold, server.output),
+            Action::Replay {
+                file,
+                profile,
+                without_overrides,
+                hold,
+            } => {
+                let judging = (profile.as_deref(), without_overrides);
+                replay(&file, judging, hold, server.output)
+            }
         }
     }
 }
@@ -135,13 +146,25 @@ impl Findings {
     }
 }
 
-fn replay(path: &Path, profile: Option<&str>, hold: Duration, format: Format) -> anyhow::Result<ExitCode> {
+fn replay(
+    path: &Path,
+    (profile, without_overrides): (Option<&str>, bool),
+    hold: Duration,
+    format: Format,
+) -> anyhow::Result<ExitCode> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut recording = Recording::open(BufReader::new(file)).with_context(|| path.display().to_string())?;
     let profile = match profile {
         None => recording.preamble.profile.clone(),
         Some(name) => judged_by(name, &recording.preamble.profile)?,
     };
+    let targets = &mut recording.preamble.targets;
+    if without_overrides {
+        targets.iter_mut().for_each(|target| target.detection = None);
+    }
+    check_overrides(targets, &profile).context(
+        "a recorded override does not go with the profile to judge by; --without-overrides leaves them out",
+    )?;
     let mut findings = Findings::default();
     let result = recording.replay(profile, |transition| findings.take(transition, hold));
     let replayed = result.with_context(|| path.display().to_string())?;

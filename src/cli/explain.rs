@@ -125,6 +125,13 @@ fn cluster(explanation: &Value) {
         text(&cluster["provider"]),
         text(&cluster["region"])
     ));
+    if let Some(own) = cluster["detection"].as_object() {
+        let own: Vec<String> = own
+            .iter()
+            .map(|(field, value)| format!("{field} {}", text(value)))
+            .collect();
+        output::line(format!("profile  the fleet's, but for {}", own.join(", ")));
+    }
     for path in ["traffic", "control"] {
         let state = &cluster[path];
         let votes = &state["votes"];

@@ -55,8 +55,12 @@ impl Observer {
 fn checked(path: &std::path::Path) -> anyhow::Result<ExitCode> {
     let file = ObserverFile::read(path)?;
     file.identity()?;
-    let Selection { targets, errors } = file.targets();
-    for error in &errors {
+    let Selection {
+        targets,
+        errors,
+        overrides,
+    } = file.targets();
+    for error in errors.iter().chain(&overrides) {
         output::line(error.to_string());
     }
     output::line(format!(
@@ -65,7 +69,7 @@ fn checked(path: &std::path::Path) -> anyhow::Result<ExitCode> {
         targets.len(),
         errors.len()
     ));
-    Ok(if errors.is_empty() {
+    Ok(if errors.is_empty() && overrides.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

@@ -1,11 +1,12 @@
 //! Verdicts written where Kubernetes tools look for them: conditions and taints of Cluster objects. Pure.
 
 mod infeasible;
+mod overridden;
 mod partial;
 
 use std::collections::BTreeMap;
 
-use lifeboat_health::{FleetView, Path, Verdict};
+use lifeboat_health::{FleetView, Path, Profile, Verdict};
 use serde_json::{Value, json};
 
 use super::Kinds;
@@ -31,6 +32,7 @@ pub(super) fn writes(
     index: &Index,
     kinds: &Kinds,
     verdicts: &FleetView,
+    profile: &Profile,
     health: &BTreeMap<String, ClusterHealth>,
     refused: &BTreeMap<String, String>,
     stamp: &str,
@@ -51,7 +53,7 @@ pub(super) fn writes(
             };
             let taints = taints(&cluster, health.control, stamp).map(|patch| write(Op::Merge(patch)));
             taints.or_else(|| {
-                let patch = status(&cluster, health, verdicts, refused, stamp)?;
+                let patch = status(&cluster, health, (verdicts, profile), refused, stamp)?;
                 Some(write(Op::MergeStatus(patch)))
             })
         })
@@ -79,7 +81,7 @@ pub(super) fn seen(cluster: &Value) -> bool {
 fn status(
     cluster: &Value,
     health: ClusterHealth,
-    verdicts: &FleetView,
+    (verdicts, profile): (&FleetView, &Profile),
     refused: Option<&str>,
     stamp: &str,
 ) -> Option<Value> {
@@ -124,7 +126,8 @@ fn status(
     let wanted = paths
         .into_iter()
         .chain(partial::condition(cluster, verdicts, stamp))
-        .chain(infeasible::condition(cluster, verdicts, stamp));
+        .chain(infeasible::condition(cluster, verdicts, stamp))
+        .chain(overridden::condition(cluster, profile, stamp));
     conditions::with(cluster, wanted).map(|conditions| json!({ "status": { "conditions": conditions } }))
 }
 
@@ -191,7 +194,7 @@ mod tests {
         let patch = status(
             &cluster,
             health(Verdict::Up, Verdict::Up),
-            &FleetView::default(),
+            (&FleetView::default(), &Profile::fast()),
             None,
             "t1",
         )
@@ -201,7 +204,7 @@ mod tests {
             status(
                 &cluster,
                 health(Verdict::Up, Verdict::Up),
-                &FleetView::default(),
+                (&FleetView::default(), &Profile::fast()),
                 None,
                 "t2"
             ),
@@ -210,7 +213,7 @@ mod tests {
         let patch = status(
             &cluster,
             health(Verdict::Down, Verdict::Up),
-            &FleetView::default(),
+            (&FleetView::default(), &Profile::fast()),
             None,
             "t2",
         )
@@ -247,6 +250,7 @@ mod tests {
             &index,
             &kinds,
             &FleetView::default(),
+            &Profile::fast(),
             &health,
             &BTreeMap::new(),
             "t",
@@ -277,7 +281,13 @@ mod tests {
         assert!(!seen(&cluster));
         let step = |cluster: &mut Value, control, refused| {
             let health = health(Verdict::Unknown, control);
-            if let Some(patch) = status(cluster, health, &FleetView::default(), refused, "t") {
+            if let Some(patch) = status(
+                cluster,
+                health,
+                (&FleetView::default(), &Profile::fast()),
+                refused,
+                "t",
+            ) {
                 json_patch::merge(cluster, &patch);
             }
             seen(cluster)
@@ -312,7 +322,8 @@ mod tests {
     /// What the API server holds after the writes of one tick.
     fn tick(index: &Index, kinds: &Kinds, verdicts: &FleetView, control: Verdict) {
         let health = BTreeMap::from([("a".to_owned(), health(Verdict::Unknown, control))]);
-        for write in writes(index, kinds, verdicts, &health, &BTreeMap::new(), "t") {
+        let refused = BTreeMap::new();
+        for write in writes(index, kinds, verdicts, &Profile::fast(), &health, &refused, "t") {
             let (Op::Merge(patch) | Op::MergeStatus(patch)) = write.op else {
                 panic!("{write:?}");
             };

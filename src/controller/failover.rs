@@ -85,6 +85,7 @@ pub(super) async fn run(
             &context.index,
             kinds,
             &verdicts,
+            context.consumer.profile(),
             &inputs.health,
             links.refused(),
             &stamp,

@@ -60,6 +60,11 @@ pub(super) struct DnsRole {
     _feeder: Feeder,
 }
 
+/// The fleet's.
+pub(super) fn profile() -> Profile {
+    Profile::fast()
+}
+
 impl Plane {
     pub(super) async fn start(
         options: &Options,
@@ -71,7 +76,7 @@ impl Plane {
         let observer_metrics = ObserverMetrics::register(metrics);
         let clock = MonoClock::new();
         let timeline = Timeline::new(clock);
-        let profile = Profile::fast();
+        let profile = profile();
         let dns_names: Vec<String> = (1..=options.dns.len()).map(|n| format!("dns-{n}")).collect();
         let names: Vec<&str> = OBSERVERS
             .iter()

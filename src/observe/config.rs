@@ -115,9 +115,9 @@ impl ObserverFile {
         })
     }
 
-    /// The targets that can be probed, and what is wrong with the others.
+    /// The targets that can be probed, and what is wrong with the others and with overrides of the profile.
     pub fn targets(&self) -> Selection {
-        Selection::of_raw(self.targets.iter().cloned())
+        Selection::of_raw(self.targets.iter().cloned(), &self.profile)
     }
 }
 
@@ -143,7 +143,7 @@ mod tests {
              - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.1:80'}}}}\n\
              - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.2:80'}}}}\n"
         );
-        let Selection { targets, errors } = read(&text).unwrap().targets();
+        let Selection { targets, errors, .. } = read(&text).unwrap().targets();
         assert_eq!(targets.len(), 1);
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let [kind, port, twice] = &errors[..] else {
@@ -155,6 +155,48 @@ mod tests {
         );
         assert!(port.contains("b/traffic/ipv4") && port.contains("port"), "{port}");
         assert!(twice.contains("given twice"), "{twice}");
+    }
+
+    #[test]
+    fn a_target_may_override_the_profile_of_the_file() {
+        let target = |cluster: &str, detection: &str| {
+            format!(
+                "- {{cluster: {cluster}, path: traffic, family: ipv4, detection: {detection}, \
+                 check: {{kind: tcp, address: '192.0.2.1:80'}}}}\n"
+            )
+        };
+        // With this T rows live long enough in a fleet of the profile `wan`, and not in one of the profile `fast`.
+        let text = |preset: &str| {
+            let targets = [target("a", "{intervalMs: 250}"), target("b", "{cutVotes: 3}")].concat();
+            format!(
+                "name: o\nconsumers: ['127.0.0.1:1']\n{TLS}\nprofile: {{preset: {preset}}}\ntargets:\n{targets}"
+            )
+        };
+        let own = |preset: &str| {
+            let Selection {
+                targets,
+                errors,
+                overrides,
+            } = read(&text(preset)).unwrap().targets();
+            assert_eq!((targets.len(), errors), (2, Vec::new()));
+            let told: Vec<String> = overrides.iter().map(ToString::to_string).collect();
+            (
+                targets.iter().filter(|target| target.detection.is_some()).count(),
+                told.join("\n"),
+            )
+        };
+        let (count, told) = own("wan");
+        assert_eq!(count, 1);
+        assert!(
+            told.contains("b/traffic/ipv4: detection: profile field cutVotes is the fleet's alone"),
+            "{told}"
+        );
+        let (count, told) = own("fast");
+        assert_eq!(count, 0);
+        assert!(
+            told.contains("a/traffic/ipv4: detection: profile field freshMs is 500"),
+            "{told}"
+        );
     }
 
     #[test]

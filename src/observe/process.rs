@@ -10,7 +10,7 @@ use std::{
 
 use anyhow::Context;
 use axum::{Router, routing::get};
-use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Selection, Target};
+use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Profile, Selection, Target};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
@@ -55,7 +55,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     let named = Arc::new(Mutex::new(Vec::new()));
     let _following = file.kubeconfig.as_ref().map(|kubeconfig| {
         let (observer, targets) = (observer.clone(), targets.clone());
-        let clusters = follow_clusters(kubeconfig.clone(), observer, targets);
+        let clusters = follow_clusters(kubeconfig.clone(), file.profile.clone(), observer, targets);
         let own = follow_own(kubeconfig.clone(), file.name.clone(), named.clone());
         [
             AbortOnDropHandle::new(tokio::spawn(clusters)),
@@ -149,9 +149,16 @@ struct Targets {
 
 impl Targets {
     fn list(&self, file: &ObserverFile) -> Vec<Target> {
-        let Selection { targets, errors } = file.targets();
+        let Selection {
+            targets,
+            errors,
+            overrides,
+        } = file.targets();
         for error in errors {
             tracing::error!(%error, "a target is not probed");
+        }
+        for error in overrides {
+            tracing::error!(%error, "an override of detection is not taken; the fleet's profile counts");
         }
         self.listed.lock().clone_from(&targets);
         targets
@@ -164,9 +171,14 @@ impl Targets {
     }
 }
 
-async fn follow_clusters(kubeconfig: PathBuf, observer: Arc<Observer>, targets: Arc<Targets>) {
+async fn follow_clusters(
+    kubeconfig: PathBuf,
+    profile: Profile,
+    observer: Arc<Observer>,
+    targets: Arc<Targets>,
+) {
     let ended = async {
-        follow(connect(&kubeconfig).await?, |found| {
+        follow(connect(&kubeconfig).await?, &profile, |found| {
             *targets.followed.lock() = found.to_vec();
             if let Err(error) = observer.set_targets(targets.now()) {
                 tracing::error!(error = %error, "targets refused");

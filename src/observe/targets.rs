@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use lifeboat_health::{Check, Family, Path, StatusRange, Target, check_targets};
+use lifeboat_health::{Check, Family, Path, Profile, ProfilePatch, StatusRange, Target, check_targets};
 use serde_json::Value;
 
 use crate::{
@@ -16,6 +16,8 @@ pub const TRAFFIC_CHECK: &str = "lifeboat.dev/traffic-check";
 /// The same for its API server. Without it: `GET /readyz` of `spec.apiEndpoint` where that is plain HTTP, a TCP
 /// handshake where it is HTTPS at an address.
 pub const CONTROL_CHECK: &str = "lifeboat.dev/control-check";
+/// Annotation on a Cluster: its override of the fleet's profile, in JSON or YAML.
+pub const DETECTION: &str = "lifeboat.dev/detection";
 
 /// HTTPS, where an ingress is reached.
 const INGRESS_PORT: u16 = 443;
@@ -25,20 +27,58 @@ const INGRESS_PORT: u16 = 443;
 pub struct Targets {
     pub targets: Vec<Target>,
     pub problems: Vec<(String, Path, String)>,
+    /// What is wrong with overrides, by cluster. Their targets are without.
+    pub overrides: Vec<(String, String)>,
 }
 
-/// One cluster's mistake costs the others nothing.
-pub fn targets(clusters: &[Arc<Value>]) -> Targets {
+impl Targets {
+    /// A mistake in an override changes nothing: its cluster keeps the one that it had among `held`.
+    pub fn keep_overrides(&mut self, held: &[Target]) {
+        for (cluster, _) in &self.overrides {
+            let of = |target: &&Target| target.cluster == *cluster;
+            let before = held.iter().find(of).and_then(|target| target.detection.clone());
+            let targets = self
+                .targets
+                .iter_mut()
+                .filter(|target| target.cluster == *cluster);
+            targets.for_each(|target| target.detection.clone_from(&before));
+        }
+    }
+}
+
+/// In a fleet of the profile `fleet`. One cluster's mistake costs the others nothing.
+pub fn targets(clusters: &[Arc<Value>], fleet: &Profile) -> Targets {
     let mut found = Targets::default();
     for cluster in clusters {
+        let detection = detection(cluster, fleet).unwrap_or_else(|problem| {
+            found.overrides.push((name(cluster).to_owned(), problem));
+            None
+        });
         for path in [Path::Traffic, Path::Control] {
             match of(cluster, path) {
-                Ok(targets) => found.targets.extend(targets),
+                Ok(targets) => found.targets.extend(targets.into_iter().map(|target| Target {
+                    detection: detection.clone(),
+                    ..target
+                })),
                 Err(problem) => found.problems.push((name(cluster).to_owned(), path, problem)),
             }
         }
     }
     found
+}
+
+/// The cluster's override of the profile `fleet`.
+///
+/// # Errors
+/// Names the annotation, the field and what is allowed.
+pub fn detection(cluster: &Value, fleet: &Profile) -> Result<Option<Box<ProfilePatch>>, String> {
+    let Some(text) = annotation(cluster, DETECTION) else {
+        return Ok(None);
+    };
+    let told = |problem: &dyn std::fmt::Display| format!("metadata.annotations[{DETECTION}]: {problem}");
+    let patch: ProfilePatch = serde_saphyr::from_str(text).map_err(|error| told(&error))?;
+    fleet.for_cluster(&patch).map_err(|error| told(&error))?;
+    Ok(Some(Box::new(patch)))
 }
 
 /// Why one path of a cluster has no target, if it has none.
@@ -59,6 +99,7 @@ fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>,
             // A host name is resolved to addresses of one family.
             family: check.family().unwrap_or(Family::V4),
             check,
+            detection: None,
         })
         .collect();
     check_targets(&targets).map_err(|error| error.to_string())?;
@@ -144,6 +185,10 @@ mod tests {
         }))
     }
 
+    fn read(clusters: &[Arc<Value>]) -> Targets {
+        targets(clusters, &Profile::fast())
+    }
+
     fn described(found: &Targets) -> Vec<String> {
         let describe = |target: &Target| {
             let Target {
@@ -157,7 +202,7 @@ mod tests {
     #[test]
     fn without_annotations_the_ingress_and_the_api_server_are_probed() {
         let addresses = json!({ INGRESS_ADDRESSES: "192.0.2.1, 192.0.2.2,2001:db8::1" });
-        let found = targets(&[cluster(&addresses, "http://192.0.2.9:6443/")]);
+        let found = read(&[cluster(&addresses, "http://192.0.2.9:6443/")]);
         assert_eq!(found.problems, Vec::new());
         assert_eq!(
             described(&found),
@@ -167,7 +212,7 @@ mod tests {
                 r#"control ipv4 {"kind":"http","url":"http://192.0.2.9:6443/readyz","expect":"200-399"}"#,
             ]
         );
-        let found = targets(&[cluster(&addresses, "https://[2001:db8::9]:6443")]);
+        let found = read(&[cluster(&addresses, "https://[2001:db8::9]:6443")]);
         assert_eq!(
             described(&found)[2],
             r#"control ipv6 {"kind":"tcp","address":"[2001:db8::9]:6443"}"#
@@ -177,7 +222,7 @@ mod tests {
     #[test]
     fn annotations_say_how() {
         let check = r#"{"kind": "http", "url": "http://192.0.2.1:8000/healthz", "expect": "200"}"#;
-        let found = targets(&[cluster(
+        let found = read(&[cluster(
             &json!({ TRAFFIC_CHECK: check, CONTROL_CHECK: "[{kind: tcp, address: '192.0.2.9:6443'}]" }),
             "",
         )]);
@@ -198,7 +243,7 @@ mod tests {
             &json!({ INGRESS_ADDRESSES: "192.0.2.1" }),
             "http://192.0.2.9:6443",
         );
-        let found = targets(&[cluster(&wrong, "https://api.example"), good]);
+        let found = read(&[cluster(&wrong, "https://api.example"), good]);
         assert_eq!(found.targets.len(), 2);
         let [(_, Path::Traffic, traffic), (_, Path::Control, control)] = &found.problems[..] else {
             panic!("{:?}", found.problems);
@@ -211,5 +256,62 @@ mod tests {
             control.contains("api.example") && control.contains(CONTROL_CHECK),
             "{control}"
         );
+    }
+
+    #[test]
+    fn an_override_is_of_all_targets_of_its_cluster() {
+        let annotations =
+            json!({ DETECTION: "{deadMisses: 9}", INGRESS_ADDRESSES: "192.0.2.1, 2001:db8::1" });
+        let found = read(&[cluster(&annotations, "http://192.0.2.9:6443")]);
+        assert_eq!((found.targets.len(), &found.overrides), (3, &Vec::new()));
+        let nine = ProfilePatch {
+            dead_misses: Some(9),
+            ..ProfilePatch::default()
+        };
+        assert!(
+            found
+                .targets
+                .iter()
+                .all(|target| target.detection.as_deref() == Some(&nine))
+        );
+    }
+
+    #[test]
+    fn a_mistake_in_an_override_is_told_and_what_was_in_force_stays() {
+        let with = |text: &str| {
+            let annotations = json!({ DETECTION: text, INGRESS_ADDRESSES: "192.0.2.1" });
+            cluster(&annotations, "http://192.0.2.9:6443")
+        };
+        let check = |text: &str, wanted: &[&str]| {
+            let mut found = read(&[with(text)]);
+            let [(of, told)] = &found.overrides[..] else {
+                panic!("{text}: {:?}", found.overrides);
+            };
+            assert_eq!(of, "a");
+            assert!(
+                wanted.iter().chain(&[DETECTION]).all(|part| told.contains(part)),
+                "{told}"
+            );
+            assert!(
+                found.targets.len() == 2 && found.targets.iter().all(|target| target.detection.is_none())
+            );
+            let before = read(&[with("{deadMisses: 9}")]).targets;
+            found.keep_overrides(&before);
+            assert_eq!(found.targets, before);
+        };
+        check(
+            "{sendMs: 50}",
+            &["sendMs is the fleet's alone", "preset, intervalMs"],
+        );
+        check(
+            "{intervallMs: 250}",
+            &["unknown field", "intervallMs", "intervalMs"],
+        );
+        check(
+            "{intervalMs: 250}",
+            &["freshMs is 500", "at least the slowest interval"],
+        );
+        check("{intervalMs: fast}", &["fast"]);
+        check("250", &[]);
     }
 }

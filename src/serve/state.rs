@@ -6,6 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
+use lifeboat_health::ProfilePatch;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -86,6 +87,9 @@ pub struct Cluster {
     pub vips: Vec<String>,
     pub traffic: PathState,
     pub control: PathState,
+    /// Its override of the fleet's profile, as far as one is in force; null without.
+    #[serde(default)]
+    pub detection: Option<ProfilePatch>,
     pub replicas: Replicas,
     pub capacity: Capacity,
     pub conditions: Vec<Condition>,

@@ -6,7 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use lifeboat_health::{Cell, FleetView, Gray, Path};
+use lifeboat_health::{Cell, FleetView, Gray, Path, ProfilePatch};
 use serde_json::Value;
 
 use super::state::{
@@ -199,6 +199,7 @@ fn cluster(
             .collect(),
         traffic,
         control,
+        detection: detection(verdicts, name),
         replicas,
         capacity: capacity(object),
         conditions: serde_json::from_value::<Vec<Condition>>(conditions).unwrap_or_default(),
@@ -232,6 +233,14 @@ pub(super) fn paths(
         ..path(verdicts, cluster, Path::Traffic)
     };
     (traffic, path(verdicts, cluster, Path::Control))
+}
+
+/// As Cluster objects have it, all targets of a cluster have the same override.
+fn detection(verdicts: &FleetView, cluster: &str) -> Option<ProfilePatch> {
+    let mut cells = [Path::Traffic, Path::Control]
+        .into_iter()
+        .filter_map(|path| verdicts.better_family(cluster, path));
+    cells.find_map(|cell| cell.detection.as_deref().cloned())
 }
 
 fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {

@@ -86,6 +86,7 @@ pub(crate) fn target(cluster: &str, url: &str) -> Target {
             host: None,
             expect: StatusRange::default(),
         },
+        detection: None,
     }
 }
 

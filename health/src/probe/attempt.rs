@@ -33,7 +33,7 @@ impl Slot {
         if self.lingering.load(Ordering::Relaxed) {
             return true;
         }
-        if !enter(&prober.lingering, prober.around.profile.listened()) {
+        if !enter(&prober.lingering, prober.profile().listened()) {
             return false;
         }
         prober.under_way.fetch_sub(1, Ordering::Relaxed);
@@ -111,7 +111,7 @@ impl Attempt {
         work: impl Future<Output = T>,
     ) -> Result<Waited<T>, Failure> {
         let prober = self.prober();
-        let profile = &prober.around.profile;
+        let profile = prober.profile();
         let soft = prober.detector.lock().timeouts().of(phase);
         let missed = || {
             self.miss(Hard::NONE);
@@ -125,7 +125,7 @@ impl Attempt {
             prober.around.clock,
             work,
             (soft, listened),
-            profile.loop_lag(),
+            prober.around.profile.loop_lag(),
             missed,
         )
         .await?;
@@ -162,7 +162,7 @@ impl Attempt {
 
     /// The longest that a phase may take.
     pub(super) fn most(&self, phase: Phase) -> Duration {
-        most(&self.prober().around.profile, phase)
+        most(self.prober().profile(), phase)
     }
 
     /// A phase that ended well after its probe had been recorded as a miss.

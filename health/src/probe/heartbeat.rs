@@ -18,6 +18,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
@@ -48,8 +49,6 @@ pub struct Heartbeats {
     clock: MonoClock,
     /// Makes nonces that nobody else can make.
     secret: hmac::Key,
-    /// Least and largest pause between two beats that is no miss.
-    pauses_ms: (u32, u32),
     agents: Mutex<Agents>,
     /// Sockets that are heard.
     ears: AtomicUsize,
@@ -93,7 +92,7 @@ enum Reception {
 }
 
 impl Heartbeats {
-    pub(super) fn new(observer: &str, profile: &Profile, metrics: &ObserverMetrics) -> Heartbeats {
+    pub(super) fn new(observer: &str, metrics: &ObserverMetrics) -> Heartbeats {
         let count = |result| {
             metrics.heartbeats.get_or_create_owned(&ObserverResultLabel {
                 observer: observer.to_owned(),
@@ -104,11 +103,9 @@ impl Heartbeats {
         if SystemRandom::new().fill(&mut secret).is_err() {
             tracing::error!(observer.name = %observer, "no randomness: heartbeats can be replayed after a restart");
         }
-        let slowest = profile.interval_ms + profile.interval_ms * profile.jitter_percent / 100;
         Heartbeats {
             clock: MonoClock::new(),
             secret: hmac::Key::new(hmac::HMAC_SHA256, &secret),
-            pauses_ms: (slowest + profile.timeout_min_ms, slowest + profile.timeout_max_ms),
             agents: Mutex::default(),
             ears: AtomicUsize::new(0),
             counts: Counts {
@@ -134,7 +131,6 @@ impl Heartbeats {
         if let Some(known) = all.iter().find(|agent| agent.key_file == key_file) {
             return Arc::clone(known);
         }
-        let (least, most) = self.pauses_ms;
         let agent = Arc::new(Agent {
             name: name.to_owned(),
             key: Reloaded::new(Source::File(key_file.clone()), wire::key),
@@ -144,7 +140,7 @@ impl Heartbeats {
                 boots: 0,
                 at: now,
                 stopping: false,
-                pauses: Rtt::new(least, most),
+                pauses: Rtt::new(0, u32::MAX),
             }),
         });
         all.push(Arc::clone(&agent));
@@ -262,11 +258,14 @@ impl Heard {
         Reception::Accepted
     }
 
-    /// `None` while beats come.
-    fn missing(&self, now: MonoTime) -> Option<Hard> {
+    /// `None` while beats come, with a pause that is usual for them, within what the profile allows.
+    fn missing(&self, now: MonoTime, profile: &Profile) -> Option<Hard> {
+        let slowest = profile.interval_ms + profile.interval_ms * profile.jitter_percent / 100;
+        let [least, most] = [profile.timeout_min_ms, profile.timeout_max_ms]
+            .map(|timeout| Duration::from_millis((slowest + timeout).into()));
         if self.stopping {
             Some(Hard::STOPPING)
-        } else if now.saturating_since(self.at) > self.pauses.timeout() {
+        } else if now.saturating_since(self.at) > self.pauses.timeout().clamp(least.min(most), most) {
             Some(Hard::NONE)
         } else {
             None
@@ -295,7 +294,10 @@ impl Agent {
         }
         // What has already arrived is read first.
         tokio::task::yield_now().await;
-        let missing = self.heard.lock().missing(around.clock.now());
+        let missing = self
+            .heard
+            .lock()
+            .missing(around.clock.now(), attempt.prober().profile());
         match missing {
             None => attempt.good(Took::default()),
             Some(hard) => attempt.miss(hard),

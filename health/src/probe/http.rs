@@ -148,7 +148,7 @@ impl HttpTarget {
 
     fn keep(&self, attempt: &Attempt, connection: Connection) {
         let mut idle = self.idle.lock();
-        if attempt.series == Series::Warm && idle.len() < attempt.prober().around.profile.connections() {
+        if attempt.series == Series::Warm && idle.len() < attempt.prober().profile().connections() {
             idle.push_back(connection);
         }
     }

@@ -42,6 +42,7 @@ fn prober_with(profile: Profile, check: &Check, control: bool) -> Arc<Prober> {
         check: check.clone(),
         family,
         control,
+        own_profile: None,
     };
     let prober = Arc::new(Prober::new(&key, check.parse(family).unwrap(), around));
     prober.set_names(vec![NAME.to_owned()]);
@@ -302,12 +303,14 @@ async fn both_families_are_probed() {
 
 #[test]
 fn targets_of_one_address_and_check_share_a_prober() {
+    let key = |target: &Target| ProberKey::of(target, &Profile::fast());
     let target = |cluster: &str, path, url: &str| {
-        ProberKey::of(&Target {
+        key(&Target {
             cluster: cluster.into(),
             path,
             family: Family::V4,
             check: http(url.into()),
+            detection: None,
         })
     };
     let one = target("a", Path::Traffic, "http://127.0.0.1/");
@@ -319,16 +322,88 @@ fn targets_of_one_address_and_check_share_a_prober() {
         "a 5xx differs in meaning"
     );
     let tcp = |path| {
-        ProberKey::of(&Target {
+        key(&Target {
             cluster: "a".into(),
             path,
             family: Family::V4,
             check: Check::Tcp {
                 address: ([127, 0, 0, 1], 1).into(),
             },
+            detection: None,
         })
     };
     assert_eq!(tcp(Path::Traffic), tcp(Path::Control));
+}
+
+#[test]
+fn targets_that_are_to_be_probed_otherwise_have_a_prober_of_their_own() {
+    let key = |patch: serde_json::Value| {
+        let target = Target {
+            cluster: "a".into(),
+            path: Path::Traffic,
+            family: Family::V4,
+            check: http("http://127.0.0.1/".into()),
+            detection: serde_json::from_value(patch).unwrap(),
+        };
+        ProberKey::of(&target, &Profile::fast())
+    };
+    let fleet = key(serde_json::json!(null));
+    assert_eq!(
+        fleet,
+        key(serde_json::json!({"deadMisses": 9})),
+        "only judged otherwise"
+    );
+    assert_eq!(
+        fleet,
+        key(serde_json::json!({"intervalMs": 100})),
+        "as the fleet has it"
+    );
+    assert_eq!(fleet.own_timeout(), None);
+    let wan = key(serde_json::json!({"preset": "wan"}));
+    assert_ne!(fleet, wan);
+    assert_eq!(wan, key(serde_json::json!({"preset": "wan", "deadMisses": 9})));
+    assert_eq!(wan.own_timeout(), Some(Duration::from_millis(800)));
+}
+
+/// How often a server is asked within a second says T.
+#[tokio::test]
+async fn a_target_is_probed_at_its_own_pace() {
+    let server = Server::start(Manners::Answer(200)).await;
+    let check = http(server.url());
+    let target = Target {
+        cluster: "a".into(),
+        path: Path::Traffic,
+        family: Family::V4,
+        check: check.clone(),
+        detection: Some(Box::new(crate::ProfilePatch {
+            interval_ms: Some(20),
+            timeout_max_ms: Some(100),
+            ..crate::ProfilePatch::default()
+        })),
+    };
+    let fleet = Profile {
+        interval_ms: 60_000,
+        fresh_ms: 300_000,
+        down_window_ms: 300_000,
+        partial_after_ms: 300_000,
+        ..Profile::fast()
+    };
+    let key = ProberKey::of(&target, &fleet);
+    let probe = check.parse(Family::V4).unwrap();
+    let around = Arc::new(Surroundings::new("o", fleet, &ObserverMetrics::default()));
+    let prober = Arc::new(Prober::new(&key, probe, around));
+    let stop = CancellationToken::new();
+    tokio::spawn(Arc::clone(&prober).drive(1, stop.clone()));
+    // At the fleet's T the third success would take minutes.
+    let third = async {
+        while prober.row(TargetId(0), prober.around.clock.now()).success_streak < 3 {
+            tokio::task::yield_now().await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(20), third)
+        .await
+        .unwrap();
+    stop.cancel();
 }
 
 /// A probe that is decided and only listened to leaves its place to the next one.

@@ -144,7 +144,10 @@ fn a_cluster_overrides_what_is_its_own() {
         })
     );
     let far = own(serde_json::json!({"preset": "wan", "intervalMs": 250})).unwrap();
-    assert_eq!((far.interval_ms, far.timeout_max_ms, far.fresh_ms), (250, 800, 1_500));
+    assert_eq!(
+        (far.interval_ms, far.timeout_max_ms, far.fresh_ms),
+        (250, 800, 1_500)
+    );
     // What all clusters share stays as the fleet has it.
     assert_eq!((far.cut_wait_ms, far.abstain_hold_ms), (100, 300));
     let karmada = own(serde_json::json!({"preset": "karmada"})).unwrap();
@@ -161,7 +164,11 @@ fn every_preset_can_be_a_clusters_in_a_fleet_of_every_preset() {
             };
             // Karmada's fleet sends its evidence once a second, more seldom than the other presets' rows may be old.
             let expected = fleet != Profile::karmada() || preset == Preset::Karmada;
-            assert_eq!(fleet.for_cluster(&patch).is_ok(), expected, "{preset} in {fleet:?}");
+            assert_eq!(
+                fleet.for_cluster(&patch).is_ok(),
+                expected,
+                "{preset} in {fleet:?}"
+            );
         }
     }
 }
@@ -185,7 +192,8 @@ fn an_override_that_cannot_be_is_refused_with_the_field_and_what_is_allowed() {
         ..ProfilePatch::default()
     });
     assert!(
-        stale.contains("freshMs is 500: at least the slowest interval + timeoutMaxMs") && stale.ends_with("here 575"),
+        stale.contains("freshMs is 500: at least the slowest interval + timeoutMaxMs")
+            && stale.ends_with("here 575"),
         "{stale}"
     );
     let range = message(ProfilePatch {
@@ -206,5 +214,8 @@ fn what_is_only_judged_otherwise_is_probed_alike() {
     };
     assert_eq!(probing(&patient), fleet);
     let slow = probing(&Profile::wan());
-    assert_eq!((slow.interval_ms, slow.dead_misses, slow.ack_timeout_ms), (200, 5, 500));
+    assert_eq!(
+        (slow.interval_ms, slow.dead_misses, slow.ack_timeout_ms),
+        (200, 5, 500)
+    );
 }

@@ -3,9 +3,9 @@
 
 use std::collections::BTreeSet;
 
+use super::profiles::Profiles;
 use super::subject::Subject;
 use crate::mutant::Mutant;
-use crate::profile::Profile;
 use crate::target::Path;
 use crate::time::MonoTime;
 
@@ -15,8 +15,9 @@ use crate::time::MonoTime;
 /// down: at
 /// least `cutVotes` votes Dead, not yet enough, and only since `downWindowMs` (an older minority is a partial
 /// outage).
-pub(super) fn released(subjects: &[Subject], now: MonoTime, profile: &Profile) -> Vec<bool> {
-    let [traffic, control] = [Path::Traffic, Path::Control].map(|path| is_open(subjects, path, now, profile));
+pub(super) fn released(subjects: &[Subject], now: MonoTime, profiles: &Profiles) -> Vec<bool> {
+    let [traffic, control] =
+        [Path::Traffic, Path::Control].map(|path| is_open(subjects, path, now, profiles));
     let open = |path| match path {
         Path::Traffic => traffic,
         Path::Control => control,
@@ -27,12 +28,12 @@ pub(super) fn released(subjects: &[Subject], now: MonoTime, profile: &Profile) -
         .collect()
 }
 
-fn is_open(subjects: &[Subject], path: Path, now: MonoTime, profile: &Profile) -> bool {
+fn is_open(subjects: &[Subject], path: Path, now: MonoTime, profiles: &Profiles) -> bool {
     let on_path = || subjects.iter().filter(|subject| subject.target.path == path);
     let Some(first) = on_path().filter_map(|subject| subject.condemned_since).min() else {
         return false;
     };
-    if now.saturating_since(first) >= profile.cut_wait() || Mutant::NoCutRule.is_on() {
+    if now.saturating_since(first) >= profiles.fleet.cut_wait() || Mutant::NoCutRule.is_on() {
         return true;
     }
     let condemned: BTreeSet<&str> = on_path()
@@ -42,7 +43,7 @@ fn is_open(subjects: &[Subject], path: Path, now: MonoTime, profile: &Profile) -
     !on_path().any(|subject| {
         let dying = subject
             .dying_since
-            .is_some_and(|since| now.saturating_since(since) < profile.down_window());
+            .is_some_and(|since| now.saturating_since(since) < profiles.of(subject).down_window());
         dying && subject.condemned_since.is_none() && !condemned.contains(subject.target.cluster.as_str())
     })
 }

@@ -1,10 +1,10 @@
 //! Gray failure lowers weights: by traffic path and family, each cluster's degree, then the brake over all of them.
 
 use super::observers::Observers;
+use super::profiles::Profiles;
 use super::subject::{Subject, Tally};
 use crate::gray::{FULL_PERMILLE, Gray, factors};
 use crate::invariants;
-use crate::profile::Profile;
 use crate::target::{Family, Path};
 use crate::time::MonoTime;
 
@@ -13,18 +13,18 @@ pub(super) fn lower(
     tallies: &[Tally],
     observers: &Observers,
     now: MonoTime,
-    profile: &Profile,
+    profiles: &Profiles,
 ) {
     let mut fell = false;
     for (subject, tally) in subjects.iter_mut().zip(tallies) {
         if subject.target.path == Path::Traffic {
-            fell |= subject.judge_gray(tally, observers, now, profile);
+            fell |= subject.judge_gray(tally, observers, now, profiles.of(subject));
         }
     }
     if fell {
         subjects
             .iter_mut()
-            .for_each(|subject| subject.fall_along(now, profile));
+            .for_each(|subject| subject.fall_along(now, profiles.of(subject)));
     }
     let well = |subject: &Subject| subject.gray().0 == Gray::None && subject.factor() == FULL_PERMILLE;
     if subjects.iter().all(well) {
@@ -36,8 +36,8 @@ pub(super) fn lower(
             .filter(|subject| subject.target.path == Path::Traffic && subject.target.family == family)
             .partition(|subject| subject.takes_traffic());
         let degrees: Vec<_> = taking.iter().map(|subject| subject.gray()).collect();
-        let factors = factors(&degrees, profile);
-        debug_assert_eq!(invariants::gray_leaves_enough(&factors, profile), Ok(()));
+        let factors = factors(&degrees, &profiles.fleet);
+        debug_assert_eq!(invariants::gray_leaves_enough(&factors, &profiles.fleet), Ok(()));
         for (subject, factor) in taking.into_iter().zip(factors) {
             subject.set_factor(factor);
         }

@@ -1,8 +1,8 @@
 //! Partial outages: by target, which observer regions are cut off from what others reach. They change no verdict.
 
 use super::observers::Observers;
+use super::profiles::Profiles;
 use super::subject::{Subject, Tally};
-use crate::profile::Profile;
 use crate::region::by_region;
 use crate::time::MonoTime;
 
@@ -12,7 +12,7 @@ pub(super) fn track(
     tallies: &[Tally],
     observers: &Observers,
     now: MonoTime,
-    profile: &Profile,
+    profiles: &Profiles,
 ) -> bool {
     let mut changed = false;
     for (subject, tally) in subjects.iter_mut().zip(tallies) {
@@ -25,6 +25,7 @@ pub(super) fn track(
         if agree && subject.partial.is_idle() {
             continue;
         }
+        let profile = profiles.of(subject);
         let views = by_region(subject.ballots(observers, now, profile), profile);
         changed |= subject.partial.step(&views, now, profile);
     }

@@ -21,6 +21,8 @@ use crate::vote::{self, Vote};
 pub(super) struct Subject {
     pub(super) target: Target,
     pub(super) id: TargetId,
+    /// Its place among the profiles of clusters, if it is not judged by the fleet's.
+    pub(super) own_profile: Option<usize>,
     pub(super) verdict: Verdict,
     pub(super) flap: Flap,
     /// Out of rotation for flapping, after the last usable cluster has been spared.
@@ -84,6 +86,7 @@ impl Subject {
         Subject {
             id: target.id(),
             target,
+            own_profile: None,
             verdict: Verdict::Unknown,
             flap: Flap::default(),
             suppressed: false,
@@ -335,6 +338,7 @@ impl Subject {
             path,
             family,
             check: _,
+            detection: _,
         } = &self.target;
         Transition {
             cluster: cluster.clone(),
@@ -384,6 +388,7 @@ impl Subject {
             partial: self.partial.standing().cloned(),
             losses: self.losses.estimate(tally.fresh, profile),
             release_at: self.flap.release_at(profile),
+            detection: self.own_profile.and(self.target.detection.clone()),
         }
     }
 

@@ -2,4 +2,5 @@ mod bench;
 mod faults;
 mod gray;
 mod lab;
+mod overrides;
 mod rules;

@@ -12,16 +12,21 @@ fn target() -> Target {
         check: Check::Tcp {
             address: ([192, 0, 2, 1], 443).into(),
         },
+        detection: None,
     }
 }
 
-/// Five observers that find the target well for a second, and silent from then on.
 fn outage() -> Vec<u8> {
+    outage_of(target())
+}
+
+/// Five observers that find the target well for a second, and silent from then on.
+fn outage_of(target: Target) -> Vec<u8> {
     let preamble = Preamble {
         consumer: "dns-1".to_owned(),
         started: "2026-01-01T00:00:00Z".to_owned(),
         profile: Profile::fast(),
-        targets: vec![target()],
+        targets: vec![target.clone()],
     };
     let mut bytes = Vec::new();
     let mut recorder = Recorder::start(&mut bytes, &preamble).unwrap();
@@ -36,7 +41,7 @@ fn outage() -> Vec<u8> {
                 ..Header::default()
             };
             let row = Row {
-                target: target().id(),
+                target: target.id(),
                 miss_streak: round.saturating_sub(10),
                 success_streak: if round <= 10 { round + 1 } else { 0 },
                 good_of_100: 100,
@@ -76,6 +81,31 @@ fn a_recorded_outage_is_decided_again_and_otherwise() {
     let patient = replay(&bytes, patient);
     let down = |told: &[(u64, Verdict)]| told.last().unwrap().0;
     assert_eq!(down(&patient) - down(&fast), 500, "five probes later");
+}
+
+#[test]
+fn overrides_are_recorded_and_outlive_another_profile_unless_taken_out() {
+    let own = Target {
+        detection: serde_json::from_str(r#"{"deadMisses": 10}"#).unwrap(),
+        ..target()
+    };
+    let bytes = outage_of(own);
+    let down = |told: &[(u64, Verdict)]| told.last().unwrap().0;
+    let fleet = down(&replay(&outage(), Profile::fast()));
+    assert_eq!(down(&replay(&bytes, Profile::fast())) - fleet, 500);
+    // Suspect comes when the profile says so, Down when the override does.
+    let hasty = Profile {
+        suspect_misses: 2,
+        ..Profile::fast()
+    };
+    let told = replay(&bytes, hasty);
+    assert_eq!(down(&told) - told[1].0, 800);
+    let mut recording = Recording::open(&bytes[..]).unwrap();
+    recording.preamble.targets[0].detection = None;
+    let mut last = 0;
+    let transitions = |told: &Transition| last = told.at.as_micros() / 1_000;
+    recording.replay(Profile::fast(), transitions).unwrap();
+    assert_eq!(last, fleet);
 }
 
 #[test]

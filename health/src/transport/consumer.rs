@@ -21,7 +21,7 @@ use crate::clock::MonoClock;
 use crate::metrics::ConsumerMetrics;
 use crate::profile::{Profile, ProfileError};
 use crate::quorum::Quorum;
-use crate::target::{Target, TargetError, check_targets};
+use crate::target::{Target, TargetError, check_overrides, check_targets};
 use crate::time::MonoTime;
 use crate::view::{FleetView, VerdictSink};
 
@@ -35,6 +35,7 @@ pub struct ConsumerConfig {
     /// UDP address; port 0 picks one.
     pub listen: SocketAddr,
     pub tls: Identity,
+    /// With the clusters' overrides of the profile.
     pub targets: Vec<Target>,
     /// Names of the observers whose evidence counts; every holder of a certificate of the fleet where `None`.
     pub observers: Option<BTreeSet<String>>,
@@ -98,7 +99,8 @@ impl Consumer {
             name: name.clone(),
             source,
         })?;
-        check_targets(&targets).map_err(|source| ConsumerError::Target {
+        let checked = check_targets(&targets).and_then(|()| check_overrides(&targets, &profile));
+        checked.map_err(|source| ConsumerError::Target {
             name: name.clone(),
             source,
         })?;
@@ -151,6 +153,11 @@ impl Consumer {
         })
     }
 
+    /// The fleet's; clusters may override it.
+    pub fn profile(&self) -> &Profile {
+        &self.profile
+    }
+
     pub fn local_addr(&self) -> SocketAddr {
         self.local_addr
     }
@@ -165,7 +172,8 @@ impl Consumer {
     /// # Errors
     /// The first target at fault; then nothing is changed.
     pub fn set_targets(&self, targets: Vec<Target>) -> Result<(), ConsumerError> {
-        check_targets(&targets).map_err(|source| ConsumerError::Target {
+        let checked = check_targets(&targets).and_then(|()| check_overrides(&targets, &self.profile));
+        checked.map_err(|source| ConsumerError::Target {
             name: self.name.clone(),
             source,
         })?;

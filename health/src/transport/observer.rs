@@ -19,7 +19,7 @@ use crate::metrics::{ObserverMetrics, ObserverResultLabel};
 use crate::passive::{Passive, Report, ReportError};
 use crate::probe::{ProberKey, Surroundings};
 use crate::profile::{Profile, ProfileError};
-use crate::target::{Family, Path, Target, TargetError, check_targets};
+use crate::target::{Family, Path, Target, TargetError, check_overrides, check_targets};
 
 use inside::Inside;
 
@@ -28,6 +28,7 @@ pub struct ObserverConfig {
     /// Must be a name in the certificate.
     pub name: String,
     pub region: String,
+    /// With the clusters' overrides of the profile.
     pub targets: Vec<Target>,
     /// What an observer can reach whenever its own links are up; it abstains when none of them answers.
     pub anchors: Vec<Check>,
@@ -123,7 +124,7 @@ impl Observer {
                 Ok((ProberKey::anchor(check.clone(), family), probe))
             })
             .collect::<Result<_, ObserverError>>()?;
-        let targets = parsed(&name, targets)?;
+        let targets = parsed(&name, &profile, targets)?;
         let mut passive = Passive::new(profile.gray_window());
         passive.know(with_traffic(&targets));
         let wanted = Arc::new(Wanted {
@@ -160,12 +161,13 @@ impl Observer {
         })
     }
 
-    /// Replace the targets while running. Probing of those that stay goes on undisturbed.
+    /// Replace the targets while running. Probing of those that stay goes on undisturbed; one whose override changes how it is
+    /// probed is begun anew.
     ///
     /// # Errors
     /// The first target at fault; then nothing is changed.
     pub fn set_targets(&self, targets: Vec<Target>) -> Result<(), ObserverError> {
-        let targets = parsed(&self.name, targets)?;
+        let targets = parsed(&self.name, &self.profile, targets)?;
         self.wanted.passive.lock().know(with_traffic(&targets));
         *self.wanted.targets.lock() = targets;
         self.wanted.changed.notify_one();
@@ -262,12 +264,18 @@ fn check_name(field: &'static str, given: &str, least: usize) -> Result<(), Obse
     })
 }
 
-fn parsed(name: &str, targets: Vec<Target>) -> Result<Vec<(Target, Probe)>, ObserverError> {
+fn parsed(
+    name: &str,
+    profile: &Profile,
+    targets: Vec<Target>,
+) -> Result<Vec<(Target, Probe)>, ObserverError> {
     let wrong = |source| ObserverError::Target {
         name: name.to_owned(),
         source,
     };
-    check_targets(&targets).map_err(wrong)?;
+    check_targets(&targets)
+        .and_then(|()| check_overrides(&targets, profile))
+        .map_err(wrong)?;
     let parse = |target: Target| {
         let probe = target.parse().map_err(wrong)?;
         Ok((target, probe))

@@ -33,6 +33,7 @@ fn target(cluster: &str, url: String) -> Target {
         path: Path::Traffic,
         family: Family::V4,
         check,
+        detection: None,
     }
 }
 

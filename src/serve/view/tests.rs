@@ -164,3 +164,27 @@ fn readiness_that_nobody_reads_is_stale() {
     let controller_down = state(known(&Status::default()));
     assert_eq!(clusters(&controller_down), [true, true, true]);
 }
+
+#[test]
+fn a_cluster_shows_its_override_of_the_profile() {
+    let own = ProfilePatch {
+        dead_misses: Some(9),
+        ..ProfilePatch::default()
+    };
+    let cell = Cell {
+        detection: Some(Box::new(own)),
+        ..Cell::default()
+    };
+    let key = ("a".to_owned(), Path::Control, lifeboat_health::Family::V6);
+    let verdicts = FleetView {
+        cells: BTreeMap::from([(key, cell)]),
+        ..FleetView::default()
+    };
+    let shown = |name: &str| {
+        let object = json!({ "metadata": { "name": name } });
+        let shown = cluster(&object, &verdicts, &BTreeMap::new(), &[], |_| false, Vec::new());
+        serde_json::to_value(shown).unwrap()["detection"].clone()
+    };
+    assert_eq!(shown("a"), json!({ "deadMisses": 9 }));
+    assert_eq!(shown("b"), Value::Null);
+}

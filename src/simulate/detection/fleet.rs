@@ -155,6 +155,7 @@ impl Fleet {
                             host: None,
                             expect: StatusRange::default(),
                         },
+                        detection: None,
                     });
                 }
             }

@@ -20,7 +20,7 @@ async fn lab() -> Lab {
     let path = folder.path().join("key");
     std::fs::write(&path, KEY).unwrap();
     let metrics = ObserverMetrics::default();
-    let heartbeats = Heartbeats::new("o", &Profile::fast(), &metrics);
+    let heartbeats = Heartbeats::new("o", &metrics);
     let agent = heartbeats.agent("eu-1", Family::V4, path, at(0));
     agent.key.get(MonoClock::new()).await.unwrap();
     Lab {
@@ -50,7 +50,7 @@ impl Lab {
     }
 
     fn missing(&self, ms: u64) -> Option<Hard> {
-        self.agent.heard.lock().missing(at(ms))
+        self.agent.heard.lock().missing(at(ms), &Profile::fast())
     }
 
     fn count(&self, result: &'static str) -> u64 {
@@ -165,7 +165,7 @@ async fn an_agent_that_nobody_asks_for_is_forgotten() {
 #[test]
 fn parameters_of_an_agent() {
     let to = vec![from()];
-    let interval = std::time::Duration::from_millis(100);
+    let interval = Duration::from_millis(100);
     let message = |agent, key: &[u8], to| match HeartbeatSender::new(agent, key, to, interval) {
         Ok(_) => String::new(),
         Err(error) => error.to_string(),

@@ -73,6 +73,7 @@ pub(super) fn targets(clusters: &[&str]) -> Vec<Target> {
                 path,
                 family: Family::V4,
                 check,
+                detection: None,
             });
         }
     }
@@ -91,18 +92,32 @@ impl<'a> Lab<'a> {
         profile: Profile,
         world: impl FnMut(&Asked<'_>) -> Reach + 'a,
     ) -> Lab<'a> {
+        Lab::of(observers, targets(clusters), seed, profile, world)
+    }
+
+    pub(super) fn of(
+        observers: usize,
+        targets: Vec<Target>,
+        seed: u64,
+        profile: Profile,
+        world: impl FnMut(&Asked<'_>) -> Reach + 'a,
+    ) -> Lab<'a> {
         let mut rng = fastrand::Rng::with_seed(seed);
-        let targets = targets(clusters);
-        let mut probed = || Probed {
-            detector: Detector::new(&profile),
-            schedule: Schedule::new(&profile, MonoTime::ZERO, rng.u64(..)),
+        let mut probed = |own: &Profile| Probed {
+            detector: Detector::new(own),
+            schedule: Schedule::new(own, MonoTime::ZERO, rng.u64(..)),
             under_way: Vec::new(),
         };
+        let own = |target: &Target| target.own_profile(&profile).unwrap();
+        let own: Vec<Profile> = targets
+            .iter()
+            .map(|target| own(target).unwrap_or_else(|| profile.clone()))
+            .collect();
         let observers: Vec<Observer> = (0..observers)
             .map(|n| Observer {
                 name: format!("observer-{n}"),
-                probes: targets.iter().map(|_| probed()).collect(),
-                anchor: probed(),
+                probes: own.iter().map(&mut probed).collect(),
+                anchor: probed(&profile),
                 check: SelfCheck::new(&profile),
                 seq: 0,
                 next_send: (n as u64 * 37) % 100,
@@ -194,8 +209,9 @@ impl<'a> Lab<'a> {
         let view = self.quorum.view(now);
         let hold = |holds: Result<(), Broken>| assert_eq!(holds, Ok(()), "at {} ms", self.ms);
         for transition in &transitions {
-            hold(invariants::s6_down_has_quorum(transition, &self.profile));
-            hold(invariants::s7_frozen_decides_nothing(transition, &self.profile));
+            let profile = self.quorum.profile_of(transition);
+            hold(invariants::s6_down_has_quorum(transition, profile));
+            hold(invariants::s7_frozen_decides_nothing(transition, profile));
         }
         hold(invariants::s7_frozen_stands_still(&self.view, &view));
         for (key, after) in &view.cells {

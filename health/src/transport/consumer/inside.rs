@@ -18,6 +18,7 @@ use super::measuring::Measuring;
 use crate::clock::MonoClock;
 use crate::gray::Gray;
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, TransitionLabel, VoteLabel};
+use crate::profile::Profile;
 use crate::quorum::Quorum;
 use crate::verdict::Transition;
 use crate::view::{FleetView, VerdictSink, Votes};
@@ -103,18 +104,21 @@ impl Inside {
         let mut ticks = interval(POLL);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut view = self.view.load_full();
-        let profile = self.quorum.lock().profile().clone();
         let mut revision = None;
-        let mut measuring = Measuring::new(&self.name, &self.metrics, profile);
+        let mut measuring = Measuring::new(&self.name, &self.metrics);
         loop {
             ticks.tick().await;
             let now = self.clock.now();
-            let (transitions, renewed) = {
+            let (transitions, profiles, renewed) = {
                 let mut quorum = self.quorum.lock();
                 let transitions = quorum.poll(now);
+                let profiles = transitions
+                    .iter()
+                    .map(|transition| quorum.profile_of(transition).clone());
+                let profiles: Vec<Profile> = profiles.collect();
                 let old = revision != Some(quorum.revision()) || now.saturating_since(view.at) >= VIEW_WITHIN;
                 revision = Some(quorum.revision());
-                (transitions, old.then(|| quorum.view(now)))
+                (transitions, profiles, old.then(|| quorum.view(now)))
             };
             if let Some(renewed) = renewed {
                 view = Arc::new(renewed);
@@ -122,9 +126,9 @@ impl Inside {
                 self.gauge(&view);
                 measuring.gauge(&view);
             }
-            for transition in &transitions {
+            for (transition, profile) in transitions.iter().zip(&profiles) {
                 self.tell(transition);
-                measuring.record(transition);
+                measuring.record(transition, profile);
             }
             sink.tick(now, &transitions, &view);
         }

@@ -18,7 +18,6 @@ const ESTIMATES_EVERY: Duration = Duration::from_secs(5);
 pub(super) struct Measuring {
     consumer: String,
     metrics: ConsumerMetrics,
-    profile: Profile,
     qos: Qos,
     /// Observers whose numbers are shown.
     shown: BTreeSet<String>,
@@ -30,11 +29,10 @@ pub(super) struct Measuring {
 }
 
 impl Measuring {
-    pub(super) fn new(consumer: &str, metrics: &ConsumerMetrics, profile: Profile) -> Measuring {
+    pub(super) fn new(consumer: &str, metrics: &ConsumerMetrics) -> Measuring {
         Measuring {
             consumer: consumer.to_owned(),
             metrics: metrics.clone(),
-            profile,
             qos: Qos::default(),
             shown: BTreeSet::new(),
             at: None,
@@ -43,13 +41,14 @@ impl Measuring {
         }
     }
 
-    pub(super) fn record(&mut self, transition: &Transition) {
+    /// `profile`: by which the target is judged.
+    pub(super) fn record(&mut self, transition: &Transition, profile: &Profile) {
         let metrics = &self.metrics.qos;
         let label = |verdict: Verdict| QosLabel {
             consumer: self.consumer.clone(),
             verdict: verdict.to_string(),
         };
-        for measured in self.qos.record(transition, &self.profile) {
+        for measured in self.qos.record(transition, profile) {
             match measured {
                 Measured::Detected { verdict, took } => {
                     let detection = metrics.detection.get_or_create_owned(&label(verdict));

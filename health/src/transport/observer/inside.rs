@@ -239,12 +239,13 @@ impl Inside {
         }
     }
 
-    /// Make the running probers those that are wanted. Targets of one address and check share one.
+    /// Make the running probers those that are wanted. Targets of one address and check share one, if they are to be probed
+    /// alike.
     fn adopt(&self, running: &mut BTreeMap<ProberKey, Running>, stop: &CancellationToken) {
         let mut wanted: BTreeMap<ProberKey, (Probe, Vec<Target>)> = BTreeMap::new();
         for (target, probe) in self.wanted.targets.lock().clone() {
             let alike = wanted
-                .entry(ProberKey::of(&target))
+                .entry(ProberKey::of(&target, &self.around.profile))
                 .or_insert_with(|| (probe, Vec::new()));
             alike.1.push(target);
         }
@@ -266,6 +267,11 @@ impl Inside {
             running.insert(key, kept);
         }
         before.into_values().for_each(|gone| gone.stop.cancel());
+        let slowest = running.keys().filter_map(ProberKey::own_timeout).max();
+        self.around
+            .check
+            .lock()
+            .wait_for_probes(slowest.unwrap_or_default());
         self.count_targets("targets", targets);
         self.count_targets("probers", running.len());
     }

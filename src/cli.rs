@@ -1,5 +1,6 @@
 //! The command line: one file a subcommand, arguments parsed into checked types at the edge.
 
+mod agent;
 mod certificates;
 mod client;
 mod crds;
@@ -16,10 +17,14 @@ mod values;
 
 use std::process::ExitCode;
 
+use anyhow::Context;
 use clap::{
     Args, CommandFactory, Parser, Subcommand, ValueEnum,
     error::{ContextKind, ContextValue, ErrorKind},
 };
+
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
 
 use self::client::{Client, ClientError};
 
@@ -64,6 +69,8 @@ enum Command {
     Certificates(certificates::Certificates),
     /// Probe from one place, and tell DNS servers and controllers what is seen.
     Observer(observer::Observer),
+    /// Inside a member cluster, tell observers that it lives.
+    Agent(agent::Agent),
     /// Record what observers report, and decide it again: would we have failed over?
     Evidence(evidence::Evidence),
 }
@@ -129,6 +136,7 @@ pub fn main() -> ExitCode {
         Command::Crds(crds) => crds.run(),
         Command::Certificates(certificates) => certificates.run(),
         Command::Observer(observer) => on_runtime(observer.run()),
+        Command::Agent(agent) => on_runtime(agent.run()),
         Command::Evidence(evidence) => on_runtime(evidence.run()),
     };
     match result {
@@ -139,6 +147,22 @@ pub fn main() -> ExitCode {
             ExitCode::from(client.unwrap_or_else(|| if error.is::<Usage>() { 2 } else { 1 }))
         }
     }
+}
+
+/// Cancelled by SIGINT or SIGTERM.
+fn until_told() -> anyhow::Result<CancellationToken> {
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    tokio::spawn(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+        token.cancel();
+    });
+    Ok(stop)
 }
 
 /// An unknown subcommand's error, with those that are allowed in its place.

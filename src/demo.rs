@@ -228,7 +228,7 @@ async fn follow_clusters(kube: kube::Config, plane: Weak<Plane>) {
 async fn follow_observers(kube: kube::Config, plane: Weak<Plane>) {
     let count = |roster: &Roster| {
         if let Some(plane) = plane.upgrade() {
-            plane.count(roster.keys().cloned().collect());
+            plane.count(observe::listed(roster));
         }
     };
     if let Err(error) = observe::follow_observers(kube, count).await {

@@ -3,10 +3,12 @@
 //! ```text
 //! Cluster objects ── targets ──> Vec<Target> ── follow ──> every observer, every consumer
 //! ```
+//! `agent` is `lifeboat agent`: in a member, it sends the heartbeats that a check of observers may wait for.
 //! `process` is `lifeboat observer`: one observer as its configuration file says. `passive` is where users' requests are
 //! reported to it.
 //! `roster` follows Observer objects: consumers count those that are named, an observer takes its consumers from its own.
 
+pub mod agent;
 pub mod config;
 mod files;
 mod follow;
@@ -17,4 +19,4 @@ pub mod targets;
 
 pub use config::ObserverFile;
 pub use follow::follow;
-pub use roster::{Roster, follow_observers};
+pub use roster::{Roster, follow_observers, listed};

@@ -1,10 +1,11 @@
-//! `lifeboat observer` as a process: what is reported of users' requests is guarded, checked, and lowers a weight.
+//! `lifeboat observer` as a process: what is reported of users' requests is guarded, checked, and lowers a weight; `lifeboat agent`
+//! says that a cluster lives, and that it stops.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 use std::{
     io::{Read, Write},
-    net::{SocketAddr, TcpListener, TcpStream},
+    net::{SocketAddr, TcpListener, TcpStream, UdpSocket},
     path::Path,
     process::{Child, Command, Stdio},
     thread,
@@ -15,6 +16,7 @@ use lifeboat_health::{
     Check, Consumer, ConsumerConfig, ConsumerMetrics, Family, FleetView, Gray, Identity, MonoTime,
     Path as Tested, Profile, StatusRange, Target, Transition, Verdict, VerdictSink,
 };
+use rustix::process::{Pid, Signal, kill_process};
 
 const LIFEBOAT: &str = env!("CARGO_BIN_EXE_lifeboat");
 
@@ -77,11 +79,11 @@ fn targets(at: SocketAddr) -> Vec<Target> {
 }
 
 impl Observer {
-    fn start(folder: &Path, admin: &str, consumer: SocketAddr, at: SocketAddr, more: &str) -> Observer {
+    fn start(folder: &Path, admin: &str, consumer: SocketAddr, targets: &[Target], more: &str) -> Observer {
         // A port that was free a moment ago: the process says which it took only in its log.
         let free = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let admin = SocketAddr::new(admin.parse().unwrap(), free.port());
-        let targets = serde_json::to_string(&targets(at)).unwrap();
+        let targets = serde_json::to_string(targets).unwrap();
         let yaml = format!(
             "name: observer-1\nconsumers: ['{consumer}']\nadmin: '{admin}'\nprofile: {{preset: single}}\n\
              tls: {{certificate: observer-1.pem, key: observer-1.key, roots: authority.pem}}\n\
@@ -146,6 +148,20 @@ fn certificates(folder: &Path) {
     assert!(issued.status.success(), "{issued:?}");
 }
 
+fn consumer(folder: &Path, targets: Vec<Target>) -> Consumer {
+    let read = |name: &str| std::fs::read(folder.join(name)).unwrap();
+    let config = ConsumerConfig {
+        name: "dns-1".to_owned(),
+        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
+        tls: Identity::from_pem(&read("dns-1.pem"), &read("dns-1.key"), &read("authority.pem")).unwrap(),
+        targets,
+        observers: None,
+        profile: Profile::single(),
+        metrics: ConsumerMetrics::default(),
+    };
+    Consumer::spawn(config, Box::new(Nobody)).unwrap()
+}
+
 #[expect(clippy::disallowed_methods, reason = "a test gives up")]
 fn until(what: &str, mut holds: impl FnMut() -> bool) {
     let deadline = Instant::now() + Duration::from_secs(30);
@@ -168,18 +184,14 @@ fn reports_of_users_requests_lower_a_weight_and_bad_ones_do_nothing() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());
     let at = ingress();
-    let read = |name: &str| std::fs::read(folder.path().join(name)).unwrap();
-    let config = ConsumerConfig {
-        name: "dns-1".to_owned(),
-        listen: SocketAddr::from(([127, 0, 0, 1], 0)),
-        tls: Identity::from_pem(&read("dns-1.pem"), &read("dns-1.key"), &read("authority.pem")).unwrap(),
-        targets: targets(at),
-        observers: None,
-        profile: Profile::single(),
-        metrics: ConsumerMetrics::default(),
-    };
-    let consumer = Consumer::spawn(config, Box::new(Nobody)).unwrap();
-    let observer = Observer::start(folder.path(), "127.0.0.1", consumer.local_addr(), at, "");
+    let consumer = consumer(folder.path(), targets(at));
+    let observer = Observer::start(
+        folder.path(),
+        "127.0.0.1",
+        consumer.local_addr(),
+        &targets(at),
+        "",
+    );
     let cell = |cluster: &str| {
         let view = consumer.view();
         view.cell(cluster, Tested::Traffic, Family::V4).unwrap().clone()
@@ -275,7 +287,7 @@ fn beyond_loopback_reports_need_a_token_and_metrics_do_not() {
     let nobody = SocketAddr::from(([127, 0, 0, 1], 9));
     let good = reports((10, 0), (10, 0));
     {
-        let observer = Observer::start(folder.path(), "0.0.0.0", nobody, at, "");
+        let observer = Observer::start(folder.path(), "0.0.0.0", nobody, &targets(at), "");
         let (status, said) = observer.post(&good);
         assert_eq!(status, 403, "{said}");
         assert!(said.contains("adminTokenFile"), "{said}");
@@ -286,7 +298,7 @@ fn beyond_loopback_reports_need_a_token_and_metrics_do_not() {
     }
     std::fs::write(folder.path().join("token"), "secret\n").unwrap();
     let more = "adminTokenFile: token\nadminHosts: [observer.example]\n";
-    let observer = Observer::start(folder.path(), "0.0.0.0", nobody, at, more);
+    let observer = Observer::start(folder.path(), "0.0.0.0", nobody, &targets(at), more);
     assert_eq!(observer.post(&good).0, 401);
     let ask = |authorization: &str| {
         let headers = [
@@ -302,4 +314,61 @@ fn beyond_loopback_reports_need_a_token_and_metrics_do_not() {
         observer.ask("GET /healthz", &[("Host", "any.example")], b"").0,
         200
     );
+}
+
+#[test]
+fn an_agent_says_that_its_cluster_lives_and_that_it_stops() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    std::fs::write(place("eu.key"), "of thirty-two bytes or even more\n").unwrap();
+    let target = Target {
+        cluster: "eu".to_owned(),
+        path: Tested::Control,
+        family: Family::V4,
+        check: Check::Heartbeat {
+            agent: "eu".to_owned(),
+            key_file: place("eu.key").to_str().unwrap().to_owned(),
+        },
+    };
+    let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let consumer = consumer(folder.path(), vec![target.clone()]);
+    let heartbeats = format!("heartbeats: '{free}'\n");
+    let _observer = Observer::start(
+        folder.path(),
+        "127.0.0.1",
+        consumer.local_addr(),
+        &[target],
+        &heartbeats,
+    );
+    let yaml = format!("name: eu\nkeyFile: eu.key\nobservers: ['{free}']\n");
+    std::fs::write(place("agent.yaml"), yaml).unwrap();
+    let agent = |more: &[&str]| {
+        let mut agent = Command::new(LIFEBOAT);
+        agent
+            .args(["agent", "--config"])
+            .arg(place("agent.yaml"))
+            .args(more);
+        agent
+    };
+    let checked = agent(&["--check"]).output().unwrap();
+    assert!(checked.status.success(), "{checked:?}");
+    let verdict = || {
+        consumer
+            .view()
+            .cell("eu", Tested::Control, Family::V4)
+            .unwrap()
+            .verdict
+    };
+    let mut running = agent(&[]).spawn().unwrap();
+    until("eu is Up", || verdict() == Verdict::Up);
+    let pid = Pid::from_child(&running);
+    kill_process(pid, Signal::TERM).unwrap();
+    assert!(running.wait().unwrap().success());
+    until("eu is Down", || verdict() == Verdict::Down);
+    let mut running = agent(&[]).spawn().unwrap();
+    until("eu is back", || verdict() == Verdict::Recovering);
+    running.kill().unwrap();
+    running.wait().unwrap();
+    consumer.stop();
 }

@@ -8,6 +8,7 @@ use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::profile::Profile;
+use crate::region::{PartialOutage, Reach};
 use crate::target::Family;
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict};
@@ -125,6 +126,32 @@ pub fn gray_leaves_enough(factors: &[u32], profile: &Profile) -> Holds {
             "weights are lowered to {factors:?} thousandths; {} percent must stay",
             profile.gray_keep_percent
         )
+    })
+}
+
+/// A partial outage, when it begins or changes, is one: what newly counts as cut off does not reach the target, another region
+/// does, and none is both.
+pub fn partial_outage_is_seen(before: Option<&PartialOutage>, now: &Cell) -> Holds {
+    let Some(outage) = now.partial.as_ref().filter(|outage| before != Some(*outage)) else {
+        return Ok(());
+    };
+    let sees = |region: &String, reach| {
+        now.regions
+            .iter()
+            .any(|view| view.region == *region && view.reach == reach)
+    };
+    let new = |region: &&String| before.is_none_or(|before| !before.not_reached.contains(region));
+    let mut cut_off = outage.not_reached.iter().filter(new);
+    let holds = !outage.not_reached.is_empty()
+        && !outage.reached.is_empty()
+        && cut_off.all(|region| sees(region, Reach::NotReached))
+        && outage.reached.iter().all(|region| sees(region, Reach::Reached))
+        && !outage
+            .reached
+            .iter()
+            .any(|region| outage.not_reached.contains(region));
+    hold("partial outage", holds, || {
+        format!("it is told as {outage}, and the regions see {:?}", now.regions)
     })
 }
 

@@ -15,7 +15,7 @@ mod tls;
 mod window;
 
 pub use authority::{Authority, AuthorityError, IdentityError, Issued};
-pub use consumer::{Consumer, ConsumerConfig, ConsumerError};
+pub use consumer::{Consumer, ConsumerConfig, ConsumerError, Listed};
 pub use identity::{Identity, PemError};
 pub use observer::{Observer, ObserverConfig, ObserverError};
 pub use tls::TlsError;

@@ -2,13 +2,10 @@
 
 use std::{path::PathBuf, process::ExitCode};
 
-use anyhow::Context;
 use clap::Args;
 use lifeboat_health::Selection;
-use tokio::signal::unix::{SignalKind, signal};
-use tokio_util::sync::CancellationToken;
 
-use super::output;
+use super::{output, until_told};
 use crate::observe::{ObserverFile, process};
 
 #[derive(Args)]
@@ -31,23 +28,7 @@ impl Observer {
         if check {
             return checked(&config);
         }
-        let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-        let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-        let stop = CancellationToken::new();
-        let token = stop.clone();
-        let signals = async move {
-            tokio::select! {
-                _ = interrupt.recv() => {}
-                _ = terminate.recv() => {}
-            }
-            token.cancel();
-            // The observer ends now; this side only waits for it.
-            std::future::pending::<anyhow::Result<()>>().await
-        };
-        tokio::select! {
-            ended = process::run(&config, stop) => ended?,
-            ended = signals => ended?,
-        }
+        process::run(&config, until_told()?).await?;
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -96,7 +96,7 @@ pub(super) async fn run(
         let plan = failover::plan(&mut state, &inputs.world());
         let reports = policies::reports(&context.index, kinds, &registered, plan.freeze, &stamp);
         context.writer.all(reports).await;
-        told.tell(&context.timeline, &plan, &inputs.bindings);
+        told.tell(&context.timeline, &plan, &inputs.bindings, &verdicts);
         placed.tell(&context.timeline, &plan, &inputs.bindings, &registered);
         measure(context, &inputs, &plan);
         if !plan.changes_nothing()

@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use lifeboat_health::{FleetView, PartialOutage, Path};
+
 use crate::{
     api::TargetCluster,
     failover::{BindingId, BindingView, FailoverPlan, HoldNotice, HoldReason},
@@ -19,10 +21,18 @@ pub(super) struct Told {
     holds: BTreeSet<Hold>,
     /// Evicted bindings whose replicas are not all ready elsewhere yet.
     moving: BTreeSet<BindingId>,
+    partial: BTreeMap<(String, Path), PartialOutage>,
 }
 
 impl Told {
-    pub(super) fn tell(&mut self, timeline: &Timeline, plan: &FailoverPlan, bindings: &[BindingView]) {
+    pub(super) fn tell(
+        &mut self,
+        timeline: &Timeline,
+        plan: &FailoverPlan,
+        bindings: &[BindingView],
+        verdicts: &FleetView,
+    ) {
+        self.partial(timeline, verdicts);
         self.freeze(timeline, plan);
         self.moved(timeline, plan, bindings);
         self.no_target(timeline, plan);
@@ -49,6 +59,29 @@ impl Told {
             )
         };
         timeline.push(kind, None, detail);
+    }
+
+    fn partial(&mut self, timeline: &Timeline, verdicts: &FleetView) {
+        let mut standing = BTreeMap::new();
+        for cluster in verdicts.clusters() {
+            for path in [Path::Traffic, Path::Control] {
+                if let Some(outage) = verdicts.partial_outage(cluster, path) {
+                    standing.insert((cluster.to_owned(), path), outage.clone());
+                }
+            }
+        }
+        for (key, outage) in standing
+            .iter()
+            .filter(|(key, outage)| self.partial.get(key) != Some(outage))
+        {
+            let detail = format!("{} path: {outage}", key.1);
+            timeline.push("cluster.partial-outage", Some(&key.0), detail);
+        }
+        for (cluster, path) in self.partial.keys().filter(|key| !standing.contains_key(key)) {
+            let detail = format!("{path} path: all observer regions see the same");
+            timeline.push("cluster.partial-outage.ended", Some(cluster), detail);
+        }
+        self.partial = standing;
     }
 
     fn moved(&mut self, timeline: &Timeline, plan: &FailoverPlan, bindings: &[BindingView]) {
@@ -148,9 +181,20 @@ fn cluster(subject: &str) -> Option<&str> {
 mod tests {
     use std::time::Duration;
 
-    use lifeboat_health::MonoClock;
+    use lifeboat_health::{Cell, Family, MonoClock, MonoTime};
 
     use super::*;
+
+    fn said(timeline: &Timeline) -> Vec<(String, Option<String>, String)> {
+        let entries = timeline.since(0).0.into_iter();
+        entries
+            .map(|entry| (entry.kind.clone(), entry.cluster.clone(), entry.detail.clone()))
+            .collect()
+    }
+
+    fn entry(kind: &str, detail: &str) -> (String, Option<String>, String) {
+        (kind.to_owned(), Some("a".to_owned()), detail.to_owned())
+    }
 
     #[test]
     fn a_hold_is_told_when_it_begins_and_when_it_ends() {
@@ -167,29 +211,67 @@ mod tests {
                 holds: holds.collect(),
                 ..FailoverPlan::default()
             };
-            told.tell(&timeline, &plan, &[]);
+            told.tell(&timeline, &plan, &[], &FleetView::default());
         };
         tell(&[20]);
         tell(&[19]);
         tell(&[]);
         tell(&[]);
-        let entries = timeline.since(0).0;
-        let said: Vec<(&str, Option<&str>, &str)> = entries
-            .iter()
-            .map(|entry| {
-                (
-                    entry.kind.as_str(),
-                    entry.cluster.as_deref(),
-                    entry.detail.as_str(),
-                )
-            })
-            .collect();
         let began = "a: HoldTimer: both paths Down for 0 s of 20 s; 20 s more";
         assert_eq!(
-            said,
+            said(&timeline),
             [
-                ("failover.hold.started", Some("a"), began),
-                ("failover.hold.ended", Some("a"), "a: HoldTimer is over"),
+                entry("failover.hold.started", began),
+                entry("failover.hold.ended", "a: HoldTimer is over"),
+            ]
+        );
+    }
+
+    #[test]
+    fn a_partial_outage_is_told_when_it_begins_changes_and_ends() {
+        let timeline = Timeline::new(MonoClock::new());
+        let mut told = Told::default();
+        let mut tell = |not_reached: &[&str]| {
+            let partial = (!not_reached.is_empty()).then(|| PartialOutage {
+                since: MonoTime::ZERO,
+                reached: vec!["eu-west".to_owned()],
+                not_reached: not_reached.iter().map(|region| (*region).to_owned()).collect(),
+            });
+            let cell = Cell {
+                partial,
+                ..Cell::default()
+            };
+            let mut verdicts = FleetView::default();
+            verdicts
+                .cells
+                .insert(("a".to_owned(), Path::Traffic, Family::V4), cell);
+            told.tell(&timeline, &FailoverPlan::default(), &[], &verdicts);
+        };
+        for not_reached in [
+            &[][..],
+            &["us-east"],
+            &["us-east"],
+            &["us-east", "us-west"],
+            &[],
+            &[],
+        ] {
+            tell(not_reached);
+        }
+        assert_eq!(
+            said(&timeline),
+            [
+                entry(
+                    "cluster.partial-outage",
+                    "traffic path: not reached from us-east; reached from eu-west"
+                ),
+                entry(
+                    "cluster.partial-outage",
+                    "traffic path: not reached from us-east, us-west; reached from eu-west"
+                ),
+                entry(
+                    "cluster.partial-outage.ended",
+                    "traffic path: all observer regions see the same"
+                ),
             ]
         );
     }

@@ -16,7 +16,10 @@ use lifeboat_chaos::{
 };
 use serde_json::{Value, json};
 
-use super::{Options, plane::http};
+use super::{
+    Options,
+    plane::{OBSERVERS, http},
+};
 use crate::{
     api,
     controller::Kinds,
@@ -157,6 +160,9 @@ impl DemoFleet {
         for member in self.members.members() {
             apply(&writer, &kinds.cluster, cluster(member)).await?;
         }
+        for (name, region) in OBSERVERS {
+            apply(&writer, &kinds.observer, observer(name, region)).await?;
+        }
         for object in documents("zone.yaml", ZONE)? {
             apply(&writer, &kinds.zone, as_applied(object)).await?;
         }
@@ -263,6 +269,15 @@ fn cluster(member: &MemberCluster) -> Value {
             "region": config.region,
             "zones": config.zones,
         },
+    })
+}
+
+fn observer(name: &str, region: &str) -> Value {
+    json!({
+        "apiVersion": "lifeboat.dev/v1alpha1",
+        "kind": "Observer",
+        "metadata": { "name": name },
+        "spec": { "region": region },
     })
 }
 

@@ -1,6 +1,6 @@
 //! Lifeboat's own parts: five observers, the DNS servers with their verdict loops, the controller.
 
-use std::{collections::BTreeSet, net::SocketAddr, path::Path, sync::Arc, time::Duration};
+use std::{net::SocketAddr, path::Path, sync::Arc, time::Duration};
 
 use anyhow::Context;
 use axum::{Router, routing::get};
@@ -8,7 +8,7 @@ use bytes::Bytes;
 use lifeboat_chaos::fault::ControllerSwitch;
 use lifeboat_dns::{GateSink, Ramp, Server, ServerConfig};
 use lifeboat_health::{
-    Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, MonoClock,
+    Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, Listed, MonoClock,
     MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, Report, ReportError, StatusRange, Target,
     Transition, VerdictSink, recording::Preamble,
 };
@@ -24,7 +24,7 @@ use crate::{
 };
 
 /// Where the observers stand, as far as names go; all of them probe over loopback.
-const OBSERVERS: [(&str, &str); 5] = [
+pub(super) const OBSERVERS: [(&str, &str); 5] = [
     ("observer-1", "eu-west-3"),
     ("observer-2", "eu-south-1"),
     ("observer-3", "europe-west4"),
@@ -175,7 +175,7 @@ impl Plane {
     }
 
     /// Only the evidence of these observers counts from now on.
-    pub(super) fn count(&self, observers: BTreeSet<String>) {
+    pub(super) fn count(&self, observers: Listed) {
         for role in &self.dns {
             role.consumer.set_observers(Some(observers.clone()));
         }
@@ -367,7 +367,7 @@ struct ControllerRole {
     /// As they were last set; a restart begins with them.
     targets: Mutex<Vec<Target>>,
     /// Whose evidence counts; as they were last set, too.
-    observers: Mutex<Option<BTreeSet<String>>>,
+    observers: Mutex<Option<Listed>>,
     profile: Profile,
     metrics: ConsumerMetrics,
     config: ControllerConfig,

@@ -25,7 +25,7 @@ use super::{
     place::{self, Assignment},
     state::{MovementTimer, State},
     tasks,
-    world::{BindingId, BindingView, Movement, Phase, World},
+    world::{BindingId, BindingView, Movement, Phase, TaskView, World},
 };
 use crate::api::work::TargetCluster;
 use target::{displaced, still_needed, target};
@@ -186,7 +186,8 @@ impl Round<'_, '_> {
     }
 
     fn raise(&mut self, binding: &BindingView, current: &Assignment, target: &Assignment, reason: String) {
-        let raised = place::union_max(current, target);
+        let mut raised = place::union_max(current, target);
+        self.keep_needed_copies(binding, &mut raised);
         let grown = place::grown_beyond_copies(binding, current, &raised);
         if let Err(no_room) = self.ledger.take_all(&binding.id, &binding.requirements, &grown) {
             self.notice(binding, HoldReason::NoRoomAtHome, no_room, None);
@@ -196,6 +197,19 @@ impl Round<'_, '_> {
             self.finish(binding, target, &reason);
         } else {
             self.step(binding, Phase::Raise, &raised, target, reason);
+        }
+    }
+
+    /// An old copy that is scheduled again keeps all it runs while its replacements are not ready, also where it will have
+    /// less at the move's end.
+    fn keep_needed_copies(&self, binding: &BindingView, raised: &mut Assignment) {
+        let needed = |task: &&TaskView| {
+            binding.workload && !tasks::ready_elsewhere(self.world, binding, &task.cluster)
+        };
+        for task in binding.tasks.iter().filter(needed) {
+            if let Some(replicas) = raised.get_mut(&task.cluster) {
+                *replicas = (*replicas).max(task.replicas);
+            }
         }
     }
 

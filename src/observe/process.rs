@@ -31,7 +31,10 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     let metrics = ObserverMetrics::register(&mut registry);
     let targets = Arc::new(Targets::default());
     let listed = targets.list(&file);
-    let consumers = resolve(&file.consumers).await;
+    let consumers = tokio::select! {
+        () = stop.cancelled() => return Ok(()),
+        found = resolve(&file.consumers) => found,
+    };
     let observer = Observer::spawn(ObserverConfig {
         name: file.name.clone(),
         region: file.region.clone(),
@@ -71,11 +74,14 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         consumers,
     };
     loop {
+        let look = async {
+            tokio::time::sleep(LOOK).await;
+            held.look(&observer, &targets).await;
+        };
         tokio::select! {
             () = stop.cancelled() => return Ok(()),
-            () = tokio::time::sleep(LOOK) => {}
+            () = look => {}
         }
-        held.look(&observer, &targets).await;
     }
 }
 
@@ -219,12 +225,12 @@ async fn connect(kubeconfig: &Path) -> anyhow::Result<kube::Config> {
     Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
 }
 
-async fn resolve(consumers: &[String]) -> BTreeSet<SocketAddr> {
+pub(super) async fn resolve(names: &[String]) -> BTreeSet<SocketAddr> {
     let mut addresses = BTreeSet::new();
-    for consumer in consumers {
-        match tokio::net::lookup_host(consumer).await {
+    for name in names {
+        match tokio::net::lookup_host(name).await {
             Ok(found) => addresses.extend(found),
-            Err(error) => tracing::warn!(consumer, %error, "a consumer's address is not known"),
+            Err(error) => tracing::warn!(name, %error, "its address is not known"),
         }
     }
     addresses

@@ -3,6 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use lifeboat_health::Listed;
+
 use crate::{
     api::{Observer, ObserverSpec, view},
     controller::Kinds,
@@ -16,6 +18,12 @@ const GATHER: Duration = Duration::from_millis(500);
 
 /// The observers by name. The name is the one in an observer's certificate.
 pub type Roster = BTreeMap<String, ObserverSpec>;
+
+/// Whose evidence counts, and their regions.
+pub fn listed(roster: &Roster) -> Listed {
+    let region = |(name, spec): (&String, &ObserverSpec)| (name.clone(), spec.region.clone());
+    roster.iter().map(region).collect()
+}
 
 /// Hands over the observers when they change; without objects nobody is named, and nothing handed over. Runs until dropped.
 ///

@@ -1,6 +1,5 @@
 //! Five `lifeboat observer` processes, two consumers, and what the observers look at.
 
-use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::io::{Read, Write as _};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream};
@@ -10,7 +9,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
-use lifeboat_health::{Check, Family, Identity, Path as Tested, Profile, StatusRange, Target, Verdict};
+use lifeboat_health::{
+    Check, Family, Identity, Listed, Path as Tested, Profile, StatusRange, Target, Verdict,
+};
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -134,7 +135,9 @@ impl Fleet {
             .output()
             .unwrap();
         assert!(issued.status.success(), "{issued:?}");
-        let names: BTreeSet<String> = (1..=OBSERVERS).map(name).collect();
+        let names: Listed = (1..=OBSERVERS)
+            .map(|observer| (name(observer), String::new()))
+            .collect();
         let consumers = ["dns-1", "dns-2"].map(|consumer| {
             let listen = SocketAddr::new(IpAddr::V4(plan.listen), 0);
             let tls = identity(folder.path(), consumer);

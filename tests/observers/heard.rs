@@ -1,13 +1,12 @@
 //! A consumer in the test's own process: what it believes and has decided, waited for and not slept for.
 
-use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat_health::{
-    Cell, Consumer, ConsumerConfig, ConsumerMetrics, Family, FleetView, Identity, MonoTime, ObserverView,
-    Path, Profile, Target, Transition, Verdict, VerdictSink, invariants,
+    Cell, Consumer, ConsumerConfig, ConsumerMetrics, Family, FleetView, Identity, Listed, MonoTime,
+    ObserverView, Path, Profile, Target, Transition, Verdict, VerdictSink, invariants,
 };
 use parking_lot::{Condvar, Mutex};
 
@@ -77,7 +76,7 @@ impl Heard {
         tls: Identity,
         targets: Vec<Target>,
         profile: &Profile,
-        observers: BTreeSet<String>,
+        observers: Listed,
     ) -> Heard {
         let story = Arc::new((Mutex::new(Story::default()), Condvar::new()));
         let config = ConsumerConfig {

@@ -8,7 +8,7 @@ use std::time::Duration;
 use lifeboat::api;
 use lifeboat::controller::{Controller, ControllerConfig, ControllerMetrics, Kinds};
 use lifeboat::failover::Settings;
-use lifeboat::observe::follow_observers;
+use lifeboat::observe::{follow_observers, listed};
 use lifeboat::store::{self, Index, Key, Kind, Op, Outcome, Watches, Write, Writer, conditions};
 use lifeboat::timeline::Timeline;
 use lifeboat_chaos::apiserver::{ApiServer, ApiServerConfig};
@@ -153,7 +153,7 @@ fn objects_say_who_counts_and_who_is_told() {
     for consumer in &fleet.consumers {
         let counts = consumer.consumer.clone();
         runtime.spawn(follow_observers(plane.config.clone(), move |roster| {
-            counts.set_observers(Some(roster.keys().cloned().collect()));
+            counts.set_observers(Some(listed(roster)));
         }));
     }
     let clock = MonoClock::new();

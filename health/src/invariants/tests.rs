@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::evidence::Hard;
+use crate::region::RegionView;
 use crate::target::Path;
 use crate::verdict::Witness;
 
@@ -211,4 +212,43 @@ fn time_limits() {
     let weight = |ms| l9_weight_returns(at(0), Some(at(ms)), ramp, Duration::ZERO, &Profile::fast());
     assert_eq!(weight(310_800), Ok(()));
     broken(weight(311_000), "L9");
+}
+
+#[test]
+fn a_partial_outage_is_what_the_regions_see() {
+    let outage = |reached: &[&str], not_reached: &[&str]| PartialOutage {
+        since: at(1),
+        reached: reached.iter().map(|region| (*region).to_owned()).collect(),
+        not_reached: not_reached.iter().map(|region| (*region).to_owned()).collect(),
+    };
+    let view = |region: &str, reach| RegionView {
+        region: region.into(),
+        reach,
+        ..RegionView::default()
+    };
+    let mut cell = Cell {
+        regions: vec![
+            view("eu", Reach::Reached),
+            view("us", Reach::NotReached),
+            view("ap", Reach::Unclear),
+        ],
+        ..Cell::default()
+    };
+    let mut seen = |before: Option<&PartialOutage>, outage| {
+        cell.partial = Some(outage);
+        partial_outage_is_seen(before, &cell)
+    };
+    let begun = outage(&["eu"], &["us"]);
+    assert_eq!(seen(None, begun.clone()), Ok(()));
+    // What stood before stands as long as nothing is told anew.
+    let stood = outage(&["us"], &["ap", "eu"]);
+    assert_eq!(seen(Some(&stood), stood.clone()), Ok(()));
+    assert_eq!(
+        seen(Some(&outage(&["eu"], &["ap"])), outage(&["eu"], &["ap", "us"])),
+        Ok(())
+    );
+    broken(seen(None, outage(&["eu"], &["ap"])), "partial outage");
+    broken(seen(None, outage(&["eu", "us"], &["us"])), "partial outage");
+    broken(seen(None, outage(&[], &["us"])), "partial outage");
+    broken(seen(Some(&begun), outage(&["eu"], &[])), "partial outage");
 }

@@ -2,6 +2,8 @@
 //! another did, and no longer once that has ceased for as long. Who is more than half way there when another changes, changes
 //! with it.
 
+use std::fmt;
+
 use serde::Serialize;
 
 use super::{Reach, RegionView};
@@ -18,6 +20,13 @@ pub struct PartialOutage {
     pub reached: Vec<String>,
     /// Regions that are cut off, in order.
     pub not_reached: Vec<String>,
+}
+
+impl fmt::Display for PartialOutage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (reached, not_reached) = (self.reached.join(", "), self.not_reached.join(", "));
+        write!(f, "not reached from {not_reached}; reached from {reached}")
+    }
 }
 
 /// One target's cut-off regions over time.

@@ -4,7 +4,7 @@ mod hearing;
 mod inside;
 mod measuring;
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
@@ -37,8 +37,8 @@ pub struct ConsumerConfig {
     pub tls: Identity,
     /// With the clusters' overrides of the profile.
     pub targets: Vec<Target>,
-    /// Names of the observers whose evidence counts; every holder of a certificate of the fleet where `None`.
-    pub observers: Option<BTreeSet<String>>,
+    /// Whose evidence counts; every holder of a certificate of the fleet where `None`.
+    pub observers: Option<Listed>,
     pub profile: Profile,
     /// `ConsumerMetrics::default()` where nobody looks.
     pub metrics: ConsumerMetrics,
@@ -70,11 +70,14 @@ pub struct Consumer {
     view: Arc<ArcSwap<FleetView>>,
     quorum: Arc<Mutex<Quorum>>,
     profile: Profile,
-    observers: Arc<ArcSwap<Option<BTreeSet<String>>>>,
+    observers: Arc<ArcSwap<Option<Listed>>>,
     identity: watch::Sender<ServerConfig>,
     tap: Tap,
     _thread: OwnThread,
 }
+
+/// By the names of the observers whose evidence counts, their regions; what an observer says itself where empty.
+pub type Listed = BTreeMap<String, String>;
 
 /// Datagrams as they arrive from observers whose name is theirs, for recordings.
 pub(super) type Tap = broadcast::Sender<(MonoTime, Bytes)>;
@@ -182,7 +185,7 @@ impl Consumer {
     }
 
     /// Count only the evidence of these observers from now on; of all that have a certificate where `None`.
-    pub fn set_observers(&self, observers: Option<BTreeSet<String>>) {
+    pub fn set_observers(&self, observers: Option<Listed>) {
         self.observers.store(Arc::new(observers));
     }
 

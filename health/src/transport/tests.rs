@@ -434,13 +434,18 @@ async fn only_listed_observers_count() {
     let fleet = Identity::generate_fleet(&["dns-1", "observer-1", "observer-2"]).unwrap();
     let metrics = ConsumerMetrics::default();
     let consumer = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &metrics).unwrap();
-    consumer.set_observers(Some(["observer-2".to_owned()].into()));
+    consumer.set_observers(Some([("observer-2".to_owned(), String::new())].into()));
     let connection = dial(&fleet["observer-1"], &consumer).await;
     connection.send_datagram(datagram("observer-1", 1)).unwrap();
     until("it is counted", || count(&metrics, "unlisted-name") == 1).await;
     consumer.set_observers(None);
     connection.send_datagram(datagram("observer-1", 2)).unwrap();
     until("it counts", || count(&metrics, "accepted") == 1).await;
+    let region = || consumer.view().observers[0].region.clone();
+    assert_eq!(region(), "r");
+    consumer.set_observers(Some([("observer-1".to_owned(), "listed".to_owned())].into()));
+    connection.send_datagram(datagram("observer-1", 3)).unwrap();
+    until("the listed region counts", || region() == "listed").await;
 }
 
 #[tokio::test]

@@ -156,8 +156,8 @@ pub struct ObserverSpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(length(max = 64))]
     pub consumers: Vec<String>,
-    /// Its failure domain.
-    #[schemars(length(min = 1, max = 253))]
+    /// Its failure domain. Counts in place of the one in its file.
+    #[schemars(length(min = 1, max = 63))]
     pub region: String,
     /// When it was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,6 +1,6 @@
 //! The condition `PartialOutage` of a Cluster: some observer regions reach it and others do not. Pure.
 
-use lifeboat_health::{FleetView, PartialOutage, Path};
+use lifeboat_health::{FleetView, Path};
 use serde_json::Value;
 
 use crate::store::{conditions, name};
@@ -12,7 +12,9 @@ pub(super) fn condition(cluster: &Value, verdicts: &FleetView, stamp: &str) -> O
     let outages = [Path::Traffic, Path::Control]
         .into_iter()
         .filter_map(|path| Some((path, verdicts.partial_outage(name(cluster), path)?)));
-    let told: Vec<String> = outages.map(|(path, outage)| tell(path, outage)).collect();
+    let told: Vec<String> = outages
+        .map(|(path, outage)| format!("{path} path: {outage}"))
+        .collect();
     let (status, reason, message) = if told.is_empty() {
         conditions::find(cluster, KIND)?;
         let message = "all observer regions see the same".to_owned();
@@ -28,19 +30,9 @@ pub(super) fn condition(cluster: &Value, verdicts: &FleetView, stamp: &str) -> O
     ))
 }
 
-fn tell(path: Path, outage: &PartialOutage) -> String {
-    let PartialOutage {
-        since: _,
-        reached,
-        not_reached,
-    } = outage;
-    let (reached, not_reached) = (reached.join(", "), not_reached.join(", "));
-    format!("{path} path: not reached from {not_reached}; reached from {reached}")
-}
-
 #[cfg(test)]
 mod tests {
-    use lifeboat_health::{Cell, Family, MonoTime};
+    use lifeboat_health::{Cell, Family, MonoTime, PartialOutage};
     use serde_json::json;
 
     use super::*;

@@ -424,7 +424,8 @@ impl Fleet {
                         let least = needed.get(id).copied().unwrap_or(0);
                         assert!(
                             *left >= least,
-                            "{id}: a ready copy in {name} was deleted with {left} of {least} left"
+                            "{id}: a ready copy in {name} was deleted with {left} of {least} left\n{}",
+                            self.story
                         );
                     }
                 }

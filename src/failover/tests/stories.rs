@@ -338,3 +338,28 @@ fn without_failback_it_stays_where_it_went() {
         "the old copy is released once it can be seen"
     );
 }
+
+/// b's old copy of two runs on until its replacements are ready: where one of them is lost too, b is not given less.
+#[test]
+fn an_old_copy_is_not_cut_down_to_what_is_placed_there_anew() {
+    let shop = BindingView {
+        group: Some("shop".to_owned()),
+        ..divided("shop", &[("b", 1), ("c", 5)])
+    };
+    let follower = BindingView {
+        group: shop.group.clone(),
+        ..service(&shop)
+    };
+    let mut fleet = Fleet::new(&FIVE).with(shop).with(follower);
+    fleet.settings.failback.enabled = false;
+    fleet.power_off(&["c"]);
+    fleet.run(6);
+    fleet.black_hole(&["b"]);
+    fleet.run(6);
+    fleet.power_off(&["d"]);
+    fleet.step();
+    fleet.see_again(&["b"]);
+    // The model itself looks at every copy that is deleted.
+    fleet.run(60);
+    assert_eq!(fleet.really_ready("shop"), 6);
+}

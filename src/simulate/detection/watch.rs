@@ -97,7 +97,7 @@ impl Watch {
         if let Some(before) = &polled.before {
             invariants::s7_frozen_stands_still(before, &consumer.view)?;
             judge_suppression(before, &consumer.view, profile)?;
-            self.remember(&consumer.view, now, profile, sometimes, tell);
+            self.remember(&consumer.view, now, profile, sometimes, tell)?;
         }
         for transition in &polled.transitions {
             if transition.to == Verdict::Down && transition.path == Path::Traffic {
@@ -170,7 +170,7 @@ impl Watch {
         profile: &Profile,
         sometimes: &mut Sometimes,
         tell: Tell<'_>,
-    ) {
+    ) -> Holds {
         for (target, ((cluster, path, family), cell)) in view.cells.iter().enumerate() {
             let open = !cell.frozen && cell.verdict != Verdict::Down;
             keep(
@@ -185,6 +185,7 @@ impl Watch {
             );
             sometimes.partial_outage += u64::from(cell.partial.is_some() && self.partial[target].is_none());
             if self.partial[target] != cell.partial {
+                invariants::partial_outage_is_seen(self.partial[target].as_ref(), cell)?;
                 tell(match &cell.partial {
                     Some(outage) => format!(
                         "{cluster}/{path}/{family} is a partial outage: reached from {}, not from {}",
@@ -274,6 +275,7 @@ impl Watch {
             tell(format!("{cluster}/{path}/{family} is suppressed no more"));
         }
         self.suppressed = suppressed;
+        Ok(())
     }
 
     /// S8a at the moment of a withdrawal, and never an empty set.

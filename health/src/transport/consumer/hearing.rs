@@ -1,6 +1,5 @@
 //! One observer's connection: decode, check the name, hand the rows to the quorum, count the rest.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
@@ -10,7 +9,7 @@ use quinn::Connection;
 use rustls::pki_types::CertificateDer;
 
 use super::super::tls;
-use super::Tap;
+use super::{Listed, Tap};
 use crate::clock::MonoClock;
 use crate::evidence::{DecodeError, decode};
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, ConsumerResultLabel};
@@ -21,7 +20,7 @@ pub(super) struct Hearing {
     pub(super) clock: MonoClock,
     pub(super) quorum: Arc<Mutex<Quorum>>,
     pub(super) counters: Arc<Counters>,
-    pub(super) observers: Arc<ArcSwap<Option<BTreeSet<String>>>>,
+    pub(super) observers: Arc<ArcSwap<Option<Listed>>>,
     pub(super) tap: Tap,
 }
 
@@ -37,7 +36,7 @@ impl Hearing {
         let mut said = false;
         while let Ok(bytes) = connection.read_datagram().await {
             let now = self.clock.now();
-            let datagram = match decode(&bytes) {
+            let mut datagram = match decode(&bytes) {
                 Ok(datagram) => datagram,
                 Err(error) => {
                     self.counters.undecodable(error);
@@ -57,15 +56,14 @@ impl Hearing {
                 }
                 known = Some(name.clone());
             }
-            if self
-                .observers
-                .load()
-                .as_ref()
-                .as_ref()
-                .is_some_and(|listed| !listed.contains(name))
-            {
-                self.counters.unlisted.inc();
-                continue;
+            if let Some(listed) = self.observers.load().as_ref() {
+                let Some(region) = listed.get(name) else {
+                    self.counters.unlisted.inc();
+                    continue;
+                };
+                if !region.is_empty() {
+                    datagram.header.region.clone_from(region);
+                }
             }
             if self.tap.receiver_count() > 0 {
                 // Nobody listening any more is no error.

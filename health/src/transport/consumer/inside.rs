@@ -1,6 +1,5 @@
 //! The consumer's thread: accept observers, poll the quorum, call the sink.
 
-use std::collections::BTreeSet;
 use std::net::UdpSocket;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,9 +11,9 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
-use super::Tap;
 use super::hearing::{Counters, Hearing};
 use super::measuring::Measuring;
+use super::{Listed, Tap};
 use crate::clock::MonoClock;
 use crate::gray::Gray;
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, TransitionLabel, VoteLabel};
@@ -36,7 +35,7 @@ pub(super) struct Inside {
     pub(super) view: Arc<ArcSwap<FleetView>>,
     pub(super) metrics: ConsumerMetrics,
     pub(super) counters: Arc<Counters>,
-    pub(super) observers: Arc<ArcSwap<Option<BTreeSet<String>>>>,
+    pub(super) observers: Arc<ArcSwap<Option<Listed>>>,
     pub(super) tap: Tap,
 }
 

@@ -330,6 +330,7 @@ fn an_agent_says_that_its_cluster_lives_and_that_it_stops() {
             agent: "eu".to_owned(),
             key_file: place("eu.key").to_str().unwrap().to_owned(),
         },
+        detection: None,
     };
     let free = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let consumer = consumer(folder.path(), vec![target.clone()]);

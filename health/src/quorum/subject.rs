@@ -388,7 +388,7 @@ impl Subject {
             partial: self.partial.standing().cloned(),
             losses: self.losses.estimate(tally.fresh, profile),
             release_at: self.flap.release_at(profile),
-            detection: self.own_profile.and(self.target.detection.clone()),
+            detection: self.own_profile.and_then(|_| self.target.detection.clone()),
         }
     }
 

@@ -444,7 +444,10 @@ async fn only_listed_observers_count() {
     until("its own region counts", || region().as_deref() == Some("r")).await;
     consumer.set_observers(Some([("observer-1".to_owned(), "listed".to_owned())].into()));
     connection.send_datagram(datagram("observer-1", 3)).unwrap();
-    until("the listed region counts", || region().as_deref() == Some("listed")).await;
+    until("the listed region counts", || {
+        region().as_deref() == Some("listed")
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -146,6 +146,27 @@ fn a_small_swarm_breaks_nothing_and_repeats() {
     assert_ne!(swarm(2_000, 4).trace_hash, swarm(3_000, 4).trace_hash);
 }
 
+/// Seeds that once broke an invariant, each by a rare order of three or four faults.
+#[test]
+fn rare_orders_of_faults_break_nothing() {
+    for (seed, what) in [
+        (
+            2617,
+            "S8a: the only healthy survivor is held back for flapping and serves all the same",
+        ),
+        (8104, "L1: a control path answers 5xx after the timeout"),
+        (8116, "L1: a path refuses while another's answers are late"),
+        (9524, "S6: a consumer that stood still finds old evidence waiting"),
+        (9528, "L1: a slow path refuses after the timeout"),
+    ] {
+        assert_eq!(
+            examine(seed, None, false).outcome.finding,
+            None,
+            "seed {seed}, {what}"
+        );
+    }
+}
+
 /// Each rule broken on purpose is noticed, by the invariant that speaks of it.
 #[test]
 fn broken_rules_are_noticed() {

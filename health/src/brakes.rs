@@ -22,7 +22,8 @@ impl DownShare {
 }
 
 impl FleetView {
-    /// Clusters that stay in and are positively healthy on the traffic path of one family. None of them: PANIC.
+    /// Clusters that stay in and are positively healthy on the traffic path of one family. None of them: PANIC. One that is
+    /// suppressed for flapping counts where it stays in, as it does while nobody else is positively healthy.
     pub fn survivors(&self, family: Family, withdrawn: &BTreeSet<&str>) -> Vec<&str> {
         self.cells
             .iter()
@@ -30,7 +31,7 @@ impl FleetView {
                 *path == Path::Traffic
                     && *its_family == family
                     && cell.positively_healthy
-                    && cell.usable()
+                    && cell.verdict.serves()
                     && !withdrawn.contains(cluster.as_str())
             })
             .map(|((cluster, _, _), _)| cluster.as_str())
@@ -83,6 +84,18 @@ mod tests {
         ]);
         assert_eq!(view.survivors(Family::V4, &BTreeSet::from(["e"])), ["a"]);
         assert!(view.survivors(Family::V6, &BTreeSet::new()).is_empty());
+    }
+
+    #[test]
+    fn one_that_is_suppressed_survives_where_it_stays_in() {
+        let mut view = view(&[
+            ("a", Path::Traffic, Verdict::Recovering, true),
+            ("b", Path::Traffic, Verdict::Up, false),
+        ]);
+        let flapping = view.cells.values_mut().next().unwrap();
+        flapping.suppressed = true;
+        assert_eq!(view.survivors(Family::V4, &BTreeSet::new()), ["a"]);
+        assert!(view.survivors(Family::V4, &BTreeSet::from(["a"])).is_empty());
     }
 
     #[test]

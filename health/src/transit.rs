@@ -1,10 +1,13 @@
 //! Finds datagrams that were delayed on their way, without comparing two machines' clocks.
 //!
 //! `arrival − sent_at` is the difference of two clocks plus the way's delay. Its lowest value of the last
-//! seconds is
+//! seconds in which anything arrived is
 //! the undelayed one; what lies above that is delay. Clocks that run at different rates tilt that floor, so the
 //! floor is a line: its slope is the median over all pairs of half-second minima (Theil and Sen), which a sudden
 //! delay does not move.
+//!
+//! A silence does not end the floor, however long: a reader that stood still finds datagrams that have waited for it as long,
+//! and nothing but the floor from before tells those from fresh ones.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -13,6 +16,7 @@ use crate::time::MonoTime;
 
 const BUCKET_US: u64 = 500_000;
 const BUCKETS: usize = 10;
+const WINDOW_US: u64 = BUCKET_US * BUCKETS as u64;
 /// A smaller slope is noise: over the window it stands for less than 50 ms.
 const LEAST_SLOPE: f64 = 0.01;
 /// A larger one is no clock's rate but a jump.
@@ -57,8 +61,10 @@ impl Transit {
         }
     }
 
+    /// The slope is known of the window; beyond it a small error would grow without a bound.
     fn project(&self, lowest: &Lowest, to_us: u64) -> f64 {
-        lowest.offset_us as f64 + self.slope * to_us.saturating_sub(lowest.arrived_us) as f64
+        let since_us = to_us.saturating_sub(lowest.arrived_us).min(WINDOW_US);
+        lowest.offset_us as f64 + self.slope * since_us as f64
     }
 
     fn take_in(&mut self, sample: Lowest) {
@@ -70,10 +76,10 @@ impl Transit {
             }
             _ => {
                 self.slope = self.estimate_slope();
+                if self.buckets.len() >= BUCKETS {
+                    self.buckets.pop_front();
+                }
                 self.buckets.push_back(sample);
-                let oldest = sample.bucket.saturating_sub(BUCKETS as u64);
-                self.buckets
-                    .retain(|lowest| lowest.bucket > oldest || lowest.bucket == sample.bucket);
             }
         }
     }
@@ -89,8 +95,9 @@ impl Transit {
         if slopes.len() < 6 {
             return 0.0;
         }
-        slopes.sort_by(f64::total_cmp);
-        let median = slopes.get(slopes.len() / 2).copied().unwrap_or(0.0);
+        let middle = slopes.len() / 2;
+        let (_, median, _) = slopes.select_nth_unstable_by(middle, f64::total_cmp);
+        let median = *median;
         if (LEAST_SLOPE..=MOST_SLOPE).contains(&median.abs()) {
             median
         } else {
@@ -150,6 +157,39 @@ mod tests {
         check(3_600_000, 1.0 / 1.3);
     }
 
+    /// A datagram each 100 ms; the reader stands still from 20 s on for `pause_ms`, then finds all that has waited.
+    #[track_caller]
+    fn check_pause(rate: f64, pause_ms: u64, backwards: bool) {
+        let mut transit = Transit::default();
+        let ends_ms = 20_000 + pause_ms;
+        let mut record = |sent_ms: u64, arrived_ms: u64| {
+            let sent_us = (sent_ms as f64 * 1_000.0 * rate) as u64;
+            transit.record(MonoTime::from_micros(sent_us), MonoTime::from_millis(arrived_ms))
+        };
+        for sent in (0..20_000).step_by(100) {
+            record(sent, sent + 5);
+        }
+        let mut waited: Vec<u64> = (20_000..ends_ms).step_by(100).collect();
+        if backwards {
+            waited.reverse();
+        }
+        for sent in waited {
+            let (delay, real) = (record(sent, ends_ms + 5).as_millis(), u128::from(ends_ms - sent));
+            assert!(delay.abs_diff(real) < 40, "{delay} ms of {real} ms");
+        }
+        let after = record(ends_ms + 50, ends_ms + 55).as_millis();
+        assert!(after < 40, "sent after the pause: {after} ms");
+    }
+
+    #[test]
+    fn what_waited_for_a_reader_that_stood_still_is_late() {
+        for backwards in [false, true] {
+            check_pause(1.0, 3_000, backwards);
+            check_pause(1.0, 300_000, backwards);
+            check_pause(1.000_1, 300_000, backwards);
+        }
+    }
+
     #[test]
     fn absurd_stamps_do_not_panic() {
         let mut transit = Transit::default();
@@ -158,6 +198,6 @@ mod tests {
                 transit.record(MonoTime::from_micros(sent), MonoTime::from_micros(arrived));
             }
         }
-        assert!(transit.buckets.len() <= BUCKETS + 1);
+        assert!(transit.buckets.len() <= BUCKETS);
     }
 }

@@ -1,7 +1,7 @@
 //! How the network and the clusters are now: the sum of the faults in force.
 
 use lifeboat_chaos::simulate::Draws;
-use lifeboat_health::{Family, Hard, Path};
+use lifeboat_health::{Family, Path};
 
 use super::fault::Fault;
 use super::fleet::Fleet;
@@ -43,12 +43,13 @@ pub(super) enum Meets {
     Answer {
         rtt_us: u64,
         answer_us: u64,
+        server_error: bool,
     },
     Silence {
         own_fault: bool,
     },
-    Broken {
-        hard: Hard,
+    /// No connection is accepted; one that stands is reset.
+    Refused {
         rtt_us: u64,
     },
 }
@@ -71,7 +72,8 @@ pub(super) struct Conditions {
 #[derive(Clone, Copy, Debug, Default)]
 struct TargetState {
     silent: bool,
-    hard: Hard,
+    refuses: bool,
+    server_errors: bool,
     slow: Option<Slow>,
     /// Of users' requests 40 % fail.
     users_fail: bool,
@@ -151,18 +153,13 @@ impl Conditions {
                 refuses,
             } => self.on_targets(fleet, clusters, |of, its, state| {
                 if of == *path && family.is_none_or(|family| family == its) {
-                    if *refuses {
-                        state.hard = state.hard.union(Hard::REFUSED);
-                    } else {
-                        state.silent = true;
-                    }
+                    state.refuses |= refuses;
+                    state.silent |= !refuses;
                 }
             }),
             Fault::ServerErrors { clusters, path: of } => {
                 self.on_targets(fleet, clusters, |path, _, state| {
-                    if path == *of {
-                        state.hard = state.hard.union(Hard::SERVER_ERROR);
-                    }
+                    state.server_errors |= path == *of
                 })
             }
             Fault::Slow {
@@ -292,17 +289,13 @@ impl Conditions {
         let answer_us = rtt_us + add_us;
         let answers_only = state.slow.is_some_and(|slow| slow.answers_only);
         let rtt_us = if answers_only { rtt_us } else { answer_us };
-        if link.refuses {
-            Meets::Broken {
-                hard: Hard::REFUSED,
-                rtt_us,
-            }
-        } else if state.hard.is_empty() {
-            Meets::Answer { rtt_us, answer_us }
+        if link.refuses || state.refuses {
+            Meets::Refused { rtt_us }
         } else {
-            Meets::Broken {
-                hard: state.hard,
-                rtt_us: answer_us,
+            Meets::Answer {
+                rtt_us,
+                answer_us,
+                server_error: state.server_errors,
             }
         }
     }
@@ -315,6 +308,7 @@ impl Conditions {
             Meets::Answer {
                 rtt_us,
                 answer_us: rtt_us,
+                server_error: false,
             }
         }
     }

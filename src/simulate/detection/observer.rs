@@ -182,6 +182,10 @@ impl Observer {
         let timeouts = probed.detector.timeouts();
         let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
         let phase_us = u64::from(profile.phase_timeout_ms) * 1_000;
+        let timed_out = |timeout_us| What::TimedOut {
+            own_fault: false,
+            timeout_us,
+        };
         let kept = series == Series::Warm && probed.connected;
         let first_us = us(if kept { timeouts.warm } else { timeouts.connect });
         match meets {
@@ -195,30 +199,35 @@ impl Observer {
                     },
                 );
             }
-            Meets::Broken { hard, rtt_us } => {
-                // A kept connection is reset, and made anew at once to be refused.
-                let took = if kept { 2 * rtt_us } else { rtt_us };
-                let answered = hard.union(Hard::SERVER_ERROR) == Hard::SERVER_ERROR;
-                probed.connected &= answered || series == Series::Fresh;
-                let timeout_us = took - rtt_us + first_us;
-                let what = if answered && !probed.control {
-                    What::Error { timeout_us }
+            Meets::Refused { rtt_us } => {
+                probed.connected &= series == Series::Fresh;
+                let mut before_us = 0;
+                if kept {
+                    if rtt_us > first_us {
+                        ends(first_us, timed_out(first_us));
+                        return;
+                    }
+                    // A kept connection is reset, and made anew at once to be refused.
+                    before_us = rtt_us;
+                }
+                let connect_us = us(timeouts.connect);
+                let timeout_us = before_us + connect_us;
+                if rtt_us > connect_us {
+                    ends(timeout_us, timed_out(timeout_us));
                 } else {
-                    What::Broken { hard, timeout_us }
-                };
-                ends(took, what);
+                    let hard = Hard::REFUSED;
+                    ends(before_us + rtt_us, What::Broken { hard, timeout_us });
+                }
             }
-            Meets::Answer { rtt_us, answer_us } => {
+            Meets::Answer {
+                rtt_us,
+                answer_us,
+                server_error,
+            } => {
                 let mut before_us = 0;
                 if !kept {
                     if rtt_us > first_us {
-                        ends(
-                            first_us,
-                            What::TimedOut {
-                                own_fault: false,
-                                timeout_us: first_us,
-                            },
-                        );
+                        ends(first_us, timed_out(first_us));
                         if rtt_us <= phase_us {
                             ends(rtt_us, What::LateConnect { connect_us: rtt_us });
                             probed.connected |= series == Series::Warm;
@@ -231,26 +240,26 @@ impl Observer {
                     Series::Warm => timeouts.warm,
                     Series::Fresh => timeouts.first_byte,
                 });
+                let timeout_us = before_us + soft_us;
                 if answer_us <= soft_us {
                     probed.connected |= series == Series::Warm;
-                    ends(
-                        before_us + answer_us,
-                        What::Good {
+                    let what = match (server_error, probed.control) {
+                        (false, _) => What::Good {
                             connect_us: before_us,
                             first_byte_us: answer_us,
-                            timeout_us: before_us + soft_us,
+                            timeout_us,
                         },
-                    );
+                        (true, false) => What::Error { timeout_us },
+                        (true, true) => What::Broken {
+                            hard: Hard::SERVER_ERROR,
+                            timeout_us,
+                        },
+                    };
+                    ends(before_us + answer_us, what);
                 } else {
                     // A connection that timed out is dropped, whatever came later.
                     probed.connected &= series == Series::Fresh;
-                    ends(
-                        before_us + soft_us,
-                        What::TimedOut {
-                            own_fault: false,
-                            timeout_us: before_us + soft_us,
-                        },
-                    );
+                    ends(timeout_us, timed_out(timeout_us));
                     if answer_us <= u64::from(profile.late_ms) * 1_000 {
                         ends(
                             before_us + answer_us,

@@ -1,6 +1,6 @@
 //! What detection takes: time from a death to every consumer's verdict, processor and memory of observers and consumers.
 //!
-//! Real `lifeboat observer` processes and real consumers over loopback, in the default profile `fast`:
+//! Real `lifeboat observer` processes and DNS servers over loopback, in the default profile `fast`:
 //!
 //!     cargo bench --bench detection                       # all
 //!     cargo bench --bench detection -- silent-death       # by name

@@ -1,5 +1,6 @@
-//! What a consumer of seven observers of a thousand targets costs. Observers are processes that send all rows ten times a
-//! second; clusters share a few servers, so that so many fit onto one machine: each row is made and sent all the same.
+//! What a DNS server's consumer of seven observers of a thousand targets costs. Observers are processes that send all rows
+//! ten times a second; clusters share a few servers, so that so many fit onto one machine: each row is made and sent all
+//! the same.
 
 use std::time::Duration;
 

@@ -1,15 +1,17 @@
-//! A consumer in this process, that notes when it told what.
+//! A DNS server in this process with its consumer of evidence, and notes of when its gates were set to which verdict.
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
+use lifeboat_dns::{GateSink, Server, ServerConfig};
 use lifeboat_health::metrics::ConsumerResultLabel;
 use lifeboat_health::{
     Consumer, ConsumerConfig, ConsumerMetrics, Family, FleetView, Identity, MonoClock, MonoTime, Path,
     Profile, Target, Transition, Verdict, VerdictSink,
 };
 use parking_lot::Mutex;
+use tempfile::TempDir;
 
 /// Generous: a machine may be slow to start what is measured.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -20,18 +22,21 @@ pub(crate) struct Listener {
     pub(crate) consumer: Consumer,
     metrics: ConsumerMetrics,
     told: Told,
+    _server: (Server, TempDir),
 }
 
-/// Verdicts in the order in which they were told, by which time each had been handed on.
+/// Verdicts in the order in which they were told, and when each was in the gates.
 type Told = Arc<Mutex<Vec<(MonoTime, Transition)>>>;
 
 struct Notes {
+    gates: GateSink,
     clock: MonoClock,
     told: Told,
 }
 
 impl VerdictSink for Notes {
-    fn tick(&mut self, _: MonoTime, transitions: &[Transition], _: &FleetView) {
+    fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView) {
+        self.gates.tick(now, transitions, view);
         if !transitions.is_empty() {
             let now = self.clock.now();
             let told = transitions.iter().map(|transition| (now, transition.clone()));
@@ -43,6 +48,9 @@ impl VerdictSink for Notes {
 impl Listener {
     pub(crate) fn start(name: &'static str, tls: Identity, targets: Vec<Target>) -> Listener {
         let (told, metrics) = (Told::default(), ConsumerMetrics::default());
+        let state = tempfile::tempdir().expect("a temporary folder");
+        let listen = vec![(Ipv4Addr::LOCALHOST, 0).into()];
+        let server = Server::start(ServerConfig::new(name, listen, state.path())).expect("a DNS server");
         let config = ConsumerConfig {
             name: name.to_owned(),
             listen: (Ipv4Addr::LOCALHOST, 0).into(),
@@ -53,6 +61,7 @@ impl Listener {
             metrics: metrics.clone(),
         };
         let notes = Notes {
+            gates: server.verdict_sink(),
             clock: MonoClock::new(),
             told: Arc::clone(&told),
         };
@@ -62,6 +71,7 @@ impl Listener {
             consumer,
             metrics,
             told,
+            _server: (server, state),
         }
     }
 

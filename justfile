@@ -38,6 +38,10 @@ figures: build
 bench-probes:
     cargo bench -p lifeboat-health --bench black_hole --locked
 
+# What detection takes: seconds from a death to every verdict, processor and memory (about ten minutes).
+bench-detection *figures: bench-probes
+    cargo bench --bench detection --locked -- {{figures}}
+
 # Evidence and recordings that nobody would send, found by coverage: each fuzz target for a minute (`cargo install cargo-fuzz`).
 fuzz seconds="60":
     health/fuzz/fuzz.sh {{seconds}}

@@ -33,8 +33,10 @@ pub struct Gates {
     ramp: Ramp,
     episode: Episode,
     families: BTreeMap<Family, FamilyState>,
-    slots: BTreeMap<(String, Family), Slot>,
+    slots: Slots,
 }
+
+type Slots = BTreeMap<(String, Family), Slot>;
 
 /// What one cluster's gate is and why, for people.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -122,13 +124,8 @@ impl Gates {
         cells: &[(&str, &Cell)],
         table: &GateTable,
     ) -> bool {
-        for (cluster, cell) in cells {
-            let key = ((*cluster).to_owned(), family);
-            let slot = self.slots.entry(key).or_insert_with(|| {
-                let held = table.gate(cluster, family).unwrap_or_default();
-                self.episode.resume(held.episode);
-                Slot::resumed(held)
-            });
+        self.adopt(family, cells, table);
+        for (_, cell, slot) in in_step(&mut self.slots, family, cells) {
             let down = cell.verdict == Verdict::Down;
             if down && !cell.frozen && !slot.was_down {
                 self.episode.note_down(now);
@@ -138,12 +135,9 @@ impl Gates {
         let state = self.families.entry(family).or_default();
         let judged = state.judge(now, cells);
         let mut changed = false;
-        for (cluster, cell) in cells {
-            let Some(slot) = self.slots.get_mut(&((*cluster).to_owned(), family)) else {
-                continue;
-            };
+        for (cluster, cell, slot) in in_step(&mut self.slots, family, cells) {
             let before = slot.value;
-            let seen = Seen::from(*cell);
+            let seen = Seen::from(cell);
             if !cell.frozen && cell.verdict != Verdict::Unknown {
                 if judged.wants_out(cell) {
                     if judged.may_withdraw {
@@ -178,6 +172,23 @@ impl Gates {
         changed
     }
 
+    /// Makes a slot for each cluster that has none.
+    fn adopt(&mut self, family: Family, cells: &[(&str, &Cell)], table: &GateTable) {
+        let known = self.slots.keys().filter(|(_, of)| *of == family);
+        let mut known = known.map(|(name, _)| name.as_str()).peekable();
+        let is_new = |cluster: &&str| {
+            while known.next_if(|name| name < cluster).is_some() {}
+            known.next_if_eq(cluster).is_none()
+        };
+        let new: Vec<&str> = cells.iter().map(|(cluster, _)| *cluster).filter(is_new).collect();
+        for cluster in new {
+            let held = table.gate(cluster, family).unwrap_or_default();
+            self.episode.resume(held.episode);
+            self.slots
+                .insert((cluster.to_owned(), family), Slot::resumed(held));
+        }
+    }
+
     /// Every gate as of the last tick, by cluster and family; `wall` tells people when a moment of the consumer's
     /// clock will be.
     #[must_use]
@@ -199,6 +210,20 @@ impl Gates {
             })
             .collect()
     }
+}
+
+/// The slots of a family's cells. Both are in the order of their clusters, so that no name is looked up: a tick goes
+/// through all of them a hundred times a second.
+fn in_step<'a>(
+    slots: &'a mut Slots,
+    family: Family,
+    cells: &'a [(&'a str, &'a Cell)],
+) -> impl Iterator<Item = (&'a str, &'a Cell, &'a mut Slot)> {
+    let mut slots = slots.iter_mut().filter(move |((_, of), _)| *of == family);
+    cells.iter().filter_map(move |(cluster, cell)| {
+        let (_, slot) = slots.find(|((name, _), _)| name == cluster)?;
+        Some((*cluster, *cell, slot))
+    })
 }
 
 impl Slot {

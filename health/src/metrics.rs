@@ -90,6 +90,8 @@ pub struct ObserverMetrics {
     pub reconnects: Family<ObserverLabel, Counter>,
     /// The longest delay of the observer's loop within the last second.
     pub loop_lag: Family<ObserverLabel, Gauge<f64, AtomicU64>>,
+    /// How late the observer's loop woke, measured every 10 ms.
+    pub loop_delay: Family<ObserverLabel, Histogram>,
     /// What the phases of probes took: warm, connect, tls, first-byte.
     pub phases: Family<ObserverPhaseLabel, Histogram>,
     /// Days until a target's certificate ends.
@@ -110,6 +112,7 @@ impl Default for ObserverMetrics {
             abstentions: Family::default(),
             reconnects: Family::default(),
             loop_lag: Family::default(),
+            loop_delay: Family::new_with_constructor(delay_histogram),
             phases: Family::new_with_constructor(phase_histogram),
             certificate_expiry: Family::default(),
             heartbeats: Family::default(),
@@ -122,6 +125,11 @@ impl Default for ObserverMetrics {
 /// From a neighbour's 250 µs to the other side of the earth, and on to the largest timeouts.
 fn phase_histogram() -> Histogram {
     Histogram::new(exponential_buckets(0.000_25, 2.0, 15))
+}
+
+/// From a timer's own grain to far beyond what an observer abstains at.
+fn delay_histogram() -> Histogram {
+    Histogram::new([0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.5])
 }
 
 /// What consumers count.
@@ -164,6 +172,7 @@ impl ObserverMetrics {
             abstentions,
             reconnects,
             loop_lag,
+            loop_delay,
             phases,
             certificate_expiry,
             heartbeats,
@@ -188,6 +197,8 @@ impl ObserverMetrics {
         );
         let help = "Longest delay of the loop within the last second";
         registry.register_with_unit("lifeboat_observer_loop_lag", help, Unit::Seconds, loop_lag);
+        let help = "How late the loop woke, measured every 10 ms";
+        registry.register_with_unit("lifeboat_observer_loop_delay", help, Unit::Seconds, loop_delay);
         let help = "What the phases of probes took";
         registry.register_with_unit("lifeboat_observer_phase", help, Unit::Seconds, phases);
         registry.register(

@@ -71,6 +71,39 @@ impl Fleet {
 }
 
 #[test]
+fn clusters_come_and_go_and_each_keeps_its_own_gate() {
+    let mut fleet = Fleet::new();
+    fleet.set("c", Verdict::Down);
+    assert_eq!(fleet.tick(0), [1000, 1000, 0, 1000, 1000]);
+    let vanish = |fleet: &mut Fleet, cluster: &str| {
+        let key = (cluster.to_owned(), Path::Traffic, Family::V4);
+        fleet.view.cells.remove(&key).unwrap();
+    };
+    vanish(&mut fleet, "b");
+    vanish(&mut fleet, "e");
+    for new in ["0", "bb", "f"] {
+        fleet.set(new, Verdict::Up);
+    }
+    fleet.set("d", Verdict::Down);
+    assert_eq!(fleet.tick(10), [1000, 1000, 0, 0, 1000]);
+    fleet.set("bb", Verdict::Down);
+    fleet.set("b", Verdict::Down);
+    assert_eq!(fleet.tick(20), [1000, 0, 0, 0, 1000]);
+    let views: Vec<(String, f64)> = fleet.views().into_iter().map(|v| (v.cluster, v.gate)).collect();
+    let gates = [
+        ("0", 1.0),
+        ("a", 1.0),
+        ("b", 0.0),
+        ("bb", 0.0),
+        ("c", 0.0),
+        ("d", 0.0),
+        ("e", 1.0),
+        ("f", 1.0),
+    ];
+    assert_eq!(views, gates.map(|(cluster, gate)| (cluster.to_owned(), gate)));
+}
+
+#[test]
 fn one_dies_and_comes_back_by_the_ramp() {
     let mut fleet = Fleet::new();
     assert_eq!(fleet.tick(0), [1000; 5]);

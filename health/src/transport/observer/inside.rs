@@ -329,7 +329,9 @@ async fn watch_lag(
     observer: String,
     stop: CancellationToken,
 ) {
-    let gauge = metrics.loop_lag.get_or_create_owned(&ObserverLabel { observer });
+    let label = ObserverLabel { observer };
+    let gauge = metrics.loop_lag.get_or_create_owned(&label);
+    let delays = metrics.loop_delay.get_or_create_owned(&label);
     let mut ticks = interval(LAG_EACH);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let mut worst = Duration::ZERO;
@@ -341,6 +343,7 @@ async fn watch_lag(
         };
         let lag = due.elapsed();
         around.check.lock().record_lag(lag, around.clock.now());
+        delays.observe(lag.as_secs_f64());
         worst = worst.max(lag);
         beat += 1;
         if beat >= 100 {

@@ -40,6 +40,8 @@ pub struct Quorum {
     revision: u64,
     /// When losses were last sampled.
     sampled: Option<MonoTime>,
+    /// Until then a poll would find what the last one found, if nothing is heard.
+    quiet_until: MonoTime,
 }
 
 /// What became of a datagram's rows.
@@ -63,6 +65,7 @@ impl Quorum {
             observers: Observers::default(),
             revision: 0,
             sampled: None,
+            quiet_until: MonoTime::ZERO,
         };
         quorum.set_targets(targets);
         quorum
@@ -94,6 +97,7 @@ impl Quorum {
             .map(|(at, subject)| (subject.id, at))
             .collect();
         self.revision += 1;
+        self.quiet_until = MonoTime::ZERO;
     }
 
     /// Take in one datagram, from the observer whom the transport has identified.
@@ -101,6 +105,7 @@ impl Quorum {
     /// # Errors
     /// Why all of it was rejected.
     pub fn ingest(&mut self, datagram: &Datagram, now: MonoTime) -> Result<Ingested, Rejected> {
+        self.quiet_until = MonoTime::ZERO;
         let admitted = self.observers.admit(&datagram.header, now, &self.profile)?;
         if admitted.forget {
             self.subjects
@@ -126,6 +131,9 @@ impl Quorum {
 
     /// Decide, as of `now`. Call it often: each 10 ms.
     pub fn poll(&mut self, now: MonoTime) -> Vec<Transition> {
+        if now < self.quiet_until {
+            return Vec::new();
+        }
         let Quorum {
             profile,
             subjects,
@@ -135,7 +143,7 @@ impl Quorum {
             ..
         } = self;
         let tallies: Vec<Tally> = subjects
-            .iter()
+            .iter_mut()
             .map(|subject| subject.tally(observers, now, profile))
             .collect();
         for (subject, tally) in subjects.iter_mut().zip(&tallies) {
@@ -160,13 +168,27 @@ impl Quorum {
         suppress(subjects, &tallies, now, profile);
         lower::lower(subjects, &tallies, observers, now, profile);
         loss::sample(subjects, &tallies, observers, sampled, now, profile);
-        let mut changed = partial::track(subjects, &tallies, observers, now, profile);
+        let mut changed = partial::track(subjects, &tallies, now, profile);
         changed |= observers.refresh(now, profile);
         for (subject, tally) in subjects.iter_mut().zip(tallies) {
             changed |= subject.settle(tally);
         }
         *revision += u64::from(changed);
+        self.quiet_until = if changed {
+            MonoTime::ZERO
+        } else {
+            self.quiet_until().unwrap_or_default()
+        };
         transitions
+    }
+
+    /// Where nothing is under way, only the next row, or one that grows too old, can change anything; and losses are sampled.
+    fn quiet_until(&self) -> Option<MonoTime> {
+        let sample = self.sampled? + self.profile.send();
+        let fresh = self.observers.fresh_until(&self.profile);
+        let first = fresh.map_or(sample, |fresh| fresh.min(sample));
+        let mut subjects = self.subjects.iter().map(Subject::quiet_until);
+        subjects.try_fold(first, |first, until| Some(first.min(until?)))
     }
 
     /// Rises whenever a poll changed anything that a view shows, ages and round-trip times aside.
@@ -190,7 +212,7 @@ impl Quorum {
     fn observer_views(&self, now: MonoTime) -> Vec<ObserverView> {
         let mut longest = vec![0; self.observers.len()];
         for subject in &self.subjects {
-            subject.longest_silences(&mut longest, now, &self.profile);
+            subject.longest_silences(&mut longest, now);
         }
         self.observers.view(&longest, now, &self.profile)
     }

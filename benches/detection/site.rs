@@ -61,6 +61,7 @@ impl Site {
                     host: None,
                     expect: StatusRange::default(),
                 },
+                detection: None,
             })
             .collect()
     }

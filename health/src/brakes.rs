@@ -40,18 +40,25 @@ impl FleetView {
 
     /// The share of clusters that are Down on one path or both, better family of each; frozen ones are not.
     pub fn down_share(&self) -> DownShare {
-        let clusters = self.clusters();
-        let looks_down = |cluster: &&&str| {
-            [Path::Traffic, Path::Control]
-                .into_iter()
-                .filter_map(|path| self.better_family(cluster, path))
-                .any(|cell| cell.current() == Verdict::Down)
-        };
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        DownShare {
-            down: count(clusters.iter().filter(looks_down).count()),
-            all: count(clusters.len()),
+        let mut share = DownShare { down: 0, all: 0 };
+        let (mut cluster, mut cluster_down) = (None, false);
+        // Cells are in order of cluster, path, family: both families of a path stand beside each other.
+        let mut cells = self.cells.iter().peekable();
+        while let Some(((name, path, _), cell)) = cells.next() {
+            if cluster != Some(name) {
+                share.all += 1;
+                (cluster, cluster_down) = (Some(name), false);
+            }
+            let mut verdict = cell.current();
+            while let Some((_, other)) = cells.next_if(|((its, of, _), _)| its == name && of == path) {
+                verdict = verdict.better(other.current());
+            }
+            if verdict == Verdict::Down && !cluster_down {
+                share.down += 1;
+                cluster_down = true;
+            }
         }
+        share
     }
 }
 

@@ -235,16 +235,26 @@ impl Detector {
 
     /// Connects are timed once in `freshEvery` probes: their estimate goes on allowing for a slow spell half a minute after
     /// it. So it counts only as far as answers, or the last connect, bear it out.
+    pub fn timeout(&self, phase: Phase) -> Duration {
+        match phase {
+            Phase::Warm => self.warm.timeout(),
+            Phase::Connect => {
+                let connect = self.connect.timeout();
+                let borne_out = |last: Duration| connect.min(self.warm.timeout().max(2 * last));
+                self.connect.last().map_or(connect, borne_out)
+            }
+            Phase::Tls => self.tls.timeout(),
+            Phase::FirstByte => self.first_byte.timeout(),
+        }
+    }
+
+    /// How long a probe may take now, by phase.
     pub fn timeouts(&self) -> Timeouts {
-        let (warm, connect) = (self.warm.timeout(), self.connect.timeout());
         Timeouts {
-            warm,
-            connect: self
-                .connect
-                .last()
-                .map_or(connect, |last| connect.min(warm.max(2 * last))),
-            tls: self.tls.timeout(),
-            first_byte: self.first_byte.timeout(),
+            warm: self.timeout(Phase::Warm),
+            connect: self.timeout(Phase::Connect),
+            tls: self.timeout(Phase::Tls),
+            first_byte: self.timeout(Phase::FirstByte),
         }
     }
 

@@ -31,6 +31,9 @@ impl Flap {
 
     /// The penalty as it has decayed by `now`.
     pub fn penalty(&self, now: MonoTime, profile: &Profile) -> f64 {
+        if self.penalty <= 0.0 {
+            return 0.0;
+        }
         let half_life = Duration::from_secs(profile.flap_half_life_s.max(1).into());
         let elapsed = now.saturating_since(self.at).as_secs_f64() / half_life.as_secs_f64();
         self.penalty * (-elapsed).exp2()
@@ -48,6 +51,9 @@ impl Flap {
 
     /// When the penalty has decayed to the release, if no strike follows; not after the last strike where it has.
     pub fn release_at(&self, profile: &Profile) -> MonoTime {
+        if self.penalty <= 0.0 {
+            return self.at;
+        }
         let half_lives = (self.penalty / f64::from(profile.flap_release.max(1)))
             .log2()
             .max(0.0);

@@ -42,6 +42,8 @@ pub struct Quorum {
     revision: u64,
     /// When losses were last sampled.
     sampled: Option<MonoTime>,
+    /// Until then a poll would find what the last one found, if nothing is heard.
+    quiet_until: MonoTime,
 }
 
 /// What became of a datagram's rows.
@@ -67,14 +69,14 @@ impl Quorum {
             observers: Observers::default(),
             revision: 0,
             sampled: None,
+            quiet_until: MonoTime::ZERO,
         };
         quorum.set_targets(targets);
         quorum
     }
 
     /// Replace the targets. One whose (cluster, path, family) stays keeps its verdict and penalty, and its
-    /// rows too if its
-    /// check is unchanged.
+    /// rows too if its check is unchanged.
     pub fn set_targets(&mut self, mut targets: Vec<Target>) {
         targets.sort_by(|a, b| (&a.cluster, a.path, a.family).cmp(&(&b.cluster, b.path, b.family)));
         targets.dedup_by(|b, a| (&a.cluster, a.path, a.family) == (&b.cluster, b.path, b.family));
@@ -83,6 +85,7 @@ impl Quorum {
             .map(|subject| (subject.key(), subject))
             .collect();
         let own = self.profiles.replace(&targets);
+        let profiles = &self.profiles;
         self.subjects = targets
             .into_iter()
             .zip(own)
@@ -92,6 +95,7 @@ impl Quorum {
                     None => Subject::new(target),
                 };
                 subject.own_profile = own_profile;
+                subject.rejudge_ages(profiles.of(&subject));
                 subject
             })
             .collect();
@@ -102,6 +106,7 @@ impl Quorum {
             .map(|(at, subject)| (subject.id, at))
             .collect();
         self.revision += 1;
+        self.quiet_until = MonoTime::ZERO;
     }
 
     /// Take in one datagram, from the observer whom the transport has identified.
@@ -109,6 +114,7 @@ impl Quorum {
     /// # Errors
     /// Why all of it was rejected.
     pub fn ingest(&mut self, datagram: &Datagram, now: MonoTime) -> Result<Ingested, Rejected> {
+        self.quiet_until = MonoTime::ZERO;
         let admitted = self
             .observers
             .admit(&datagram.header, now, &self.profiles.fleet)?;
@@ -137,6 +143,9 @@ impl Quorum {
 
     /// Decide, as of `now`. Call it often: each 10 ms.
     pub fn poll(&mut self, now: MonoTime) -> Vec<Transition> {
+        if now < self.quiet_until {
+            return Vec::new();
+        }
         let Quorum {
             profiles,
             subjects,
@@ -146,7 +155,7 @@ impl Quorum {
             ..
         } = self;
         let tallies: Vec<Tally> = subjects
-            .iter()
+            .iter_mut()
             .map(|subject| subject.tally(observers, now, profiles.of(subject)))
             .collect();
         for (subject, tally) in subjects.iter_mut().zip(&tallies) {
@@ -172,13 +181,27 @@ impl Quorum {
         suppress(subjects, &tallies, now, profiles);
         lower::lower(subjects, &tallies, observers, now, profiles);
         loss::sample(subjects, &tallies, observers, sampled, now, profiles);
-        let mut changed = partial::track(subjects, &tallies, observers, now, profiles);
+        let mut changed = partial::track(subjects, &tallies, now, profiles);
         changed |= observers.refresh(now, &profiles.fleet);
         for (subject, tally) in subjects.iter_mut().zip(tallies) {
             changed |= subject.settle(tally);
         }
         *revision += u64::from(changed);
+        self.quiet_until = if changed {
+            MonoTime::ZERO
+        } else {
+            self.quiet_until().unwrap_or_default()
+        };
         transitions
+    }
+
+    /// Where nothing is under way, only the next row, or one that grows too old, can change anything; and losses are sampled.
+    fn quiet_until(&self) -> Option<MonoTime> {
+        let sample = self.sampled? + self.profiles.fleet.send();
+        let fresh = self.observers.fresh_until(&self.profiles.fleet);
+        let first = fresh.map_or(sample, |fresh| fresh.min(sample));
+        let mut subjects = self.subjects.iter().map(Subject::quiet_until);
+        subjects.try_fold(first, |first, until| Some(first.min(until?)))
     }
 
     /// Rises whenever a poll changed anything that a view shows, ages and round-trip times aside.
@@ -205,7 +228,7 @@ impl Quorum {
     fn observer_views(&self, now: MonoTime) -> Vec<ObserverView> {
         let mut longest = vec![0; self.observers.len()];
         for subject in &self.subjects {
-            subject.longest_silences(&mut longest, now, self.profiles.of(subject));
+            subject.longest_silences(&mut longest, now);
         }
         self.observers.view(&longest, now, &self.profiles.fleet)
     }

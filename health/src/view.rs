@@ -1,6 +1,7 @@
 //! The whole of what one consumer believes at one moment, for everyone who reads verdicts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
 
@@ -54,8 +55,10 @@ pub struct Cell {
     pub downs: u32,
     /// Gray failure; of the traffic path only.
     pub gray: GrayState,
-    /// What the observers of each region say, in order of the regions. Of the last row of each, as of `FleetView::at`.
-    pub regions: Vec<RegionView>,
+    /// What the observers of each region say, in order of the regions. Shared: views are made many times a second, and this
+    /// seldom changes.
+    #[serde(serialize_with = "as_list")]
+    pub regions: Arc<[RegionView]>,
     /// Some regions reach it and others do not. Changes no verdict.
     pub partial: Option<PartialOutage>,
     /// What its probes lose while it is up; `None` before the first sample.
@@ -169,6 +172,10 @@ struct Listed<'a> {
     family: Family,
     #[serde(flatten)]
     cell: &'a Cell,
+}
+
+fn as_list<S: Serializer>(regions: &Arc<[RegionView]>, serializer: S) -> Result<S::Ok, S::Error> {
+    regions.serialize(serializer)
 }
 
 fn cells_as_list<S: Serializer>(cells: &BTreeMap<CellKey, Cell>, serializer: S) -> Result<S::Ok, S::Error> {

@@ -12,18 +12,17 @@ pub struct Rtt {
     /// `(SRTT, RTTVAR)`, in microseconds.
     estimate: Option<(u64, u64)>,
     last: Option<Duration>,
-    least: Duration,
-    most: Duration,
+    least_us: u64,
+    most_us: u64,
 }
 
 impl Rtt {
     pub fn new(least_ms: u32, most_ms: u32) -> Rtt {
-        let most = Duration::from_millis(most_ms.into());
         Rtt {
             estimate: None,
             last: None,
-            least: Duration::from_millis(least_ms.into()).min(most),
-            most,
+            least_us: u64::from(least_ms.min(most_ms)) * 1_000,
+            most_us: u64::from(most_ms) * 1_000,
         }
     }
 
@@ -49,9 +48,10 @@ impl Rtt {
 
     /// clamp(SRTT + max(G, 4·RTTVAR), least..most); `most` before the first sample.
     pub fn timeout(&self) -> Duration {
-        self.estimate.map_or(self.most, |(smoothed, variation)| {
-            Duration::from_micros(smoothed + GRANULARITY_US.max(4 * variation)).clamp(self.least, self.most)
-        })
+        let us = self.estimate.map_or(self.most_us, |(smoothed, variation)| {
+            (smoothed + GRANULARITY_US.max(4 * variation)).clamp(self.least_us, self.most_us)
+        });
+        Duration::from_micros(us)
     }
 }
 

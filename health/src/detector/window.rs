@@ -1,23 +1,33 @@
 //! The last hundred outcomes, one bit each.
 
 const MASK: u128 = (1 << 100) - 1;
+const OLDEST: u128 = 1 << 99;
 
 /// Good ones among the last 100 outcomes; what has not happened yet counts as not good.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Window(u128);
+pub struct Window {
+    bits: u128,
+    /// Of those, set; rows are made as often as outcomes come.
+    good: u8,
+}
 
 impl Window {
     pub fn push(&mut self, good: bool) {
-        self.0 = ((self.0 << 1) | u128::from(good)) & MASK;
+        self.good -= u8::from(self.bits & OLDEST != 0);
+        self.good += u8::from(good);
+        self.bits = ((self.bits << 1) | u128::from(good)) & MASK;
     }
 
     /// Make the latest outcome that is not good yet one that is.
     pub fn mark(&mut self) {
-        self.0 = (self.0 | (self.0 + 1)) & MASK;
+        if self.bits != MASK {
+            self.bits |= self.bits + 1;
+            self.good += 1;
+        }
     }
 
     pub fn good(self) -> u8 {
-        u8::try_from(self.0.count_ones()).unwrap_or(100)
+        self.good
     }
 }
 
@@ -32,7 +42,7 @@ mod tests {
             .into_iter()
             .for_each(|good| window.push(good));
         window.mark();
-        assert_eq!(window.0 & 0b1111, 0b1011);
+        assert_eq!((window.bits & 0b1111, window.good()), (0b1011, 3));
         (0..200).for_each(|_| window.mark());
         assert_eq!(window.good(), 100);
     }
@@ -48,5 +58,18 @@ mod tests {
         assert_eq!(window.good(), 70);
         (0..100).for_each(|_| window.push(false));
         assert_eq!(window.good(), 0);
+    }
+
+    #[test]
+    fn the_count_is_that_of_the_bits() {
+        let mut window = Window::default();
+        for n in 0..2_000_u32 {
+            if n % 7 == 3 {
+                window.mark();
+            } else {
+                window.push(n.is_multiple_of(3) || n % 300 < 120);
+            }
+            assert_eq!(u32::from(window.good()), window.bits.count_ones());
+        }
     }
 }

@@ -20,6 +20,11 @@ impl Course {
         self.degree
     }
 
+    /// The degree is not about to change.
+    pub(crate) fn is_at_rest(self) -> bool {
+        self.rising.is_none() && self.falling.is_none()
+    }
+
     /// The degree that is in force, or the higher one that a quorum finds and that soon may be.
     pub(crate) fn to_come(self) -> Gray {
         self.rising.map_or(self.degree, |(least, _)| least)

@@ -231,7 +231,8 @@ fn a_partial_outage_is_what_the_regions_see() {
             view("eu", Reach::Reached),
             view("us", Reach::NotReached),
             view("ap", Reach::Unclear),
-        ],
+        ]
+        .into(),
         ..Cell::default()
     };
     let mut seen = |before: Option<&PartialOutage>, outage| {

@@ -112,7 +112,7 @@ impl Attempt {
     ) -> Result<Waited<T>, Failure> {
         let prober = self.prober();
         let profile = prober.profile();
-        let soft = prober.detector.lock().timeouts().of(phase);
+        let soft = prober.detector.lock().timeout(phase);
         let missed = || {
             self.miss(Hard::NONE);
             self.slot.linger()

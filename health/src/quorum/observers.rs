@@ -45,6 +45,7 @@ pub(super) struct Admitted {
 pub(super) struct Observers {
     slots: Vec<Observer>,
     by_name: BTreeMap<String, usize>,
+    changes: u64,
 }
 
 #[derive(Clone, Debug)]
@@ -105,9 +106,10 @@ impl Observers {
         }
         observer.arrived = now;
         observer.datagrams += 1;
-        observer.abstaining = header.abstain;
-        if observer.region != header.region {
+        if observer.abstaining != header.abstain || observer.region != header.region {
+            observer.abstaining = header.abstain;
             observer.region.clone_from(&header.region);
+            self.changes += 1;
         }
         Ok(Admitted {
             slot,
@@ -126,6 +128,17 @@ impl Observers {
             observer.shown_abstaining = observer.abstaining;
         }
         changed
+    }
+
+    /// Rises whenever another observer is heard, one begins or ceases to abstain, or one is in another region than before.
+    pub(super) fn changes(&self) -> u64 {
+        self.changes
+    }
+
+    /// When the first of those that were fresh at the last [`Self::refresh`] will not be, if it is not heard again.
+    pub(super) fn fresh_until(&self, profile: &Profile) -> Option<MonoTime> {
+        let fresh = self.slots.iter().filter(|observer| observer.was_fresh);
+        fresh.map(|observer| observer.arrived + profile.fresh()).min()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -184,6 +197,7 @@ impl Observers {
             slot
         };
         self.by_name.insert(header.observer.clone(), slot);
+        self.changes += 1;
         Ok(slot)
     }
 }

@@ -1,19 +1,11 @@
 //! Partial outages: by target, which observer regions are cut off from what others reach. They change no verdict.
 
-use super::observers::Observers;
 use super::profiles::Profiles;
 use super::subject::{Subject, Tally};
-use crate::region::by_region;
 use crate::time::MonoTime;
 
 /// Whether any partial outage began, changed or ended.
-pub(super) fn track(
-    subjects: &mut [Subject],
-    tallies: &[Tally],
-    observers: &Observers,
-    now: MonoTime,
-    profiles: &Profiles,
-) -> bool {
+pub(super) fn track(subjects: &mut [Subject], tallies: &[Tally], now: MonoTime, profiles: &Profiles) -> bool {
     let mut changed = false;
     for (subject, tally) in subjects.iter_mut().zip(tallies) {
         if tally.frozen {
@@ -26,8 +18,7 @@ pub(super) fn track(
             continue;
         }
         let profile = profiles.of(subject);
-        let views = by_region(subject.ballots(observers, now, profile), profile);
-        changed |= subject.partial.step(&views, now, profile);
+        changed |= subject.partial.step(&subject.regions(), now, profile);
     }
     changed
 }

@@ -2,6 +2,7 @@
 
 mod seen;
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::observers::{Admitted, Observers};
@@ -10,7 +11,7 @@ use crate::flap::Flap;
 use crate::gray::{self, Course, Gray, GrayState};
 use crate::loss::{self, Meter, Sighting};
 use crate::profile::Profile;
-use crate::region::{self, Ballot, by_region};
+use crate::region::{self, Ballot, RegionView, by_region};
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict, Witness};
@@ -41,7 +42,25 @@ pub(super) struct Subject {
     gray: GrayState,
     /// By the observer's slot.
     seen: Vec<Option<Seen>>,
+    /// A row said something of gray failure, and it has not been found since that none does.
+    finds_gray: bool,
+    counted: Counted,
     shown: Shown,
+}
+
+/// The votes as they were last counted. Mostly neither a row nor a moment that matters comes between two polls.
+#[derive(Clone, Debug, Default)]
+struct Counted {
+    tally: Tally,
+    /// If no row comes, the count holds up to here: then a row is too old, a vote Dead outside its window, or a calm long enough.
+    until: MonoTime,
+    /// [`Observers::changes`] when it was made.
+    changes: u64,
+    /// A row has come since.
+    heard: bool,
+    /// A vote that it does not hold has come since, or one is gone.
+    revoted: bool,
+    regions: Arc<[RegionView]>,
 }
 
 /// What a view shows of one poll, ages aside.
@@ -53,6 +72,8 @@ struct Seen {
     row: Row,
     arrived: MonoTime,
     delay: Duration,
+    /// From here on the row is too old to count.
+    fresh_until: MonoTime,
     /// The vote that stands; a row without an opinion does not change it.
     vote: Vote,
     /// What it says of gray failure.
@@ -99,6 +120,8 @@ impl Subject {
             course: Course::default(),
             gray: GrayState::default(),
             seen: Vec::new(),
+            finds_gray: false,
+            counted: Counted::default(),
             shown: Shown::default(),
         }
     }
@@ -116,6 +139,14 @@ impl Subject {
         Subject { target, id, ..self }
     }
 
+    /// How old a row may be is the profile's to say, and that may have changed.
+    pub(super) fn rejudge_ages(&mut self, profile: &Profile) {
+        for seen in self.seen.iter_mut().flatten() {
+            seen.fresh_until = seen.fresh_until(seen.age(seen.arrived), profile);
+        }
+        self.counted = Counted::default();
+    }
+
     pub(super) fn key(&self) -> (String, Path, Family) {
         (self.target.cluster.clone(), self.target.path, self.target.family)
     }
@@ -123,6 +154,7 @@ impl Subject {
     pub(super) fn forget(&mut self, slot: usize) {
         if let Some(seen) = self.seen.get_mut(slot) {
             *seen = None;
+            (self.counted.heard, self.counted.revoted) = (true, true);
         }
     }
 
@@ -145,12 +177,15 @@ impl Subject {
             row: *row,
             arrived: now,
             delay: admitted.delay,
+            fresh_until: MonoTime::ZERO,
             vote: Vote::Abstain,
             gray: Gray::None,
             dead_at: None,
             silent_since: None,
             calm_since: None,
         };
+        let age = seen.age(now);
+        seen.fresh_until = seen.fresh_until(age, profile);
         // Rows of an observer that abstains hold misses of its own; nothing of them may outlive the abstention.
         if !abstain {
             let before = place.as_ref();
@@ -164,30 +199,54 @@ impl Subject {
             };
             self.bursts += u32::from(before.is_some_and(|before| seen.lost_anew(before)));
             seen.silent_since = seen.silence_began(before, now, profile);
-            let unbroken = before
-                .filter(|b| b.age(now) < profile.fresh())
-                .and_then(|b| b.calm_since);
+            let unbroken = before.filter(|b| now < b.fresh_until).and_then(|b| b.calm_since);
             let calm = u32::from(row.miss_streak) < profile.suspect_misses;
             seen.calm_since = calm.then(|| unbroken.unwrap_or(now));
         }
-        let age = seen.age(now);
+        self.finds_gray |= seen.gray > Gray::None;
+        self.counted.heard = true;
+        self.counted.revoted |= place
+            .as_ref()
+            .is_none_or(|before| before.vote != seen.vote || now >= before.fresh_until.min(seen.fresh_until));
         *place = Some(seen);
         age
     }
 
-    pub(super) fn tally(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> Tally {
+    pub(super) fn tally(&mut self, observers: &Observers, now: MonoTime, profile: &Profile) -> Tally {
+        let changes = observers.changes();
+        let counted = &self.counted;
+        let (over, others) = (now >= counted.until, changes != counted.changes);
+        if over || others || counted.revoted {
+            self.count_regions(observers, now, profile);
+        }
+        if over || others || self.counted.heard {
+            (self.counted.tally, self.counted.until) = self.count(observers, now, profile);
+            self.counted.changes = changes;
+            (self.counted.heard, self.counted.revoted) = (false, false);
+        }
+        self.counted.tally
+    }
+
+    /// The votes as of `now`, and until when they stay so if no row comes.
+    fn count(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> (Tally, MonoTime) {
         let mut tally = Tally::default();
+        let mut until = MonoTime::from_micros(u64::MAX);
         for (seen, abstaining) in self.witnesses(observers) {
-            if abstaining || seen.age(now) >= profile.fresh() {
+            if abstaining || now >= seen.fresh_until {
                 tally.votes.abstain += 1;
                 continue;
             }
             tally.fresh += 1;
+            until = until.min(seen.fresh_until);
             match seen.vote {
                 Vote::Clear => {
                     tally.votes.clear += 1;
-                    tally.steady += u32::from(seen.is_steady(now, profile));
                     tally.answering += 1;
+                    match seen.steady_from(profile) {
+                        Some(from) if from <= now => tally.steady += 1,
+                        Some(from) => until = until.min(from),
+                        None => {}
+                    }
                 }
                 Vote::Suspect => {
                     tally.votes.suspect += 1;
@@ -195,14 +254,46 @@ impl Subject {
                 }
                 Vote::Dead => {
                     tally.votes.dead += 1;
-                    tally.dead += u32::from(seen.dead_within(profile.down_window(), now));
+                    let window = |at: MonoTime| at + profile.down_window();
+                    if let Some(last) = seen.dead_at.map(window).filter(|last| now <= *last) {
+                        tally.dead += 1;
+                        until = until.min(last);
+                    }
                 }
                 Vote::Abstain => tally.votes.abstain += 1,
             }
         }
         tally.q = profile.q(tally.fresh);
         tally.frozen = tally.fresh < profile.min_fresh;
-        tally
+        (tally, until)
+    }
+
+    fn count_regions(&mut self, observers: &Observers, now: MonoTime, profile: &Profile) {
+        let seen = self.seen.iter().enumerate();
+        let ballots = seen.filter_map(|(slot, seen)| {
+            let (seen, observer) = (seen.as_ref()?, observers.get(slot)?);
+            Some(Ballot {
+                region: &observer.region,
+                vote: seen.vote,
+                counted: !observer.abstaining && now < seen.fresh_until,
+            })
+        });
+        self.counted.regions = by_region(ballots, profile).into();
+    }
+
+    /// Until when polls change nothing, if no row comes; `None` while something is under way that takes its time.
+    pub(super) fn quiet_until(&self) -> Option<MonoTime> {
+        let at_rest = self.condemned_since.is_none()
+            && self.dying_since.is_none()
+            && !self.flap.suppressed()
+            && self.course.is_at_rest()
+            && self.partial.is_idle();
+        at_rest.then_some(self.counted.until)
+    }
+
+    /// The votes by region as of the last [`Self::tally`].
+    pub(super) fn regions(&self) -> Arc<[RegionView]> {
+        Arc::clone(&self.counted.regions)
     }
 
     /// Take in what a quorum finds of gray failure now; whether the degree fell.
@@ -214,13 +305,13 @@ impl Subject {
         profile: &Profile,
     ) -> bool {
         // Mostly nobody finds anything, and this is asked of every target a hundred times a second.
-        let nobody = self.seen.iter().flatten().all(|seen| seen.gray == Gray::None);
-        if nobody && self.course.degree() == Gray::None {
+        self.finds_gray = self.finds_gray && self.seen.iter().flatten().any(|seen| seen.gray > Gray::None);
+        if !self.finds_gray && self.course.degree() == Gray::None {
             self.course = Course::default();
             return false;
         }
         let agree = |subject: &Subject, degree: Gray| {
-            let opinions = subject.opinions(observers, now, profile);
+            let opinions = subject.opinions(observers, now);
             u32::try_from(opinions.filter(|(gray, _)| *gray >= degree).count()).unwrap_or(u32::MAX)
         };
         let found = [Gray::Failing, Gray::Severe, Gray::Mild]
@@ -236,9 +327,7 @@ impl Subject {
             self.tell_fall(now, profile);
             return true;
         }
-        let worst = self
-            .opinions(observers, now, profile)
-            .max_by_key(|(gray, _)| *gray);
+        let worst = self.opinions(observers, now).max_by_key(|(gray, _)| *gray);
         let reason = worst.map(|(_, row)| {
             format!(
                 "{degree}, find {} of {} fresh observers, {} needed: {}",
@@ -284,10 +373,9 @@ impl Subject {
         &'a self,
         observers: &'a Observers,
         now: MonoTime,
-        profile: &'a Profile,
     ) -> impl Iterator<Item = (Gray, &'a Row)> {
         self.witnesses(observers)
-            .filter(move |(seen, abstaining)| !abstaining && seen.age(now) < profile.fresh())
+            .filter(move |(seen, abstaining)| !abstaining && now < seen.fresh_until)
             .map(|(seen, _)| (seen.gray, &seen.row))
     }
 
@@ -332,7 +420,7 @@ impl Subject {
             self.flap.strike(now, profile);
             (self.condemned_since, self.dying_since) = (None, None);
         }
-        let evidence = self.evidence(observers, now, profile);
+        let evidence = self.evidence(observers, now);
         let Target {
             cluster,
             path,
@@ -358,18 +446,20 @@ impl Subject {
     pub(super) fn settle(&mut self, tally: Tally) -> bool {
         let gray = (self.gray.degree, self.gray.factor_permille);
         let found = (tally, self.verdict, self.suppressed, gray);
-        std::mem::replace(&mut self.shown, found) != found
+        let changed = self.shown != found;
+        if changed {
+            self.shown = found;
+        }
+        changed
     }
 
     pub(super) fn cell(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> Cell {
         let (tally, ..) = &self.shown;
-        let mut rtts: Vec<u32> = self
+        let mut rtts: Vec<u32> = Vec::with_capacity(self.seen.len());
+        let fresh = self
             .witnesses(observers)
-            .filter(|(seen, abstaining)| {
-                !abstaining && seen.row.rtt_us > 0 && seen.age(now) < profile.fresh()
-            })
-            .map(|(seen, _)| seen.row.rtt_us)
-            .collect();
+            .filter(|(seen, abstaining)| !abstaining && seen.row.rtt_us > 0 && now < seen.fresh_until);
+        rtts.extend(fresh.map(|(seen, _)| seen.row.rtt_us));
         rtts.sort_unstable();
         Cell {
             verdict: self.verdict,
@@ -384,7 +474,7 @@ impl Subject {
             penalty: self.flap.penalty(now, profile),
             downs: self.flap.downs(),
             gray: self.gray.clone(),
-            regions: by_region(self.ballots(observers, now, profile), profile),
+            regions: self.regions(),
             partial: self.partial.standing().cloned(),
             losses: self.losses.estimate(tally.fresh, profile),
             release_at: self.flap.release_at(profile),
@@ -392,7 +482,7 @@ impl Subject {
         }
     }
 
-    fn evidence(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> Vec<Witness> {
+    fn evidence(&self, observers: &Observers, now: MonoTime) -> Vec<Witness> {
         let named = self
             .seen
             .iter()
@@ -410,28 +500,11 @@ impl Subject {
                 rtt_us: seen.row.rtt_us,
                 silent_ms: seen.silent_since.map(|at| millis(now.saturating_since(at))),
                 dead_ms: seen.dead_at.map(|at| millis(now.saturating_since(at))),
-                counted: !observer.abstaining && seen.age(now) < profile.fresh(),
+                counted: !observer.abstaining && now < seen.fresh_until,
             })
             .collect();
         evidence.sort_by(|a, b| a.observer.cmp(&b.observer));
         evidence
-    }
-
-    /// Each observer's vote as of `now`, with its region.
-    pub(super) fn ballots<'a>(
-        &'a self,
-        observers: &'a Observers,
-        now: MonoTime,
-        profile: &'a Profile,
-    ) -> impl Iterator<Item = Ballot<'a>> {
-        self.seen.iter().enumerate().filter_map(move |(slot, seen)| {
-            let (seen, observer) = (seen.as_ref()?, observers.get(slot)?);
-            Some(Ballot {
-                region: &observer.region,
-                vote: seen.vote,
-                counted: !observer.abstaining && seen.age(now) < profile.fresh(),
-            })
-        })
     }
 
     /// What fresh observers see now of losses, and the silences that began since the last time.
@@ -441,7 +514,7 @@ impl Subject {
             ..Sighting::default()
         };
         for (seen, abstaining) in self.witnesses(observers) {
-            if abstaining || seen.age(now) >= profile.fresh() {
+            if abstaining || now >= seen.fresh_until {
                 continue;
             }
             let silence = u32::from(seen.row.silence());
@@ -456,9 +529,9 @@ impl Subject {
     }
 
     /// Raise each slot's number to the silence of its row, where that is fresh.
-    pub(super) fn longest_silences(&self, longest: &mut [u32], now: MonoTime, profile: &Profile) {
+    pub(super) fn longest_silences(&self, longest: &mut [u32], now: MonoTime) {
         for (seen, longest) in self.seen.iter().zip(longest) {
-            let fresh = seen.as_ref().filter(|seen| seen.age(now) < profile.fresh());
+            let fresh = seen.as_ref().filter(|seen| now < seen.fresh_until);
             *longest = (*longest).max(fresh.map_or(0, |seen| seen.row.silence().into()));
         }
     }

@@ -43,10 +43,11 @@ fn a_path_shows_its_regions_its_partial_outage_and_its_losses() {
         fresh: clear + dead,
     };
     let cell = Cell {
-        regions: vec![
+        regions: [
             view("eu", lifeboat_health::Reach::NotReached, 0, 2),
             view("us", lifeboat_health::Reach::Reached, 3, 0),
-        ],
+        ]
+        .into(),
         partial: Some(lifeboat_health::PartialOutage {
             since: lifeboat_health::MonoTime::from_millis(1_000),
             reached: vec!["us".to_owned()],

@@ -23,7 +23,7 @@ pub(super) struct Observer {
     /// Of the targets in their order, and after them of the anchors.
     pub(super) probes: Vec<Probed>,
     pub(super) targets: usize,
-    pub(super) boot: u64,
+    header: Header,
     /// Events of an earlier life have another one.
     pub(super) life: u32,
     /// Users' requests as reported, by the target's place.
@@ -31,7 +31,6 @@ pub(super) struct Observer {
     /// When there last were such reports; windows are empty a while after.
     reported: Option<MonoTime>,
     window: Duration,
-    seq: u64,
     rows: Vec<Row>,
 }
 
@@ -120,18 +119,25 @@ impl Observer {
         let anchors = (0..anchors)
             .map(|n| probed(TargetId(n as u64), false))
             .collect::<Vec<_>>();
+        let header = Header {
+            observer: name.clone(),
+            // Each alone in its region, so that what is out for some observers is out for some regions.
+            region: name.clone(),
+            boot: 2 * HOUR_US,
+            seq: 1,
+            ..Header::default()
+        };
         Observer {
             name,
             clock,
             check: SelfCheck::new(profile),
             probes: probes.into_iter().chain(anchors).collect(),
             targets: targets.len(),
-            boot: 2 * HOUR_US,
+            header,
             life: 0,
             passive: passive(profile, targets.len()),
             reported: None,
             window: profile.gray_window(),
-            seq: 1,
             rows: Vec::with_capacity(targets.len()),
             draws,
         }
@@ -143,8 +149,8 @@ impl Observer {
         self.life += 1;
         // As in a real observer a stamp of the start, by a wall clock that may be an hour slow.
         let slow_us = if clock_set_back { HOUR_US } else { 0 };
-        self.boot = 2 * HOUR_US + now_us - slow_us;
-        self.seq = 1;
+        self.header.boot = 2 * HOUR_US + now_us - slow_us;
+        self.header.seq = 1;
         self.check = SelfCheck::new(profile);
         self.passive = passive(profile, self.targets);
         for probed in &mut self.probes {
@@ -179,15 +185,15 @@ impl Observer {
         mut ends: impl FnMut(u64, What),
     ) {
         let probed = &mut self.probes[at];
-        let timeouts = probed.detector.timeouts();
-        let us = |duration: Duration| u64::try_from(duration.as_micros()).unwrap_or(u64::MAX);
+        let detector = &probed.detector;
+        let timeout_us = |phase| u64::try_from(detector.timeout(phase).as_micros()).unwrap_or(u64::MAX);
         let phase_us = u64::from(profile.phase_timeout_ms) * 1_000;
         let timed_out = |timeout_us| What::TimedOut {
             own_fault: false,
             timeout_us,
         };
         let kept = series == Series::Warm && probed.connected;
-        let first_us = us(if kept { timeouts.warm } else { timeouts.connect });
+        let first_us = timeout_us(if kept { Phase::Warm } else { Phase::Connect });
         match meets {
             Meets::Silence { own_fault } => {
                 probed.connected &= series == Series::Fresh;
@@ -210,7 +216,7 @@ impl Observer {
                     // A kept connection is reset, and made anew at once to be refused.
                     before_us = rtt_us;
                 }
-                let connect_us = us(timeouts.connect);
+                let connect_us = timeout_us(Phase::Connect);
                 let timeout_us = before_us + connect_us;
                 if rtt_us > connect_us {
                     ends(timeout_us, timed_out(timeout_us));
@@ -236,10 +242,7 @@ impl Observer {
                     }
                     before_us = rtt_us;
                 }
-                let soft_us = us(match series {
-                    Series::Warm => timeouts.warm,
-                    Series::Fresh => timeouts.first_byte,
-                });
+                let soft_us = timeout_us(series.answer());
                 let timeout_us = before_us + soft_us;
                 if answer_us <= soft_us {
                     probed.connected |= series == Series::Warm;
@@ -397,16 +400,9 @@ impl Observer {
             let targets = &mut self.probes[..self.targets];
             targets.iter_mut().for_each(|probed| probed.detector.forgive());
         }
-        let header = Header {
-            observer: self.name.clone(),
-            // Each alone in its region, so that what is out for some observers is out for some regions.
-            region: self.name.clone(),
-            boot: self.boot,
-            seq: self.seq,
-            sent_at: now,
-            abstain,
-        };
-        self.seq = encode_table(&header, &self.rows, emit);
+        self.header.sent_at = now;
+        self.header.abstain = abstain;
+        self.header.seq = encode_table(&self.header, &self.rows, emit);
         abstain
     }
 }

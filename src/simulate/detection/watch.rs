@@ -5,7 +5,9 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lifeboat_health::invariants::{self, Holds};
-use lifeboat_health::{Family, FleetView, Gray, MonoTime, PartialOutage, Path, Profile, Transition, Verdict};
+use lifeboat_health::{
+    Family, FleetView, Gray, MonoTime, ObserverView, PartialOutage, Path, Profile, Transition, Verdict,
+};
 
 use super::consumer::{Consumer, Polled};
 use super::outcome::{Alarms, Sometimes};
@@ -205,33 +207,18 @@ impl Watch {
                 *was = is;
             }
         }
-        let heard: BTreeSet<String> = view
-            .observers
-            .iter()
-            .filter(|observer| observer.fresh)
-            .map(|observer| observer.name.clone())
-            .collect();
-        for name in self.heard.difference(&heard) {
-            tell(format!("{name} is not heard"));
+        let heard = view.observers.iter().filter(|observer| observer.fresh);
+        let abstaining = heard.clone().filter(|observer| observer.abstaining);
+        fn name(observer: &ObserverView) -> &String {
+            &observer.name
         }
-        for name in heard.difference(&self.heard) {
-            tell(format!("{name} is heard"));
-        }
-        self.heard = heard;
-        let abstaining: BTreeSet<String> = view
-            .observers
-            .iter()
-            .filter(|observer| observer.abstaining && observer.fresh)
-            .map(|observer| observer.name.clone())
-            .collect();
-        for name in abstaining.difference(&self.abstaining) {
-            sometimes.abstention += 1;
-            tell(format!("{name} abstains"));
-        }
-        for name in self.abstaining.difference(&abstaining) {
-            tell(format!("{name} abstains no more"));
-        }
-        self.abstaining = abstaining;
+        follow(&mut self.heard, heard.map(name), |name, is| {
+            tell(format!("{name} is {}heard", if is { "" } else { "not " }));
+        });
+        follow(&mut self.abstaining, abstaining.map(name), |name, is| {
+            sometimes.abstention += u64::from(is);
+            tell(format!("{name} abstains{}", if is { "" } else { " no more" }));
+        });
         let frozen = view.cells.values().any(|cell| cell.frozen);
         if frozen != self.frozen {
             sometimes.frozen +=
@@ -261,20 +248,13 @@ impl Watch {
             );
             self.freeze = freeze;
         }
-        let suppressed: BTreeSet<_> = view
-            .cells
-            .iter()
-            .filter(|(_, cell)| cell.suppressed)
-            .map(|(key, _)| key.clone())
-            .collect();
-        for (cluster, path, family) in suppressed.difference(&self.suppressed) {
-            sometimes.flap_suppression += 1;
-            tell(format!("{cluster}/{path}/{family} is suppressed for flapping"));
-        }
-        for (cluster, path, family) in self.suppressed.difference(&suppressed) {
-            tell(format!("{cluster}/{path}/{family} is suppressed no more"));
-        }
-        self.suppressed = suppressed;
+        let suppressed = view.cells.iter().filter(|(_, cell)| cell.suppressed);
+        follow(&mut self.suppressed, suppressed.map(|(key, _)| key), |key, is| {
+            let (cluster, path, family) = key;
+            let how = if is { "for flapping" } else { "no more" };
+            sometimes.flap_suppression += u64::from(is);
+            tell(format!("{cluster}/{path}/{family} is suppressed {how}"));
+        });
         Ok(())
     }
 
@@ -390,6 +370,21 @@ fn judge_suppression(before: &FleetView, after: &FleetView, profile: &Profile) -
         invariants::s14_suppressed_stays_out(was, cell, !others_usable, profile)?;
     }
     Ok(())
+}
+
+/// Bring a set up to date with what is in it now, in order, telling who left and who came.
+fn follow<'a, T: Ord + Clone + 'a>(
+    set: &mut BTreeSet<T>,
+    now: impl Iterator<Item = &'a T> + Clone,
+    mut tell: impl FnMut(&T, bool),
+) {
+    if set.iter().eq(now.clone()) {
+        return;
+    }
+    let now: BTreeSet<T> = now.cloned().collect();
+    set.difference(&now).for_each(|left| tell(left, false));
+    now.difference(set).for_each(|came| tell(came, true));
+    *set = now;
 }
 
 fn keep(since: &mut Option<MonoTime>, holds: bool, now: MonoTime) {

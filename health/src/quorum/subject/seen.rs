@@ -14,6 +14,11 @@ impl Seen {
             .saturating_add(self.delay)
     }
 
+    /// From here on it is too old to count, if it had this age on arrival; rounded up to whole microseconds.
+    pub(super) fn fresh_until(&self, age: Duration, profile: &Profile) -> MonoTime {
+        self.arrived + (profile.fresh().saturating_sub(age) + Duration::from_nanos(999))
+    }
+
     /// A silence began since the row before, be it over by now.
     pub(super) fn lost_anew(&self, before: &Seen) -> bool {
         let (was, is) = (&before.row, &self.row);
@@ -47,14 +52,9 @@ impl Seen {
             && u32::from(self.row.late_of_100) >= profile.clear_successes
     }
 
-    pub(super) fn dead_within(&self, window: Duration, now: MonoTime) -> bool {
-        self.dead_at.is_some_and(|at| now.saturating_since(at) <= window)
-    }
-
-    pub(super) fn is_steady(&self, now: MonoTime, profile: &Profile) -> bool {
-        let calm = self
-            .calm_since
-            .is_some_and(|since| now.saturating_since(since) >= profile.recover_hold());
-        calm && u32::from(self.row.good_of_100) >= profile.recover_good
+    /// From when on it has been content for the whole recovery time; `None` where that takes another row.
+    pub(super) fn steady_from(&self, profile: &Profile) -> Option<MonoTime> {
+        let good = u32::from(self.row.good_of_100) >= profile.recover_good;
+        Some(self.calm_since? + profile.recover_hold()).filter(|_| good)
     }
 }

@@ -94,37 +94,47 @@ impl Course {
             let since = latch.other_since.filter(|_| latch.other_now);
             since.is_some_and(|since| now.saturating_since(since) >= after)
         };
-        let changed = self
+        let any_due = self
             .latches
             .iter()
             .any(|latch| due(latch, profile.partial_after()));
+        // Regions that are cut off together are told together.
+        let turns = |latch: &Latch| any_due && due(latch, profile.partial_after() / 2);
+        let changed = any_due && {
+            let cut_off = self.latches.iter().filter(|latch| latch.cut_off != turns(latch));
+            self.stand(cut_off.map(|latch| latch.region.clone()).collect(), views, now)
+        };
         for latch in &mut self.latches {
-            // Regions that are cut off together are told together.
-            if changed && due(latch, profile.partial_after() / 2) {
+            if changed && turns(latch) {
                 (latch.cut_off, latch.other_since) = (!latch.cut_off, None);
             }
         }
         self.latches
             .retain(|latch| latch.cut_off || latch.other_since.is_some());
-        if changed {
-            self.stand(views, now);
-        }
         changed
     }
 
-    fn stand(&mut self, views: &[RegionView], now: MonoTime) {
-        let cut_off = self.latches.iter().filter(|latch| latch.cut_off);
-        let not_reached: Vec<String> = cut_off.map(|latch| latch.region.clone()).collect();
+    /// Tell it so, unless no other region reaches the target at this moment: that is not known to be a partial outage, nor to be
+    /// none. It is told once a region does, or once none of them counts as cut off.
+    fn stand(&mut self, not_reached: Vec<String>, views: &[RegionView], now: MonoTime) -> bool {
+        if not_reached.is_empty() {
+            self.standing = None;
+            return true;
+        }
         let reached = views
             .iter()
             .filter(|view| view.reach == Reach::Reached && !not_reached.contains(&view.region));
-        let reached = reached.map(|view| view.region.clone()).collect();
-        let since = self.standing.as_ref().map_or(now, |standing| standing.since);
-        self.standing = (!not_reached.is_empty()).then_some(PartialOutage {
-            since,
-            reached,
-            not_reached,
-        });
+        let reached: Vec<String> = reached.map(|view| view.region.clone()).collect();
+        let told = !reached.is_empty();
+        if told {
+            let since = self.standing.as_ref().map_or(now, |standing| standing.since);
+            self.standing = Some(PartialOutage {
+                since,
+                reached,
+                not_reached,
+            });
+        }
+        told
     }
 }
 

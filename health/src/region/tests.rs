@@ -149,6 +149,24 @@ fn a_region_that_flutters_or_has_lost_its_observers() {
 }
 
 #[test]
+fn what_is_reached_from_nowhere_ends_as_a_whole() {
+    let (two_out, one_back) = (
+        [Some(Dead), Some(Dead), Some(Clear)],
+        [Some(Clear), Some(Dead), Some(Clear)],
+    );
+    let told = "us | ap,eu";
+    assert_eq!(
+        course(&[
+            (5, two_out),
+            (2, one_back),
+            (1, [Some(Dead); 3]),
+            (1, [Some(Dead); 3])
+        ]),
+        [told, told, told, ""]
+    );
+}
+
+#[test]
 fn a_pause_keeps_what_stands_and_forgets_what_was_to_come() {
     let profile = Profile::fast();
     let eu_out = views(&[("eu", Dead), ("us", Clear)]);
@@ -172,7 +190,7 @@ proptest! {
             let votes = ["a", "b", "c", "d"].into_iter().zip(votes.map(|at| [Clear, Suspect, Dead, Abstain][at]));
             course.step(&views(&votes.collect::<Vec<_>>()), MonoTime::from_millis(1_000 * second), &profile);
             if let Some(outage) = course.standing() {
-                prop_assert!(!outage.not_reached.is_empty());
+                prop_assert!(!outage.not_reached.is_empty() && !outage.reached.is_empty());
                 prop_assert!(outage.reached.iter().all(|region| !outage.not_reached.contains(region)));
                 prop_assert!(outage.not_reached.is_sorted() && outage.reached.is_sorted());
             }

@@ -62,6 +62,6 @@ browser: build
 crds: build
     target/release/lifeboat crds --write deploy/crds
 
-# Ten thousand seeds of the detection simulator (about four minutes on two cores).
+# Ten thousand seeds of the detection simulator (two and a half minutes on two cores).
 simulate seeds="10000": build
     target/release/lifeboat simulate detection --seeds {{seeds}}

@@ -154,6 +154,14 @@ fn rare_orders_of_faults_break_nothing() {
             2617,
             "S8a: the only healthy survivor is held back for flapping and serves all the same",
         ),
+        (
+            6150,
+            "partial outage: a region loses its observers while none reaches the target",
+        ),
+        (
+            6287,
+            "partial outage: the target dies while one region is about to reach it again",
+        ),
         (8104, "L1: a control path answers 5xx after the timeout"),
         (8116, "L1: a path refuses while another's answers are late"),
         (9524, "S6: a consumer that stood still finds old evidence waiting"),

@@ -47,8 +47,7 @@ pub fn s1_something_is_served(served: usize) -> Holds {
     hold("S1", served > 0, || "every cluster is withdrawn".to_owned())
 }
 
-/// S6: a Down has at least q distinct, fresh, non-abstaining observers whose vote Dead was cast within the
-/// window, and the
+/// S6: a Down has at least q distinct, fresh, non-abstaining observers whose vote Dead was cast within the window, and the
 /// transition shows them.
 pub fn s6_down_has_quorum(transition: &Transition, profile: &Profile) -> Holds {
     if transition.to != Verdict::Down {

@@ -253,9 +253,8 @@ impl Quorum {
 
 /// Flap suppression, by (path, family): release what has decayed, and spare the last usable cluster.
 ///
-/// Where every cluster that is not Down is suppressed, the one with the lowest penalty is let in. A frozen
-/// cell keeps
-/// what it has, except for that.
+/// Where every cluster that is not Down is suppressed, the one with the lowest penalty is let in. A frozen cell keeps what
+/// it has, except for that.
 fn suppress(subjects: &mut [Subject], tallies: &[Tally], now: MonoTime, profiles: &Profiles) {
     for (subject, tally) in subjects.iter_mut().zip(tallies) {
         if !tally.frozen {

@@ -1,8 +1,7 @@
 //! Verdicts as atomics: the consumer's thread stores, any number of threads read without a lock.
 //!
-//! A slot stands for one (cluster, family). It is handed out once and never reused in a process, so a reader
-//! with an
-//! old plan cannot see another cluster's verdict in its place.
+//! A slot stands for one (cluster, family). It is handed out once and never reused in a process, so a reader with an old
+//! plan cannot see another cluster's verdict in its place.
 
 use std::collections::BTreeMap;
 use std::sync::OnceLock;

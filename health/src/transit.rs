@@ -110,9 +110,8 @@ impl Transit {
 mod tests {
     use super::*;
 
-    /// Sends each 100 ms for 20 s from a clock that is `offset_ms` off and runs `rate` times as fast; the
-    /// datagram sent
-    /// at 15 s is `delay_ms` late. Answers with (its excess, the largest of all others after the first 4 s), in ms.
+    /// Sends each 100 ms for 20 s from a clock that is `offset_ms` off and runs `rate` times as fast; the datagram sent at
+    /// 15 s is `delay_ms` late. Answers with (its excess, the largest of all others after the first 4 s), in ms.
     fn run(offset_ms: u64, rate: f64, delay_ms: u64) -> (u128, u128) {
         let mut datagrams: Vec<(u64, u64, bool)> = (0..200_u64)
             .map(|n| {

@@ -11,10 +11,8 @@ use crate::time::MonoTime;
 
 /// For each subject, whether it goes Down now.
 ///
-/// On each path, those with enough votes wait, for at most `cutWaitMs`, while another cluster is on its way
-/// down: at
-/// least `cutVotes` votes Dead, not yet enough, and only since `downWindowMs` (an older minority is a partial
-/// outage).
+/// On each path, those with enough votes wait, for at most `cutWaitMs`, while another cluster is on its way down: at least
+/// `cutVotes` votes Dead, not yet enough, and only since `downWindowMs` (an older minority is a partial outage).
 pub(super) fn released(subjects: &[Subject], now: MonoTime, profiles: &Profiles) -> Vec<bool> {
     let [traffic, control] =
         [Path::Traffic, Path::Control].map(|path| is_open(subjects, path, now, profiles));

@@ -1,8 +1,9 @@
 //! One target: what each observer last said about it, the verdict that stands, and the count of votes.
 
+mod count;
+mod degree;
 mod seen;
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::observers::{Admitted, Observers};
@@ -11,12 +12,15 @@ use crate::flap::Flap;
 use crate::gray::{self, Course, Gray, GrayState};
 use crate::loss::{self, Meter, Sighting};
 use crate::profile::Profile;
-use crate::region::{self, Ballot, RegionView, by_region};
+use crate::region;
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict, Witness};
-use crate::view::{Cell, Votes};
+use crate::view::Cell;
 use crate::vote::{self, Vote};
+
+use count::Counted;
+pub(super) use count::Tally;
 
 #[derive(Clone, Debug)]
 pub(super) struct Subject {
@@ -48,21 +52,6 @@ pub(super) struct Subject {
     shown: Shown,
 }
 
-/// The votes as they were last counted. Mostly neither a row nor a moment that matters comes between two polls.
-#[derive(Clone, Debug, Default)]
-struct Counted {
-    tally: Tally,
-    /// If no row comes, the count holds up to here: then a row is too old, a vote Dead outside its window, or a calm long enough.
-    until: MonoTime,
-    /// [`Observers::changes`] when it was made.
-    changes: u64,
-    /// A row has come since.
-    heard: bool,
-    /// A vote that it does not hold has come since, or one is gone.
-    revoted: bool,
-    regions: Arc<[RegionView]>,
-}
-
 /// What a view shows of one poll, ages aside.
 type Shown = (Tally, Verdict, bool, (Gray, u32));
 
@@ -84,22 +73,6 @@ struct Seen {
     silent_since: Option<MonoTime>,
     /// Since when no row had a streak of `suspectMisses`, without a gap in the rows.
     calm_since: Option<MonoTime>,
-}
-
-/// The votes on one target at one moment.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Tally {
-    pub(super) votes: Votes,
-    /// Observers with a fresh row who do not abstain.
-    pub(super) fresh: u32,
-    pub(super) q: u32,
-    pub(super) frozen: bool,
-    /// Votes Dead cast within the window of a Down.
-    pub(super) dead: u32,
-    /// Votes Clear of observers that have been content for the whole recovery time.
-    pub(super) steady: u32,
-    /// Observers that get answers, be they late.
-    pub(super) answering: u32,
 }
 
 impl Subject {
@@ -142,7 +115,7 @@ impl Subject {
     /// How old a row may be is the profile's to say, and that may have changed.
     pub(super) fn rejudge_ages(&mut self, profile: &Profile) {
         for seen in self.seen.iter_mut().flatten() {
-            seen.fresh_until = seen.fresh_until(seen.age(seen.arrived), profile);
+            seen.fresh_until = seen.counts_until(seen.age(seen.arrived), profile);
         }
         self.counted = Counted::default();
     }
@@ -185,7 +158,7 @@ impl Subject {
             calm_since: None,
         };
         let age = seen.age(now);
-        seen.fresh_until = seen.fresh_until(age, profile);
+        seen.fresh_until = seen.counts_until(age, profile);
         // Rows of an observer that abstains hold misses of its own; nothing of them may outlive the abstention.
         if !abstain {
             let before = place.as_ref();
@@ -210,186 +183,6 @@ impl Subject {
             .is_none_or(|before| before.vote != seen.vote || now >= before.fresh_until.min(seen.fresh_until));
         *place = Some(seen);
         age
-    }
-
-    pub(super) fn tally(&mut self, observers: &Observers, now: MonoTime, profile: &Profile) -> Tally {
-        let changes = observers.changes();
-        let counted = &self.counted;
-        let (over, others) = (now >= counted.until, changes != counted.changes);
-        if over || others || counted.revoted {
-            self.count_regions(observers, now, profile);
-        }
-        if over || others || self.counted.heard {
-            (self.counted.tally, self.counted.until) = self.count(observers, now, profile);
-            self.counted.changes = changes;
-            (self.counted.heard, self.counted.revoted) = (false, false);
-        }
-        self.counted.tally
-    }
-
-    /// The votes as of `now`, and until when they stay so if no row comes.
-    fn count(&self, observers: &Observers, now: MonoTime, profile: &Profile) -> (Tally, MonoTime) {
-        let mut tally = Tally::default();
-        let mut until = MonoTime::from_micros(u64::MAX);
-        for (seen, abstaining) in self.witnesses(observers) {
-            if abstaining || now >= seen.fresh_until {
-                tally.votes.abstain += 1;
-                continue;
-            }
-            tally.fresh += 1;
-            until = until.min(seen.fresh_until);
-            match seen.vote {
-                Vote::Clear => {
-                    tally.votes.clear += 1;
-                    tally.answering += 1;
-                    match seen.steady_from(profile) {
-                        Some(from) if from <= now => tally.steady += 1,
-                        Some(from) => until = until.min(from),
-                        None => {}
-                    }
-                }
-                Vote::Suspect => {
-                    tally.votes.suspect += 1;
-                    tally.answering += u32::from(seen.answers_late(profile));
-                }
-                Vote::Dead => {
-                    tally.votes.dead += 1;
-                    let window = |at: MonoTime| at + profile.down_window();
-                    if let Some(last) = seen.dead_at.map(window).filter(|last| now <= *last) {
-                        tally.dead += 1;
-                        until = until.min(last);
-                    }
-                }
-                Vote::Abstain => tally.votes.abstain += 1,
-            }
-        }
-        tally.q = profile.q(tally.fresh);
-        tally.frozen = tally.fresh < profile.min_fresh;
-        (tally, until)
-    }
-
-    fn count_regions(&mut self, observers: &Observers, now: MonoTime, profile: &Profile) {
-        let seen = self.seen.iter().enumerate();
-        let ballots = seen.filter_map(|(slot, seen)| {
-            let (seen, observer) = (seen.as_ref()?, observers.get(slot)?);
-            Some(Ballot {
-                region: &observer.region,
-                vote: seen.vote,
-                counted: !observer.abstaining && now < seen.fresh_until,
-            })
-        });
-        self.counted.regions = by_region(ballots, profile).into();
-    }
-
-    /// Until when polls change nothing, if no row comes; `None` while something is under way that takes its time.
-    pub(super) fn quiet_until(&self) -> Option<MonoTime> {
-        let at_rest = self.condemned_since.is_none()
-            && self.dying_since.is_none()
-            && !self.flap.suppressed()
-            && self.course.is_at_rest()
-            && self.partial.is_idle();
-        at_rest.then_some(self.counted.until)
-    }
-
-    /// The votes by region as of the last [`Self::tally`].
-    pub(super) fn regions(&self) -> Arc<[RegionView]> {
-        Arc::clone(&self.counted.regions)
-    }
-
-    /// Take in what a quorum finds of gray failure now; whether the degree fell.
-    pub(super) fn judge_gray(
-        &mut self,
-        tally: &Tally,
-        observers: &Observers,
-        now: MonoTime,
-        profile: &Profile,
-    ) -> bool {
-        // Mostly nobody finds anything, and this is asked of every target a hundred times a second.
-        self.finds_gray = self.finds_gray && self.seen.iter().flatten().any(|seen| seen.gray > Gray::None);
-        if !self.finds_gray && self.course.degree() == Gray::None {
-            self.course = Course::default();
-            return false;
-        }
-        let agree = |subject: &Subject, degree: Gray| {
-            let opinions = subject.opinions(observers, now);
-            u32::try_from(opinions.filter(|(gray, _)| *gray >= degree).count()).unwrap_or(u32::MAX)
-        };
-        let found = [Gray::Failing, Gray::Severe, Gray::Mild]
-            .into_iter()
-            .find(|degree| agree(self, *degree) >= tally.q)
-            .unwrap_or(Gray::None);
-        let (before, found) = (self.course.degree(), (!tally.frozen).then_some(found));
-        if !self.course.step(found, now, profile) {
-            return false;
-        }
-        let degree = self.course.degree();
-        if degree < before {
-            self.tell_fall(now, profile);
-            return true;
-        }
-        let worst = self.opinions(observers, now).max_by_key(|(gray, _)| *gray);
-        let reason = worst.map(|(_, row)| {
-            format!(
-                "{degree}, find {} of {} fresh observers, {} needed: {}",
-                agree(self, degree),
-                tally.fresh,
-                tally.q,
-                gray::told(row)
-            )
-        });
-        self.set_gray(reason.unwrap_or_default(), now);
-        false
-    }
-
-    /// Another cluster's degree falls now.
-    pub(super) fn fall_along(&mut self, now: MonoTime, profile: &Profile) {
-        if self.course.fall_along(now, profile) {
-            self.tell_fall(now, profile);
-        }
-    }
-
-    fn tell_fall(&mut self, now: MonoTime, profile: &Profile) {
-        let degree = self.course.degree();
-        let reason = if degree == Gray::None {
-            String::new()
-        } else {
-            let held = profile.gray_hold().as_secs_f64();
-            format!("{degree} on its way back: for {held} s a quorum has found less than before")
-        };
-        self.set_gray(reason, now);
-    }
-
-    fn set_gray(&mut self, reason: String, now: MonoTime) {
-        self.gray = GrayState {
-            degree: self.course.degree(),
-            since: now,
-            factor_permille: self.gray.factor_permille,
-            reason,
-        };
-    }
-
-    /// What each fresh observer that does not abstain finds of gray failure, and in which row.
-    fn opinions<'a>(
-        &'a self,
-        observers: &'a Observers,
-        now: MonoTime,
-    ) -> impl Iterator<Item = (Gray, &'a Row)> {
-        self.witnesses(observers)
-            .filter(move |(seen, abstaining)| !abstaining && now < seen.fresh_until)
-            .map(|(seen, _)| (seen.gray, &seen.row))
-    }
-
-    /// The degree of gray in force, and the one to come.
-    pub(super) fn gray(&self) -> (Gray, Gray) {
-        (self.course.degree(), self.course.to_come())
-    }
-
-    pub(super) fn factor(&self) -> u32 {
-        self.gray.factor_permille
-    }
-
-    pub(super) fn set_factor(&mut self, permille: u32) {
-        self.gray.factor_permille = permille;
     }
 
     /// Whether the brake counts it among those that can take traffic.
@@ -542,17 +335,6 @@ impl Subject {
             .iter()
             .enumerate()
             .filter_map(|(slot, seen)| Some((seen.as_ref()?, observers.get(slot)?.abstaining)))
-    }
-}
-
-impl Tally {
-    pub(super) fn is_positively_healthy(&self) -> bool {
-        !self.frozen && self.votes.clear >= self.q
-    }
-
-    /// At least q observers get answers, late ones counted.
-    pub(super) fn answers(&self) -> bool {
-        !self.frozen && self.answering >= self.q
     }
 }
 

@@ -13,8 +13,7 @@ const FLEET_DAYS: u32 = 365;
 
 /// A certificate with its key, and the roots that the other side must descend from.
 pub struct Identity {
-    /// The end entity's first. A name of an observer is a DNS name among its subject alternative names; a
-    /// consumer's
+    /// The end entity's first. A name of an observer is a DNS name among its subject alternative names; a consumer's
     /// certificate has the name [`super::CONSUMER_NAME`].
     pub cert_chain: Vec<CertificateDer<'static>>,
     pub key: PrivateKeyDer<'static>,

@@ -73,8 +73,7 @@ pub(super) fn client(
     Ok(config)
 }
 
-/// Every datagram is acknowledged within 25 ms, so a path that is silent for the acknowledgement timeout is
-/// dead, and the
+/// Every datagram is acknowledged within 25 ms, so a path that is silent for the acknowledgement timeout is dead, and the
 /// idle timeout ends the connection; the dialler makes another.
 fn transport(profile: &Profile, table_bytes: usize) -> Result<TransportConfig, TlsError> {
     let idle = profile.ack_timeout();

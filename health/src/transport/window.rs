@@ -1,6 +1,5 @@
-//! A congestion controller that does not react. Evidence is a few kilobytes a second whatever happens; to slow
-//! it down
-//! when packets are lost would silence it exactly when it is needed.
+//! A congestion controller that does not react. Evidence is a few kilobytes a second whatever happens; to slow it down when
+//! packets are lost would silence it exactly when it is needed.
 
 use std::any::Any;
 use std::sync::Arc;

@@ -15,7 +15,7 @@ impl Seen {
     }
 
     /// From here on it is too old to count, if it had this age on arrival; rounded up to whole microseconds.
-    pub(super) fn fresh_until(&self, age: Duration, profile: &Profile) -> MonoTime {
+    pub(super) fn counts_until(&self, age: Duration, profile: &Profile) -> MonoTime {
         self.arrived + (profile.fresh().saturating_sub(age) + Duration::from_nanos(999))
     }
 

@@ -391,13 +391,16 @@ fn any_says() -> impl Strategy<Value = Says> {
         Just(Says::Dead),
         Just(Says::Hard),
         Just(Says::Steady),
-        Just(Says::Nothing)
+        Just(Says::Nothing),
+        Just(Says::Slow),
+        Just(Says::Late),
+        Just(Says::Failing),
+        Just(Says::UsersFail)
     ]
 }
 
 proptest! {
-    /// Whatever observers say, with whatever gaps: no panic, S6 and S7 hold (asserted inside `poll`), and each
-    /// transition
+    /// Whatever observers say, with whatever gaps: no panic, S6 and S7 hold (asserted inside `poll`), and each transition
     /// starts from where the last one ended.
     #[test]
     fn any_evidence(rounds in proptest::collection::vec((0..3_usize, proptest::collection::vec(any_says(), 0..8), 0..700_u64), 1..120)) {
@@ -415,5 +418,23 @@ proptest! {
         let view = bench.quorum.view(bench.now());
         let suppressed = view.cells.values().filter(|cell| cell.verdict.serves()).all(|cell| cell.suppressed);
         prop_assert!(!suppressed || view.cells.values().all(|cell| cell.verdict == Verdict::Down));
+    }
+    /// Between polls mostly nothing happens, and such polls are skipped: one that decides anew each time finds the same.
+    #[test]
+    fn skipped_polls_would_have_found_nothing(rounds in proptest::collection::vec((0..3_usize, proptest::collection::vec(any_says(), 0..8), 0..80_u64), 1..50)) {
+        let bench = || Bench::new(&["a", "b", "c"], Profile::fast());
+        let (mut skips, mut decides) = (bench(), bench());
+        for (target, votes, polls) in rounds {
+            skips.say(target, &votes);
+            decides.say(target, &votes);
+            for _ in 0..=polls {
+                decides.quorum.quiet_until = crate::MonoTime::ZERO;
+                prop_assert_eq!(skips.poll(), decides.poll());
+                skips.ms += 10;
+                decides.ms += 10;
+            }
+            let now = skips.now();
+            prop_assert_eq!(skips.quorum.view(now), decides.quorum.view(now));
+        }
     }
 }

@@ -204,27 +204,41 @@ impl<R: Read> Recording<R> {
         Ok(Some((at, datagram)))
     }
 
-    /// Decides the evidence again under `profile`, and hands over each transition as it is made.
+    /// Decides the evidence again under `profile`, and hands over each poll: when it was, its transitions, and all that is believed
+    /// since; [`Quorum::revision`] has risen where anything changed.
     ///
-    /// # Errors
-    /// Where the recording is damaged; what was decided before stands.
+    /// Where the recording is damaged it stops; what was decided before stands.
     pub fn replay(
         &mut self,
         profile: Profile,
-        mut told: impl FnMut(&Transition),
-    ) -> Result<Replayed, Damaged> {
-        let mut quorum = Quorum::new(self.preamble.targets.clone(), profile);
+        told: impl FnMut(MonoTime, &[Transition], &Quorum),
+    ) -> (Replayed, Result<(), Damaged>) {
         let mut replayed = Replayed::default();
+        let result = self.decide(profile, told, &mut replayed);
+        (replayed, result)
+    }
+
+    fn decide(
+        &mut self,
+        profile: Profile,
+        mut told: impl FnMut(MonoTime, &[Transition], &Quorum),
+        replayed: &mut Replayed,
+    ) -> Result<(), Damaged> {
+        let mut quorum = Quorum::new(self.preamble.targets.clone(), profile);
         let mut next_poll = None;
         loop {
             let offset = self.offset;
-            let Some((at, bytes)) = self.entry()? else { break };
+            let Some((at, bytes)) = self.entry()? else {
+                return Ok(());
+            };
             replayed.first.get_or_insert(at);
             replayed.last = Some(at);
             let mut due: u64 = next_poll.unwrap_or(at.as_micros());
             let silence = due.saturating_add(LONGEST_SILENCE_MICROS);
             while due <= at.as_micros() && due <= silence {
-                quorum.poll(MonoTime::from_micros(due)).iter().for_each(&mut told);
+                let now = MonoTime::from_micros(due);
+                let transitions = quorum.poll(now);
+                told(now, &transitions, &quorum);
                 let Some(later) = due.checked_add(POLL_MICROS) else {
                     break;
                 };
@@ -241,7 +255,6 @@ impl<R: Read> Recording<R> {
                 Err(_) => replayed.rejected += 1,
             }
         }
-        Ok(replayed)
     }
 }
 

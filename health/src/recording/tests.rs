@@ -58,11 +58,11 @@ fn outage_of(target: Target) -> Vec<u8> {
 fn replay(bytes: &[u8], profile: Profile) -> Vec<(u64, Verdict)> {
     let mut recording = Recording::open(bytes).unwrap();
     let mut told = Vec::new();
-    let replayed = recording
-        .replay(profile, |transition| {
-            told.push((transition.at.as_micros() / 1_000, transition.to));
-        })
-        .unwrap();
+    let (replayed, result) = recording.replay(profile, |now, transitions, _| {
+        let at_ms = now.as_micros() / 1_000;
+        told.extend(transitions.iter().map(|transition| (at_ms, transition.to)));
+    });
+    result.unwrap();
     assert_eq!((replayed.datagrams, replayed.rejected), (150, 0));
     told
 }
@@ -102,19 +102,28 @@ fn overrides_are_recorded_and_outlive_another_profile_unless_taken_out() {
     assert_eq!(down(&told) - told[1].0, 800);
     let mut recording = Recording::open(&bytes[..]).unwrap();
     recording.preamble.targets[0].detection = None;
-    let mut last = 0;
-    let transitions = |told: &Transition| last = told.at.as_micros() / 1_000;
-    recording.replay(Profile::fast(), transitions).unwrap();
-    assert_eq!(last, fleet);
+    let mut last = MonoTime::ZERO;
+    let transitions = |now, told: &[Transition], _: &Quorum| {
+        if !told.is_empty() {
+            last = now;
+        }
+    };
+    recording.replay(Profile::fast(), transitions).1.unwrap();
+    assert_eq!(last.as_micros() / 1_000, fleet);
 }
 
 #[test]
 fn damage_is_told_with_its_place() {
     let bytes = outage();
-    let all = |bytes: &[u8]| -> Result<Replayed, Damaged> {
-        Recording::open(bytes)?.replay(Profile::fast(), |_| {})
+    let all = |bytes: &[u8]| -> Result<(), Damaged> {
+        Recording::open(bytes)?.replay(Profile::fast(), |_, _, _| {}).1
     };
-    let cut = all(&bytes[..bytes.len() - 1]).unwrap_err();
+    let short = &bytes[..bytes.len() - 1];
+    let cut = all(short).unwrap_err();
+    let (before, _) = Recording::open(short)
+        .unwrap()
+        .replay(Profile::fast(), |_, _, _| {});
+    assert_eq!(before.datagrams, 149, "what was decided before stands");
     assert!(matches!(cut.problem, Problem::Short) && cut.offset > 100, "{cut}");
     let mut flipped = bytes.clone();
     let last = flipped.len() - 20;
@@ -143,7 +152,7 @@ proptest! {
             bytes = whole;
         }
         if let Ok(mut recording) = Recording::open(&bytes[..]) {
-            let _ = recording.replay(Profile::fast(), |_| {});
+            let _ = recording.replay(Profile::fast(), |_, _, _| {});
         }
     }
 }

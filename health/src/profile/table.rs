@@ -72,6 +72,7 @@ macro_rules! constants {
 
             /// This profile as far as its clusters' observers go, probing one cluster of the profile `own`: two targets
             /// for which it is the same can be probed as one.
+            #[cfg(feature = "probe")]
             pub(crate) fn probing(&self, own: &Profile) -> Profile {
                 let mut probing = self.clone();
                 $( if Scope::$scope == Scope::Probed { probing.$field = own.$field; } )+

@@ -203,6 +203,7 @@ fn an_override_that_cannot_be_is_refused_with_the_field_and_what_is_allowed() {
     assert_eq!(range, "profile field intervalMs is 5: allowed is 20 to 60000");
 }
 
+#[cfg(feature = "probe")]
 #[test]
 fn what_is_only_judged_otherwise_is_probed_alike() {
     let fleet = Profile::fast();

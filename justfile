@@ -38,7 +38,7 @@ figures: build
 bench-probes:
     cargo bench -p lifeboat-health --bench black_hole --locked
 
-# What detection takes: seconds from a death to every verdict, processor and memory (about ten minutes).
+# What detection takes: seconds from a death to every verdict, processor and memory (about a quarter of an hour).
 bench-detection *figures: bench-probes
     cargo bench --bench detection --locked -- {{figures}}
 

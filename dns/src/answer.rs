@@ -6,6 +6,7 @@
 //! ```
 //! The common path takes no lock and allocates nothing once the scratch space has grown to the widest record set.
 
+mod chain;
 mod respond;
 mod slow;
 
@@ -13,6 +14,8 @@ use std::net::IpAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lifeboat_health::MonoTime;
+
+pub(crate) use chain::MAX_ALIASES;
 
 use crate::gate::table::GateTable;
 use crate::snapshot::Snapshot;

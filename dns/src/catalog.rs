@@ -231,12 +231,16 @@ impl Catalog {
     }
 
     fn free_of_steered(&self, zone: CheckedZone) -> Result<CheckedZone, Problem> {
-        match self.names.keys().find(|name| zone.has_addresses(name)) {
-            Some(name) => Err(Problem::new(
+        let mut obstacles = self
+            .names
+            .keys()
+            .filter_map(|name| Some((name, zone.obstacle(name)?)));
+        match obstacles.next() {
+            Some((name, obstacle)) => Err(Problem::new(
                 "zone",
                 &zone.apex,
                 "records",
-                format!("has addresses for {name}, which is steered"),
+                format!("{obstacle} {name}, which is steered"),
             )),
             None => Ok(zone),
         }
@@ -300,8 +304,8 @@ impl Catalog {
                 format!("the name belongs to the zone {closer}"),
             ));
         }
-        if zone.has_addresses(&name.name) {
-            let reason = format!("the zone {} has fixed addresses for it", name.zone);
+        if let Some(obstacle) = zone.obstacle(&name.name) {
+            let reason = format!("the zone {} {obstacle} it", name.zone);
             return Err(Problem::new("name", &name.name, "name", reason));
         }
         Ok(name)

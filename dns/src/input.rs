@@ -59,7 +59,8 @@ pub struct NameServerInput {
     pub addresses: Vec<IpAddr>,
 }
 
-/// A fixed record set: `kind` is `A`, `AAAA` or `TXT`, `data` one entry a record.
+/// A fixed record set: `kind` is a record type such as `A`, `TXT`, `CNAME` or `MX`, `data` one entry a record in presentation form (RFC 1035
+/// §5.1); names in it are full, and a TXT is its text without quotes. NS sets below the apex delegate.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordInput {

@@ -80,6 +80,11 @@ impl Name {
         }
     }
 
+    /// True when this name lies below `other`.
+    pub(crate) fn is_below(&self, other: &Self) -> bool {
+        self != other && self.is_within(other)
+    }
+
     pub(crate) fn is_wildcard(&self) -> bool {
         self.0.starts_with(b"\x01*")
     }

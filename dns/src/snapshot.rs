@@ -19,8 +19,8 @@ use crate::gate::table::SlotId;
 use crate::name::Name;
 use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
-use crate::wire::body;
 use crate::wire::query::QName;
+use crate::wire::{body, rtype};
 use table::Table;
 
 /// Where an octet string stands in the snapshot's arena.
@@ -57,6 +57,8 @@ pub(crate) struct Node {
     zone: u32,
     /// The node of `*` below this name (RFC 4592 §3.3.1).
     wildcard: Option<u32>,
+    /// The node of the zone cut that this name is or lies below: another server's data (RFC 1034 §4.2.1).
+    cut: Option<u32>,
     first_set: u32,
     set_count: u16,
 }
@@ -74,9 +76,17 @@ pub(crate) enum RrData {
     Fixed {
         count: NonZeroU16,
         body: Span,
-        glue: Option<(NonZeroU16, Span)>,
+        addresses: Option<Box<Addresses>>,
     },
     Steered(Steered),
+}
+
+/// Addresses of the name servers of one NS set, with their full owner names.
+#[derive(Debug)]
+pub(crate) struct Addresses {
+    /// Of servers below the zone cut: without these nobody can get there (RFC 9471 §3.1).
+    pub(crate) needed: Option<(NonZeroU16, Span)>,
+    pub(crate) helpful: Option<(NonZeroU16, Span)>,
 }
 
 /// A record set chosen anew for every answer.
@@ -112,6 +122,10 @@ pub(crate) enum Lookup<'a> {
     Absent(&'a Zone),
     /// The name exists, or a wildcard stands for it; `sets` is empty for an empty non-terminal.
     Present { zone: &'a Zone, sets: &'a [RrSet] },
+    /// The name is delegated, by the NS set of a name of `owner_len` octets.
+    Delegated { owner_len: usize, servers: &'a RrSet },
+    /// The name lies below a DNAME, whose owner has `owner_len` octets (RFC 6672 §2.2).
+    Redirected { owner_len: usize, dname: &'a RrSet },
 }
 
 impl Snapshot {
@@ -142,6 +156,19 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
+    /// The data of a set's first record; empty where it is steered.
+    pub(crate) fn first_data(&self, set: &RrSet) -> &[u8] {
+        let RrData::Fixed { body, .. } = &set.data else {
+            return &[];
+        };
+        let record = self.octets(*body);
+        let length = record.get(body::RDATA - 2..body::RDATA);
+        let length = length.map_or(0, |octets| {
+            usize::from(u16::from_be_bytes([octets[0], octets[1]]))
+        });
+        record.get(body::RDATA..body::RDATA + length).unwrap_or_default()
+    }
+
     /// Some of a candidate's ready-made address records, each `record_len` octets long.
     pub(crate) fn addresses(&self, candidate: &Candidate, records: Range<usize>, record_len: usize) -> &[u8] {
         let start = candidate.body_start as usize;
@@ -156,16 +183,29 @@ impl Snapshot {
             .map_or("", String::as_str)
     }
 
-    /// Finds a name: itself, else the wildcard below its closest encloser (RFC 4592 §3.3.1), else nothing.
-    pub(crate) fn lookup(&self, qname: &QName) -> Lookup<'_> {
-        if let Some(node) = self.find(qname.wire()) {
-            return self.present(node, node);
+    /// Finds what answers a name: the zone cut above it, else itself, else a DNAME or the wildcard at its closest encloser
+    /// (RFC 1034 §4.3.2, RFC 6672 §3.2, RFC 4592 §3.3.1), else nothing. Of DS it is the parent's side that answers (RFC 4035 §3.1.4.1).
+    pub(crate) fn lookup(&self, qname: &QName, qtype: u16) -> Lookup<'_> {
+        if let Some((index, node)) = self.find(qname.wire()) {
+            return match node.cut {
+                Some(cut) if cut != index || qtype != rtype::DS => self.delegated(cut),
+                Some(_) | None => self.present(node, node),
+            };
         }
         let first = qname.label_count().saturating_sub(self.table.max_labels()).max(1);
         for skip in first..=qname.label_count() {
-            let Some(encloser) = self.find(qname.suffix(skip)) else {
+            let Some((_, encloser)) = self.find(qname.suffix(skip)) else {
                 continue;
             };
+            if let Some(cut) = encloser.cut {
+                return self.delegated(cut);
+            }
+            if let Some(dname) = self.sets_of(encloser).iter().find(|set| set.kind == rtype::DNAME) {
+                return Lookup::Redirected {
+                    owner_len: encloser.name.len as usize,
+                    dname,
+                };
+            }
             return match encloser.wildcard.and_then(|index| self.nodes.get(index as usize)) {
                 Some(wildcard) => self.present(encloser, wildcard),
                 None => self
@@ -175,6 +215,17 @@ impl Snapshot {
             };
         }
         Lookup::NotOurs
+    }
+
+    fn delegated(&self, cut: u32) -> Lookup<'_> {
+        let found = self.nodes.get(cut as usize).and_then(|node| {
+            let servers = self.sets_of(node).iter().find(|set| set.kind == rtype::NS)?;
+            Some(Lookup::Delegated {
+                owner_len: node.name.len as usize,
+                servers,
+            })
+        });
+        found.unwrap_or(Lookup::NotOurs)
     }
 
     fn present(&self, place: &Node, source: &Node) -> Lookup<'_> {
@@ -193,13 +244,13 @@ impl Snapshot {
             .unwrap_or_default()
     }
 
-    fn find(&self, wire: &[u8]) -> Option<&Node> {
+    fn find(&self, wire: &[u8]) -> Option<(u32, &Node)> {
         let found = self.table.find(wire, |index| {
             self.nodes
                 .get(index as usize)
                 .is_some_and(|node| self.octets(node.name) == wire)
         })?;
-        self.nodes.get(found as usize)
+        Some((found, self.nodes.get(found as usize)?))
     }
 
     /// Every steered record set with its owner.

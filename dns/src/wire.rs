@@ -31,11 +31,14 @@ pub(crate) mod flag {
 pub(crate) mod rtype {
     pub(crate) const A: u16 = 1;
     pub(crate) const NS: u16 = 2;
+    pub(crate) const CNAME: u16 = 5;
     pub(crate) const SOA: u16 = 6;
     pub(crate) const HINFO: u16 = 13;
     pub(crate) const TXT: u16 = 16;
     pub(crate) const AAAA: u16 = 28;
+    pub(crate) const DNAME: u16 = 39;
     pub(crate) const OPT: u16 = 41;
+    pub(crate) const DS: u16 = 43;
     pub(crate) const TKEY: u16 = 249;
     pub(crate) const TSIG: u16 = 250;
     pub(crate) const IXFR: u16 = 251;
@@ -49,10 +52,13 @@ pub(crate) mod rtype {
         match number {
             A => "A".to_owned(),
             NS => "NS".to_owned(),
+            CNAME => "CNAME".to_owned(),
             SOA => "SOA".to_owned(),
             HINFO => "HINFO".to_owned(),
             TXT => "TXT".to_owned(),
             AAAA => "AAAA".to_owned(),
+            DNAME => "DNAME".to_owned(),
+            DS => "DS".to_owned(),
             ANY => "ANY".to_owned(),
             other => format!("TYPE{other}"),
         }
@@ -63,10 +69,13 @@ pub(crate) mod rtype {
         match upper.as_str() {
             "A" => Some(A),
             "NS" => Some(NS),
+            "CNAME" => Some(CNAME),
             "SOA" => Some(SOA),
             "HINFO" => Some(HINFO),
             "TXT" => Some(TXT),
             "AAAA" => Some(AAAA),
+            "DNAME" => Some(DNAME),
+            "DS" => Some(DS),
             "ANY" => Some(ANY),
             other => other.strip_prefix("TYPE").and_then(|digits| digits.parse().ok()),
         }
@@ -83,17 +92,19 @@ pub enum Rcode {
     NxDomain,
     NotImp,
     Refused,
+    YxDomain,
     BadVers,
 }
 
 impl Rcode {
-    pub(crate) const ALL: [Self; 7] = [
+    pub(crate) const ALL: [Self; 8] = [
         Self::NoError,
         Self::FormErr,
         Self::ServFail,
         Self::NxDomain,
         Self::NotImp,
         Self::Refused,
+        Self::YxDomain,
         Self::BadVers,
     ];
 
@@ -107,6 +118,7 @@ impl Rcode {
             Self::NxDomain => 3,
             Self::NotImp => 4,
             Self::Refused => 5,
+            Self::YxDomain => 6,
             Self::BadVers => 16,
         }
     }
@@ -121,6 +133,7 @@ impl fmt::Display for Rcode {
             Self::NxDomain => "NXDOMAIN",
             Self::NotImp => "NOTIMP",
             Self::Refused => "REFUSED",
+            Self::YxDomain => "YXDOMAIN",
             Self::BadVers => "BADVERS",
         })
     }

@@ -1,5 +1,6 @@
 //! The answer to a well-formed question in class IN.
 
+use super::chain::{Chain, Redirect, follow, redirect};
 use super::{Outcome, QueryMeta, Reply, Scratch, size_limit};
 use crate::gate::table::GateTable;
 use crate::invariants;
@@ -7,7 +8,7 @@ use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered, Zone};
 use crate::steer::{self, Choice, all};
 use crate::wire::query::Query;
 use crate::wire::writer::{Section, Writer};
-use crate::wire::{HEADER_LEN, Rcode, body, rtype};
+use crate::wire::{Rcode, body, rtype};
 
 /// HINFO "RFC8482" "", TTL 3600: the whole answer to ANY (RFC 8482 §4.2).
 const ANY_ANSWER: &[u8] = b"\xc0\x0c\x00\x0d\x00\x01\x00\x00\x0e\x10\x00\x09\x07RFC8482\x00";
@@ -31,23 +32,48 @@ pub(super) fn respond(
         return finish(writer, query, rcode, false, false);
     }
     let Scratch { qname, effective } = scratch;
-    match snapshot.lookup(qname) {
-        Lookup::NotOurs => finish(writer, query, Rcode::Refused, false, false),
-        Lookup::Absent(zone) => {
-            negative(&mut writer, snapshot, zone, qname.wire().len());
-            finish(writer, query, Rcode::NxDomain, true, false)
-        }
-        Lookup::Present { zone, sets } => {
-            let mut panic = false;
-            if query.qtype == rtype::ANY && !sets.is_empty() {
-                writer.put(Section::Answer, 1, ANY_ANSWER);
-            } else if let Some(set) = sets.iter().find(|set| set.kind == query.qtype) {
-                panic = positive(&mut writer, snapshot, set, gates, meta.draw, effective);
-            } else {
-                negative(&mut writer, snapshot, zone, qname.wire().len());
+    let mut chain = Chain::of(qname.wire().len());
+    loop {
+        let (rcode, panic) = match snapshot.lookup(qname, query.qtype) {
+            Lookup::NotOurs if chain.aliases == 0 => {
+                return finish(writer, query, Rcode::Refused, false, false);
             }
-            finish(writer, query, Rcode::NoError, true, panic)
-        }
+            Lookup::NotOurs => (Rcode::NoError, false),
+            Lookup::Absent(zone) => {
+                negative(&mut writer, snapshot, zone, &chain);
+                (Rcode::NxDomain, false)
+            }
+            Lookup::Delegated { owner_len, servers } => {
+                referral(&mut writer, snapshot, servers, chain.suffix(owner_len));
+                return finish(writer, query, Rcode::NoError, chain.aliases > 0, false);
+            }
+            Lookup::Redirected { owner_len, dname } => {
+                match redirect(&mut writer, snapshot, dname, owner_len, &mut chain, qname) {
+                    Redirect::To => continue,
+                    Redirect::End => (Rcode::NoError, false),
+                    Redirect::TooLong => (Rcode::YxDomain, false),
+                }
+            }
+            Lookup::Present { zone, sets } => {
+                let of = |kind| sets.iter().find(|set| set.kind == kind);
+                if query.qtype == rtype::ANY && !sets.is_empty() {
+                    writer.put_owned(Section::Answer, 1, ANY_ANSWER, chain.at);
+                    (Rcode::NoError, false)
+                } else if let Some(set) = of(query.qtype) {
+                    let panic = positive(&mut writer, snapshot, set, gates, meta.draw, effective, chain.at);
+                    (Rcode::NoError, panic)
+                } else if let Some(alias) = of(rtype::CNAME) {
+                    if follow(&mut writer, snapshot, alias, &mut chain, qname) {
+                        continue;
+                    }
+                    (Rcode::NoError, false)
+                } else {
+                    negative(&mut writer, snapshot, zone, &chain);
+                    (Rcode::NoError, false)
+                }
+            }
+        };
+        return finish(writer, query, rcode, true, panic);
     }
 }
 
@@ -70,18 +96,25 @@ fn positive(
     gates: &GateTable,
     draw: u64,
     effective: &mut Vec<u64>,
+    owner: usize,
 ) -> bool {
     match &set.data {
-        RrData::Fixed { count, body, glue } => {
-            writer.put(Section::Answer, count.get(), snapshot.octets(*body));
-            if let Some((count, glue)) = glue {
-                writer.put_optional(Section::Additional, count.get(), snapshot.octets(*glue));
+        RrData::Fixed {
+            count,
+            body,
+            addresses,
+        } => {
+            writer.put_owned(Section::Answer, count.get(), snapshot.octets(*body), owner);
+            if let Some(addresses) = addresses {
+                for (count, octets) in [addresses.needed, addresses.helpful].into_iter().flatten() {
+                    writer.put_optional(Section::Additional, count.get(), snapshot.octets(octets));
+                }
             }
             false
         }
         RrData::Steered(steered) => {
             let (choice, health) = steer::choose(steered, gates, draw, effective);
-            let put = addresses(writer, snapshot, set.kind, steered, choice, effective);
+            let put = addresses(writer, snapshot, set.kind, steered, (choice, effective), owner);
             debug_assert!(
                 invariants::s1_answer_not_empty(put),
                 "a live name was answered with nothing"
@@ -96,19 +129,16 @@ fn addresses(
     snapshot: &Snapshot,
     kind: u16,
     steered: &Steered,
-    choice: Choice,
-    effective: &[u64],
+    (choice, effective): (Choice, &[u64]),
+    owner: usize,
 ) -> usize {
     let record_len = body::address_len(kind);
     let mut put = 0;
     let mut put_some = |index: usize, from: usize, to: usize| {
         if let Some(candidate) = steered.candidates.get(index) {
             let octets = snapshot.addresses(candidate, from..to, record_len);
-            writer.put(
-                Section::Answer,
-                u16::try_from(to - from).unwrap_or(u16::MAX),
-                octets,
-            );
+            let count = u16::try_from(to - from).unwrap_or(u16::MAX);
+            writer.put_owned(Section::Answer, count, octets, owner);
             put += to - from;
         }
     };
@@ -129,11 +159,30 @@ fn addresses(
     put
 }
 
-/// SOA in the authority section; its owner is the tail of the question's name (RFC 2308 §3).
-fn negative(writer: &mut Writer<'_>, snapshot: &Snapshot, zone: &Zone, qname_len: usize) {
-    let at = writer.put(Section::Authority, 1, snapshot.octets(zone.negative));
-    let offset = HEADER_LEN + qname_len.saturating_sub(zone.apex.wire().len());
-    writer.patch(at, 0xc000 | u16::try_from(offset).unwrap_or(0));
+/// SOA in the authority section; its owner is the tail of the name that was looked up (RFC 2308 §3).
+fn negative(writer: &mut Writer<'_>, snapshot: &Snapshot, zone: &Zone, chain: &Chain) {
+    let owner = chain.suffix(zone.apex.wire().len());
+    writer.put_owned(Section::Authority, 1, snapshot.octets(zone.negative), owner);
+}
+
+/// The name servers of a zone cut, and the addresses without which nobody gets there (RFC 9471 §3).
+fn referral(writer: &mut Writer<'_>, snapshot: &Snapshot, servers: &RrSet, owner: usize) {
+    let RrData::Fixed {
+        count,
+        body,
+        addresses,
+    } = &servers.data
+    else {
+        return;
+    };
+    writer.put_owned(Section::Authority, count.get(), snapshot.octets(*body), owner);
+    let Some(addresses) = addresses else { return };
+    if let Some((count, octets)) = addresses.needed {
+        writer.put(Section::Additional, count.get(), snapshot.octets(octets));
+    }
+    if let Some((count, octets)) = addresses.helpful {
+        writer.put_optional(Section::Additional, count.get(), snapshot.octets(octets));
+    }
 }
 
 fn finish(writer: Writer<'_>, query: &Query, rcode: Rcode, authoritative: bool, panic: bool) -> Outcome {

@@ -14,6 +14,8 @@ use crate::gate::FULL;
 use crate::gate::table::GateValue;
 use crate::input::SnapshotInput;
 
+mod aliases;
+mod delegation;
 mod edns;
 mod malformed;
 mod message;

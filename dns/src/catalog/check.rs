@@ -1,5 +1,6 @@
 //! Turns plan data into checked values: names parsed, limits held, answer sets not empty.
 
+mod data;
 mod name;
 mod zone;
 
@@ -12,6 +13,9 @@ pub(crate) use zone::{CheckedZone, check as zone};
 pub(crate) const MAX_TTL_S: u32 = 0x7fff_ffff;
 /// The most addresses one name may have; their records fit one TCP message.
 pub(crate) const MAX_ADDRESSES: usize = 1_000;
+
+/// The longest record data: a TXT of the size an answer over TCP can carry.
+const MAX_TEXT_OCTETS: usize = 32_000;
 
 /// The names that occur more than once, in lower case.
 pub(crate) fn duplicates<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {

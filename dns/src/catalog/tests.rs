@@ -276,8 +276,46 @@ fn a_bad_zone_is_named_and_leaves_the_good_one() {
         "soa.mname: has the character ` `",
     );
     check_zone(
+        |zone| zone.records = vec![record("www", "OPT", &["x"])],
+        "records[0].kind: is OPT; A, AAAA, CAA",
+    );
+    check_zone(
         |zone| zone.records = vec![record("www", "MX", &["x"])],
-        "records[0].kind: is MX; A, AAAA and TXT",
+        "records[0].data[0]: `x` is not the data of a MX record",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("@", "NS", &["a.example."])],
+        "those are the zone's nameServers",
+    );
+    check_zone(
+        |zone| {
+            zone.records = vec![
+                record("www", "CNAME", &["a.example."]),
+                record("www", "TXT", &["x"]),
+            ]
+        },
+        "www.demo.example: has a CNAME beside TXT",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("@", "CNAME", &["a.example."])],
+        "a CNAME stands alone",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("www", "CNAME", &["a.example.", "b.example."])],
+        "has more than one CNAME",
+    );
+    check_zone(
+        |zone| {
+            zone.records = vec![
+                record("x", "DNAME", &["a.example."]),
+                record("a.x.demo.example", "TXT", &["x"]),
+            ]
+        },
+        "x.demo.example: has a DNAME, and a.x.demo.example lies below it",
+    );
+    check_zone(
+        |zone| zone.records = vec![record("*.x.demo.example", "NS", &["a.example."])],
+        "is a wildcard and has NS",
     );
     check_zone(
         |zone| zone.records = vec![record("www", "A", &["192.0.2.300"])],

@@ -6,9 +6,10 @@ use lifeboat_health::{Family, Gray, GrayState, Verdict};
 use serde::Serialize;
 use thiserror::Error;
 
+use crate::answer::MAX_ALIASES;
 use crate::gate::table::{GateTable, GateValue};
 use crate::gate::{self, FULL, GateView};
-use crate::name::Name;
+use crate::name::{MAX_WIRE_LEN, Name};
 use crate::snapshot::{Lookup, Policy, RrData, RrSet, Snapshot, Steered};
 use crate::steer::health::{self, Health};
 use crate::steer::{self};
@@ -92,24 +93,90 @@ pub(super) fn explain(
         steps: Vec::new(),
         answer: String::new(),
     };
-    match snapshot.lookup(&qname) {
-        Lookup::NotOurs => {
+    // The answer path follows as many aliases.
+    for _ in 0..=MAX_ALIASES {
+        match step(&mut explanation, snapshot, &qname, qtype) {
+            Next::Done => return Ok(explanation),
+            Next::Sets(sets) => {
+                present(&mut explanation, snapshot, gates, views, sets, qtype);
+                return Ok(explanation);
+            }
+            Next::Name(target) => {
+                explanation.answer = format!("an alias to {}", Name::from_wire(&target));
+                if qname.read(&target, 0).is_none() {
+                    break;
+                }
+            }
+        }
+    }
+    Ok(explanation)
+}
+
+/// Where a lookup leads.
+enum Next<'a> {
+    Done,
+    Sets(&'a [RrSet]),
+    Name(Vec<u8>),
+}
+
+fn step<'a>(explanation: &mut Explanation, snapshot: &'a Snapshot, qname: &QName, qtype: u16) -> Next<'a> {
+    match snapshot.lookup(qname, qtype) {
+        Lookup::NotOurs if explanation.steps.is_empty() => {
             explanation.rcode = Rcode::Refused;
             explanation.say("lookup", "no zone of this server encloses the name");
             "REFUSED".clone_into(&mut explanation.answer);
         }
+        Lookup::NotOurs => explanation.say("lookup", "no zone of this server encloses the alias's target"),
         Lookup::Absent(zone) => {
             explanation.rcode = Rcode::NxDomain;
             explanation.zone = Some(zone.apex.to_string());
             explanation.say("lookup", format!("the zone {} has no such name", zone.apex));
             "NXDOMAIN, with the zone's SOA".clone_into(&mut explanation.answer);
         }
+        Lookup::Delegated { owner_len, servers } => {
+            let cut = qname.wire().len().saturating_sub(owner_len);
+            let cut = Name::from_wire(qname.wire().get(cut..).unwrap_or_default());
+            explanation.say("lookup", format!("{cut} is delegated to other name servers"));
+            explanation.ttl = Some(servers.ttl_s);
+            explanation.answer = format!("a referral to the name servers of {cut}");
+        }
+        Lookup::Redirected { owner_len, dname } => {
+            let own = qname.wire().len().saturating_sub(owner_len);
+            let mut target = qname.wire().get(..own).unwrap_or_default().to_vec();
+            target.extend_from_slice(snapshot.first_data(dname));
+            explanation.ttl = Some(dname.ttl_s);
+            let long = target.len() > MAX_WIRE_LEN;
+            if long {
+                explanation.rcode = Rcode::YxDomain;
+                explanation.say("dname", "the name that the DNAME makes is too long");
+                "YXDOMAIN".clone_into(&mut explanation.answer);
+                return Next::Done;
+            }
+            explanation.say(
+                "dname",
+                format!("the name lies below a DNAME and is {}", Name::from_wire(&target)),
+            );
+            return Next::Name(target);
+        }
         Lookup::Present { zone, sets } => {
             explanation.zone = Some(zone.apex.to_string());
-            present(&mut explanation, snapshot, gates, views, sets, qtype);
+            let of = |kind| sets.iter().find(|set| set.kind == kind);
+            if qtype != rtype::ANY
+                && of(qtype).is_none()
+                && let Some(alias) = of(rtype::CNAME)
+            {
+                let target = snapshot.first_data(alias).to_vec();
+                explanation.ttl = Some(alias.ttl_s);
+                explanation.say(
+                    "cname",
+                    format!("the name is an alias of {}", Name::from_wire(&target)),
+                );
+                return Next::Name(target);
+            }
+            return Next::Sets(sets);
         }
     }
-    Ok(explanation)
+    Next::Done
 }
 
 fn present(

@@ -9,7 +9,7 @@ use lifeboat_health::Family;
 use thiserror::Error;
 
 use super::table::Table;
-use super::{Candidate, Node, Policy, RrData, RrSet, Snapshot, Span, Steered, Zone};
+use super::{Addresses, Candidate, Node, Policy, RrData, RrSet, Snapshot, Span, Steered, Zone};
 use crate::catalog::check::{CheckedName, CheckedZone};
 use crate::gate::table::{GateTable, SlotId};
 use crate::input::Steer;
@@ -40,6 +40,8 @@ struct Builder<'a> {
     octets: Vec<u8>,
     clusters: BTreeMap<String, u32>,
     zones: Vec<Zone>,
+    /// By zone, the apexes of zones inside it: what it has at and below them is theirs to say (RFC 2181 §6).
+    inner: Vec<Vec<Name>>,
     pending: BTreeMap<Name, Pending>,
     longest_ttls: BTreeMap<SlotId, u32>,
 }
@@ -56,10 +58,13 @@ pub(crate) fn snapshot<'a>(
         octets: Vec::new(),
         clusters: BTreeMap::new(),
         zones: Vec::new(),
+        inner: Vec::new(),
         pending: BTreeMap::new(),
         longest_ttls: BTreeMap::new(),
     };
     let mut indexes = BTreeMap::new();
+    let zones: Vec<&CheckedZone> = zones.collect();
+    builder.inner = inner(&zones);
     for zone in zones {
         let index = u32::try_from(builder.zones.len()).map_err(|_| BuildError::TooLarge)?;
         indexes.insert(zone.apex.clone(), index);
@@ -96,12 +101,25 @@ impl Builder<'_> {
         let Some(count) = counted(set.count) else {
             return Ok(());
         };
+        let inner = self.inner.get(zone as usize).into_iter().flatten();
+        if let Some(apex) = inner.filter(|apex| owner.is_within(apex)).next() {
+            if let Some(parent) = apex.parent() {
+                self.pending.entry(parent).or_insert_with(|| Pending {
+                    zone,
+                    sets: Vec::new(),
+                });
+            }
+            return Ok(());
+        }
         let body = self.span(&set.body)?;
-        let glue = match counted(set.glue_count) {
-            Some(count) => Some((count, self.span(&set.glue)?)),
-            None => None,
+        let needed = self.counted_span(&set.needed)?;
+        let helpful = self.counted_span(&set.helpful)?;
+        let any = needed.is_some() || helpful.is_some();
+        let data = RrData::Fixed {
+            count,
+            body,
+            addresses: any.then(|| Box::new(Addresses { needed, helpful })),
         };
-        let data = RrData::Fixed { count, body, glue };
         self.add(
             zone,
             owner,
@@ -112,6 +130,16 @@ impl Builder<'_> {
             },
         );
         Ok(())
+    }
+
+    fn counted_span(
+        &mut self,
+        (count, octets): &(usize, Vec<u8>),
+    ) -> Result<Option<(NonZeroU16, Span)>, BuildError> {
+        let Some(count) = counted(*count) else {
+            return Ok(None);
+        };
+        Ok(Some((count, self.span(octets)?)))
     }
 
     fn zone(&mut self, index: u32, zone: &CheckedZone, serial: u32) -> Result<(), BuildError> {
@@ -147,7 +175,7 @@ impl Builder<'_> {
             servers.push(server.name.wire());
             if server.name.is_within(&zone.apex) {
                 for address in &server.addresses {
-                    servers.glue(server.name.wire(), address);
+                    servers.address(true, &server.name, ttl_s, address);
                 }
                 self.addresses(index, &server.name, ttl_s, &server.addresses)?;
             }
@@ -157,6 +185,12 @@ impl Builder<'_> {
             let mut set = FixedSet::new(record.kind, record.ttl_s);
             for rdata in &*record.rdata {
                 set.push(rdata);
+                if record.kind == rtype::NS {
+                    let server = Name::from_wire(&rdata.to_ascii_lowercase());
+                    for (ttl_s, address) in zone.addresses_of(&server) {
+                        set.address(server.is_within(&record.owner), &server, ttl_s, &address);
+                    }
+                }
             }
             self.fixed(index, &record.owner, set)?;
         }
@@ -304,10 +338,33 @@ impl Builder<'_> {
                 name: span,
                 zone: node.zone,
                 wildcard: None,
+                cut: None,
                 first_set,
                 set_count,
             });
             indexes.insert(name, index);
+        }
+        let is_cut = |name: &Name, node: &Node| {
+            let apex = self.zones.get(node.zone as usize).map(|zone| &zone.apex);
+            let first = node.first_set as usize;
+            let own: &[RrSet] = sets
+                .get(first..first + usize::from(node.set_count))
+                .unwrap_or_default();
+            apex.is_some_and(|apex| name != apex) && own.iter().any(|set| set.kind == rtype::NS)
+        };
+        let cuts: BTreeMap<&Name, u32> = indexes
+            .iter()
+            .filter(|&(name, &index)| nodes.get(index as usize).is_some_and(|node| is_cut(name, node)))
+            .map(|(name, &index)| (name, index))
+            .collect();
+        if !cuts.is_empty() {
+            for (name, &index) in &indexes {
+                if let Some(node) = nodes.get_mut(index as usize)
+                    && let Some(zone) = self.zones.get(node.zone as usize)
+                {
+                    node.cut = topmost(name, &zone.apex, &cuts);
+                }
+            }
         }
         for (name, &index) in indexes.iter().filter(|(name, _)| name.is_wildcard()) {
             let parent = name.parent().and_then(|parent| indexes.get(&parent));
@@ -335,6 +392,38 @@ impl Builder<'_> {
     }
 }
 
+/// By zone, the apexes of the zones inside it.
+fn inner(zones: &[&CheckedZone]) -> Vec<Vec<Name>> {
+    let apexes: BTreeMap<&Name, usize> = zones
+        .iter()
+        .enumerate()
+        .map(|(index, zone)| (&zone.apex, index))
+        .collect();
+    let mut inner = vec![Vec::new(); zones.len()];
+    for zone in zones {
+        let mut above = zone.apex.parent();
+        while let Some(name) = above {
+            let outer = apexes.get(&name).and_then(|&index| inner.get_mut(index));
+            if let Some(outer) = outer {
+                outer.push(zone.apex.clone());
+            }
+            above = name.parent();
+        }
+    }
+    inner
+}
+
+/// Of the cuts at and above a name, the one nearest to its zone's apex.
+fn topmost(name: &Name, apex: &Name, cuts: &BTreeMap<&Name, u32>) -> Option<u32> {
+    let mut found = None;
+    let mut at = Some(name.clone());
+    while let Some(name) = at.filter(|name| name != apex) {
+        found = cuts.get(&name).copied().or(found);
+        at = name.parent();
+    }
+    found
+}
+
 fn counted(count: usize) -> Option<NonZeroU16> {
     u16::try_from(count).ok().and_then(NonZeroU16::new)
 }
@@ -345,8 +434,9 @@ struct FixedSet {
     ttl_s: u32,
     count: usize,
     body: Vec<u8>,
-    glue_count: usize,
-    glue: Vec<u8>,
+    /// As in [`Addresses`].
+    needed: (usize, Vec<u8>),
+    helpful: (usize, Vec<u8>),
 }
 
 impl FixedSet {
@@ -356,8 +446,8 @@ impl FixedSet {
             ttl_s,
             count: 0,
             body: Vec::new(),
-            glue_count: 0,
-            glue: Vec::new(),
+            needed: (0, Vec::new()),
+            helpful: (0, Vec::new()),
         }
     }
 
@@ -372,8 +462,13 @@ impl FixedSet {
         self.count += 1;
     }
 
-    fn glue(&mut self, owner: &[u8], address: &IpAddr) {
-        body::address(&mut self.glue, owner, self.ttl_s, address);
-        self.glue_count += 1;
+    fn address(&mut self, needed: bool, owner: &Name, ttl_s: u32, address: &IpAddr) {
+        let (count, octets) = if needed {
+            &mut self.needed
+        } else {
+            &mut self.helpful
+        };
+        body::address(octets, owner.wire(), ttl_s, address);
+        *count += 1;
     }
 }

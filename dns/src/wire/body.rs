@@ -9,6 +9,9 @@ use crate::name::Name;
 /// The compression pointer to the question's name.
 pub(crate) const OWNER_QUESTION: [u8; 2] = [0xc0, 0x0c];
 
+/// Where the data of a record begins whose owner is a pointer.
+pub(crate) const RDATA: usize = 12;
+
 /// The octets of one A or AAAA record whose owner is a pointer.
 pub(crate) fn address_len(kind: u16) -> usize {
     if kind == rtype::A { 16 } else { 28 }

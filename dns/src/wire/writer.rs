@@ -2,7 +2,7 @@
 //! not fit turns the response into a truncated one with empty sections (RFC 2181 §9).
 
 use super::query::Query;
-use super::{EDNS_UDP_PAYLOAD, HEADER_LEN, Rcode, flag};
+use super::{CLASS_IN, EDNS_UDP_PAYLOAD, HEADER_LEN, Rcode, body, flag};
 
 /// An OPT record without options.
 const OPT_LEN: usize = 11;
@@ -58,6 +58,54 @@ impl<'a> Writer<'a> {
             Some(_) | None => self.overflowed = true,
         }
         start
+    }
+
+    /// The same for records whose owner stands elsewhere in the message than in the question: each of them begins with a pointer.
+    pub(crate) fn put_owned(&mut self, section: Section, count: u16, body: &[u8], owner: usize) -> usize {
+        let start = self.put(section, count, body);
+        if owner != HEADER_LEN && !self.overflowed {
+            let mut at = start;
+            while at < self.len {
+                self.patch(at, pointer(owner));
+                let length = self.out.get(at + 10..at + 12);
+                let length = length.map_or(usize::MAX, |octets| {
+                    u16::from_be_bytes([octets[0], octets[1]]).into()
+                });
+                at = at.saturating_add(12).saturating_add(length);
+            }
+        }
+        start
+    }
+
+    /// Appends one record whose owner is a pointer.
+    pub(crate) fn put_record(
+        &mut self,
+        section: Section,
+        owner: u16,
+        kind: u16,
+        ttl_s: u32,
+        rdata: &[u8],
+    ) -> usize {
+        let mut head = [0; body::RDATA];
+        let length = u16::try_from(rdata.len()).unwrap_or(u16::MAX);
+        head[..2].copy_from_slice(&owner.to_be_bytes());
+        head[2..4].copy_from_slice(&kind.to_be_bytes());
+        head[4..6].copy_from_slice(&CLASS_IN.to_be_bytes());
+        head[6..10].copy_from_slice(&ttl_s.to_be_bytes());
+        head[10..].copy_from_slice(&length.to_be_bytes());
+        let start = self.put(section, 1, &head);
+        self.put(section, 0, rdata);
+        start
+    }
+
+    /// Something did not fit: the response will be truncated.
+    pub(crate) fn is_full(&self) -> bool {
+        self.overflowed
+    }
+
+    /// What has been written from `start` on.
+    pub(crate) fn written(&self, start: usize, len: usize) -> &[u8] {
+        self.out.get(start..start + len).unwrap_or_default()
     }
 
     /// Appends records that may be left out without truncating the response.
@@ -130,4 +178,10 @@ impl<'a> Writer<'a> {
             self.counts[Section::Additional as usize] += 1;
         }
     }
+}
+
+/// A compression pointer (RFC 1035 §4.1.4).
+pub(crate) fn pointer(to: usize) -> u16 {
+    debug_assert!(to < 0x4000, "a pointer reaches 16 KiB");
+    0xc000 | u16::try_from(to).unwrap_or(0)
 }

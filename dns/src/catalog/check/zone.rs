@@ -1,17 +1,14 @@
 //! Checks one zone. A zone with anything wrong is rejected whole.
 
 use std::collections::BTreeSet;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::net::IpAddr;
 
-use super::{MAX_ADDRESSES, ttl_problem};
+use super::{MAX_ADDRESSES, MAX_TEXT_OCTETS, data, ttl_problem};
 use crate::catalog::problem::Problem;
 use crate::input::{RecordInput, ZoneInput};
 use crate::name::Name;
 use crate::nonempty::NonEmpty;
-use crate::wire::{body, rtype};
-
-/// The longest record data: a TXT of the size an answer over TCP can carry.
-const MAX_TEXT_OCTETS: usize = 32_000;
+use crate::wire::rtype;
 
 #[derive(Debug)]
 pub(crate) struct CheckedZone {
@@ -39,15 +36,36 @@ pub(crate) struct CheckedRecord {
 }
 
 impl CheckedZone {
-    /// Whether the zone itself has A or AAAA records at a name.
-    pub(crate) fn has_addresses(&self, name: &Name) -> bool {
-        self.records
-            .iter()
-            .any(|record| record.owner == *name && matches!(record.kind, rtype::A | rtype::AAAA))
-            || self
-                .name_servers
+    /// A name's addresses by the zone's own records, each with its TTL.
+    pub(crate) fn addresses_of(&self, name: &Name) -> Vec<(u32, IpAddr)> {
+        let sets = self.records.iter().filter(|record| record.owner == *name);
+        let fixed = sets.flat_map(|set| {
+            set.rdata
                 .iter()
-                .any(|server| server.name == *name && name.is_within(&self.apex))
+                .filter_map(|rdata| Some((set.ttl_s, address(set.kind, rdata)?)))
+        });
+        let servers = self.name_servers.iter().filter(|server| server.name == *name);
+        let servers =
+            servers.flat_map(|server| server.addresses.iter().map(|address| (self.input.ttl, *address)));
+        fixed.chain(servers).collect()
+    }
+
+    /// What of the zone's own records leaves no room for a steered name, as the middle of a sentence.
+    pub(crate) fn obstacle(&self, name: &Name) -> Option<&'static str> {
+        let own = self.name_servers.iter();
+        if own
+            .filter(|server| server.name.is_within(&self.apex))
+            .any(|server| server.name == *name)
+        {
+            return Some("has fixed addresses for");
+        }
+        self.records.iter().find_map(|record| match record.kind {
+            rtype::A | rtype::AAAA if record.owner == *name => Some("has fixed addresses for"),
+            rtype::CNAME if record.owner == *name => Some("has a CNAME for"),
+            rtype::NS if name.is_within(&record.owner) => Some("delegates"),
+            rtype::DNAME if name.is_below(&record.owner) => Some("has a DNAME above"),
+            _ => None,
+        })
     }
 }
 
@@ -136,7 +154,60 @@ impl Checker<'_> {
             }
             records.push(record);
         }
+        self.together(&records, servers)?;
         Ok(records)
+    }
+
+    /// What cannot stand beside what.
+    fn together(&self, records: &[CheckedRecord], servers: &[CheckedServer]) -> Result<(), Problem> {
+        for record in records {
+            let Some(reason) = self.lonely(record, records, servers) else {
+                continue;
+            };
+            let reason = format!("{}: {reason}", record.owner);
+            return Err(self.problem("records", reason));
+        }
+        Ok(())
+    }
+
+    fn lonely(
+        &self,
+        record: &CheckedRecord,
+        records: &[CheckedRecord],
+        servers: &[CheckedServer],
+    ) -> Option<String> {
+        let kind = rtype::text(record.kind);
+        let apex = record.owner == self.apex;
+        let server = servers.iter().any(|server| server.name == record.owner);
+        let beside = records
+            .iter()
+            .find(|other| other.owner == record.owner && other.kind != record.kind);
+        let below = || {
+            records
+                .iter()
+                .map(|other| &other.owner)
+                .find(|other| other.is_below(&record.owner))
+        };
+        match record.kind {
+            rtype::CNAME | rtype::DNAME if record.rdata.len() > 1 => {
+                Some(format!("has more than one {kind}"))
+            }
+            // RFC 2181 §10.1.
+            rtype::CNAME if apex || server => {
+                Some("has a CNAME beside the zone's own records; a CNAME stands alone".to_owned())
+            }
+            rtype::CNAME => {
+                let other = rtype::text(beside?.kind);
+                Some(format!("has a CNAME beside {other}; a CNAME stands alone"))
+            }
+            // RFC 4592 §4.2, §4.4.
+            rtype::NS | rtype::DNAME if record.owner.is_wildcard() => {
+                Some(format!("is a wildcard and has {kind}"))
+            }
+            // RFC 6672 §2.4.
+            rtype::DNAME => Some(format!("has a DNAME, and {} lies below it", below()?)),
+            _ => None,
+        }
     }
 
     fn record(&self, index: usize, input: &RecordInput) -> Result<CheckedRecord, Problem> {
@@ -146,18 +217,17 @@ impl Checker<'_> {
         if let Some(reason) = ttl_problem(ttl_s) {
             return Err(self.problem(field("ttl"), reason));
         }
-        let kind = match input.kind.to_ascii_uppercase().as_str() {
-            "A" => rtype::A,
-            "AAAA" => rtype::AAAA,
-            "TXT" => rtype::TXT,
-            other => {
-                return Err(self.problem(field("kind"), format!("is {other}; A, AAAA and TXT are allowed")));
-            }
-        };
+        let kind = data::kind(&input.kind).map_err(|reason| self.problem(field("kind"), reason))?;
+        if kind == rtype::NS && owner == self.apex {
+            return Err(self.problem(
+                field("kind"),
+                "is NS at the apex; those are the zone's nameServers",
+            ));
+        }
         let mut rdata = Vec::with_capacity(input.data.len());
         let mut octets = 0;
         for (position, text) in input.data.iter().enumerate() {
-            let data = encode(kind, text).map_err(|reason| {
+            let data = data::encode(kind, text).map_err(|reason| {
                 self.problem(
                     format!("records[{index}].data[{position}]"),
                     format!("`{text}` {reason}"),
@@ -206,17 +276,10 @@ impl Checker<'_> {
     }
 }
 
-fn encode(kind: u16, text: &str) -> Result<Vec<u8>, &'static str> {
+fn address(kind: u16, rdata: &[u8]) -> Option<IpAddr> {
     match kind {
-        rtype::A => text
-            .parse::<Ipv4Addr>()
-            .map(|ip| ip.octets().to_vec())
-            .map_err(|_| "is not an IPv4 address"),
-        rtype::AAAA => text
-            .parse::<Ipv6Addr>()
-            .map(|ip| ip.octets().to_vec())
-            .map_err(|_| "is not an IPv6 address"),
-        _ if text.len() > MAX_TEXT_OCTETS => Err("is too long"),
-        _ => Ok(body::txt_rdata(text)),
+        rtype::A => <[u8; 4]>::try_from(rdata).ok().map(IpAddr::from),
+        rtype::AAAA => <[u8; 16]>::try_from(rdata).ok().map(IpAddr::from),
+        _ => None,
     }
 }

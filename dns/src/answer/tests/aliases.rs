@@ -1,0 +1,136 @@
+//! CNAME and DNAME.
+
+use super::*;
+
+/// Each answer as `owner ttl type data`, the owner as it is spelled.
+fn told(reply: &Message) -> Vec<String> {
+    let told = reply.answers.iter().map(|record| {
+        let (kind, data) = (record.record_type(), &record.data);
+        format!("{} {} {kind} {data}", record.name, record.ttl)
+    });
+    told.collect()
+}
+
+#[track_caller]
+fn check_chain(name: &str, kind: RecordType, rcode: ResponseCode, answers: &[&str], authorities: usize) {
+    let reply = check(name, kind, rcode, answers.len(), authorities);
+    assert_eq!(told(&reply), answers);
+    assert!(reply.metadata.authoritative);
+}
+
+/// RFC 1034 §3.6.2, §4.3.2 step 3a: the alias and what stands at its target, steered or not, to the end of the chain.
+#[test]
+fn an_alias_is_followed() {
+    check_chain(
+        "chain.demo.example.",
+        RecordType::A,
+        ResponseCode::NoError,
+        &[
+            "chain.demo.example. 300 CNAME www.demo.example.",
+            "www.demo.example. 300 CNAME Shop.Demo.Example.",
+            "Shop.Demo.Example. 5 A 192.0.2.1",
+        ],
+        0,
+    );
+}
+
+/// RFC 1034 §3.6.2: a question for the CNAME itself is not followed; one target of another type has no data.
+#[test]
+fn an_alias_itself_and_one_without_data() {
+    let own = &["www.demo.example. 300 CNAME Shop.Demo.Example."];
+    check_chain(
+        "www.demo.example.",
+        RecordType::CNAME,
+        ResponseCode::NoError,
+        own,
+        0,
+    );
+    check_chain("www.demo.example.", RecordType::MX, ResponseCode::NoError, own, 1);
+}
+
+/// RFC 6604 §2.1, §3: AA is of the first name, the code of the last.
+#[test]
+fn the_code_is_that_of_the_last_name() {
+    check_chain(
+        "dangling.demo.example.",
+        RecordType::A,
+        ResponseCode::NXDomain,
+        &["dangling.demo.example. 300 CNAME absent.demo.example."],
+        1,
+    );
+    check_chain(
+        "away.demo.example.",
+        RecordType::A,
+        ResponseCode::NoError,
+        &["away.demo.example. 300 CNAME www.elsewhere.example."],
+        0,
+    );
+}
+
+/// RFC 1034 §3.6.2: a loop ends.
+#[test]
+fn a_loop_ends() {
+    let reply = Bench::new().ask("loop.demo.example.", RecordType::A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+    assert_eq!(reply.answers.len(), MAX_ALIASES + 1);
+}
+
+/// RFC 4592 §3.3.3: a wildcard's CNAME is that of the name asked for.
+#[test]
+fn a_wildcard_is_an_alias() {
+    check_chain(
+        "any.aliases.demo.example.",
+        RecordType::A,
+        ResponseCode::NoError,
+        &[
+            "any.aliases.demo.example. 300 CNAME v4only.demo.example.",
+            "v4only.demo.example. 5 A 192.0.2.1",
+        ],
+        0,
+    );
+}
+
+/// RFC 6672 §2.2, §3.1: names below are redirected, with a CNAME of the DNAME's TTL; the owner is not.
+#[test]
+fn names_below_a_dname_are_redirected() {
+    check_chain(
+        "ShOp.OlD.demo.example.",
+        RecordType::A,
+        ResponseCode::NoError,
+        &[
+            "OlD.demo.example. 60 DNAME demo.example.",
+            "ShOp.OlD.demo.example. 60 CNAME ShOp.demo.example.",
+            "ShOp.demo.example. 5 A 192.0.2.1",
+        ],
+        0,
+    );
+    check_chain("old.demo.example.", RecordType::A, ResponseCode::NoError, &[], 1);
+    check_chain(
+        "old.demo.example.",
+        RecordType::TXT,
+        ResponseCode::NoError,
+        &["old.demo.example. 300 TXT the DNAME's own"],
+        0,
+    );
+}
+
+/// RFC 6672 §2.2: a name that would be too long is YXDOMAIN, with the DNAME.
+#[test]
+fn a_redirection_that_is_too_long() {
+    let label = "y".repeat(60);
+    let reply = check(
+        &format!("{label}.long.demo.example."),
+        RecordType::A,
+        ResponseCode::YXDomain,
+        1,
+        0,
+    );
+    assert_eq!(reply.answers[0].record_type().to_string(), "DNAME");
+}
+
+/// RFC 8482 §4.2: ANY for an alias is answered as ANY for other names is.
+#[test]
+fn any_of_an_alias() {
+    let reply = check("www.demo.example.", RecordType::ANY, ResponseCode::NoError, 1, 0);
+    assert_eq!(reply.answers[0].record_type(), RecordType::HINFO);
+}

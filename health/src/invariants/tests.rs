@@ -190,10 +190,22 @@ fn logs_compare() {
         ..down(4, 5)
     };
     let alone = std::slice::from_ref::<Transition>;
-    assert_eq!(s19_clocks_change_nothing(alone(&one), alone(&later)), Ok(()));
-    broken(s19_clocks_change_nothing(alone(&one), alone(&other)), "S19");
-    assert_eq!(s20_same_seed_same_log(alone(&one), alone(&one)), Ok(()));
-    broken(s20_same_seed_same_log(alone(&one), alone(&later)), "S20");
+    assert_eq!(
+        s19_clocks_change_nothing(&story(alone(&one)), &story(alone(&later))),
+        Ok(())
+    );
+    broken(
+        s19_clocks_change_nothing(&story(alone(&one)), &story(alone(&other))),
+        "S19",
+    );
+    assert_eq!(
+        s20_same_seed_same_log(log_hash(alone(&one)), log_hash(alone(&one))),
+        Ok(())
+    );
+    broken(
+        s20_same_seed_same_log(log_hash(alone(&one)), log_hash(alone(&later))),
+        "S20",
+    );
 }
 
 #[test]

@@ -12,6 +12,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::expect_used,
+    clippy::disallowed_methods,
     reason = "a measurement prints what it found and stops at what it cannot use"
 )]
 

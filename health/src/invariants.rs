@@ -209,7 +209,8 @@ pub fn s8a_withdrawal_leaves_a_survivor(
     })
 }
 
-/// S14: a suppressed target is not let in while its penalty is above the release, unless it is the last usable one.
+/// S14: a suppressed target is not let in while its penalty is above the release, unless it is the last usable one. (That a weight
+/// rises by steps is `s14_ramp_within_step` of the DNS server, which has the weights.)
 pub fn s14_suppressed_stays_out(before: &Cell, after: &Cell, last_usable: bool, profile: &Profile) -> Holds {
     let released = before.suppressed && !after.suppressed;
     hold(

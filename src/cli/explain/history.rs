@@ -53,10 +53,15 @@ fn seen(seen: &Value) -> String {
         None | Some("") => text(&seen["observer"]),
         Some(region) => format!("{} ({region})", text(&seen["observer"])),
     };
+    let misses = seen["missStreak"].as_u64().unwrap_or(0);
+    let answered = misses.saturating_sub(seen["silence"].as_u64().unwrap_or(misses));
+    let answered = if answered > 0 {
+        format!(", {answered} of them answered late or with an error")
+    } else {
+        String::new()
+    };
     let mut said = format!(
-        "{} misses in a row, {} of them without any answer, {} successes in a row, row {} ms old",
-        text(&seen["missStreak"]),
-        text(&seen["silence"]),
+        "{misses} misses in a row{answered}, {} successes in a row, row {} ms old",
         text(&seen["successStreak"]),
         text(&seen["ageMs"]),
     );

@@ -95,7 +95,7 @@ fn an_observer_that_did_not_count_is_told_apart() {
         });
         let up = path_of("Up", &json!([]));
         let told = lines(&explanation(&up, &up, &[entry(1, &[seen])]), Extent::Latest);
-        let rest = ": 7 misses in a row, 5 of them without any answer, 0 successes in a row, row 40 ms old, \
+        let rest = ": 7 misses in a row, 2 of them answered late or with an error, 0 successes in a row, row 40 ms old, \
                     last said Dead 120 ms ago, hard evidence: refused";
         assert_eq!(told[4].trim_start(), format!("observer-3 (eu): {expected}{rest}"));
     };

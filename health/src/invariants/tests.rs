@@ -18,6 +18,7 @@ fn broken(holds: Holds, invariant: &str) {
 fn down(dead: usize, of: usize) -> Transition {
     let witness = |n: usize| Witness {
         observer: format!("o{n}"),
+        region: String::new(),
         vote: if n < dead { Vote::Dead } else { Vote::Clear },
         miss_streak: 5,
         silence: 5,
@@ -28,6 +29,7 @@ fn down(dead: usize, of: usize) -> Transition {
         silent_ms: None,
         dead_ms: (n < dead).then_some(20),
         counted: true,
+        abstains: false,
     };
     let fresh = u32::try_from(of).unwrap();
     Transition {

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Annotation on a Cluster: how its ingress is probed, as a check in JSON or YAML, or a list of them, one an
-/// address family. Without it: a TCP handshake with port 443 of the first ingress address of each family.
+/// address family; none that uses programs or files of the observer. Without it: a TCP handshake with port 443 of the first ingress address of each family.
 pub const TRAFFIC_CHECK: &str = "lifeboat.dev/traffic-check";
 /// The same for its API server. Without it: `GET /readyz` of `spec.apiEndpoint` where that is plain HTTP, a TCP
 /// handshake where it is HTTPS at an address.
@@ -122,11 +122,29 @@ fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, String> {
 
 fn parse(text: &str) -> Result<Vec<Check>, String> {
     let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    let one = |value: Value| serde_json::from_value::<Check>(value).map_err(|error| error.to_string());
+    let one = |value: Value| {
+        let check = serde_json::from_value::<Check>(value).map_err(|error| error.to_string())?;
+        harmless(&check).map(|()| check)
+    };
     if let Value::Array(list) = value {
         return list.into_iter().map(one).collect();
     }
     Ok(vec![one(value)?])
+}
+
+/// Whoever may annotate a Cluster is not whoever may run programs on the observers' machines or read files there.
+fn harmless(check: &Check) -> Result<(), String> {
+    let Some((field, given)) = check.local_files().first().copied() else {
+        return Ok(());
+    };
+    let allowed = match field {
+        "tls.roots.file" => "tls.roots {pem: CERTIFICATES}",
+        "tokenFile" => "readyz without tokenFile",
+        _ => "every kind of check but program and heartbeat",
+    };
+    Err(format!(
+        "{field} {given:?}: program and files of the observer are for the observer's own configuration; allowed is {allowed}"
+    ))
 }
 
 fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
@@ -234,6 +252,52 @@ mod tests {
                 r#"control ipv4 {"kind":"tcp","address":"192.0.2.9:6443"}"#,
             ]
         );
+    }
+
+    #[test]
+    fn an_annotation_neither_runs_nor_reads_anything_of_the_observer() {
+        let check = |text: &str, field: &str, allowed: &str| {
+            for annotation in [TRAFFIC_CHECK, CONTROL_CHECK] {
+                let good = json!({ INGRESS_ADDRESSES: "192.0.2.1", annotation: text });
+                let found = read(&[cluster(&good, "http://192.0.2.9:6443")]);
+                assert_eq!(found.targets.len(), 1, "{text}");
+                let [(_, _, told)] = &found.problems[..] else {
+                    panic!("{text}: {:?}", found.problems);
+                };
+                let begins = format!("metadata.annotations[{annotation}]: {field} \"/");
+                assert!(told.starts_with(&begins) && told.ends_with(allowed), "{told}");
+                assert!(told.contains("for the observer's own configuration"), "{told}");
+            }
+        };
+        let kinds = "every kind of check but program and heartbeat";
+        check("{kind: program, command: [/bin/sh, -c, id]}", "command", kinds);
+        check(
+            "[{kind: tcp, address: '192.0.2.1:1'}, {kind: program, command: [/bin/id]}]",
+            "command",
+            kinds,
+        );
+        check("{kind: heartbeat, agent: a, keyFile: /etc/key}", "keyFile", kinds);
+        check(
+            "{kind: readyz, url: 'https://192.0.2.66', tokenFile: /run/token, tls: {roots: {pem: x}}}",
+            "tokenFile",
+            "readyz without tokenFile",
+        );
+        for start in [
+            "kind: https, url: 'https://192.0.2.1/'",
+            "kind: grpc, url: 'https://192.0.2.1'",
+            "kind: readyz, url: 'https://192.0.2.1'",
+            "kind: tls, address: '192.0.2.1:443'",
+        ] {
+            check(
+                &format!("{{{start}, tls: {{roots: {{file: /etc/ca.pem}}}}}}"),
+                "tls.roots.file",
+                "tls.roots {pem: CERTIFICATES}",
+            );
+        }
+        let inline = "-----BEGIN CERTIFICATE-----";
+        let own = format!("{{kind: readyz, url: 'https://192.0.2.1', tls: {{roots: {{pem: '{inline}'}}}}}}");
+        let found = read(&[cluster(&json!({ CONTROL_CHECK: own }), "")]);
+        assert_eq!(found.targets.len(), 1, "{:?}", found.problems);
     }
 
     #[test]

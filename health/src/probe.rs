@@ -42,7 +42,7 @@ use crate::evidence::{Hard, Row};
 use crate::metrics::{ObserverMetrics, ObserverPhaseLabel, ObserverResultLabel, ObserverTargetLabel};
 use crate::profile::Profile;
 use crate::schedule::Schedule;
-use crate::selfcheck::SelfCheck;
+use crate::selfcheck::{Anchor, SelfCheck};
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 
@@ -309,6 +309,34 @@ impl Prober {
         self.detector.lock().smoothed(phase)
     }
 
+    /// How it stands as an anchor: one that never answered may still do so before `asked_until`.
+    pub(crate) fn anchor(&self, asked_until: MonoTime, now: MonoTime) -> Anchor {
+        let detector = self.detector.lock();
+        match detector.misses_since(self.around.profile.fresh(), now) {
+            Some(misses) => Anchor::Answered(misses),
+            None if detector.was_good() || now >= asked_until || self.told.lock().keeps().is_some() => {
+                Anchor::Silent
+            }
+            None => Anchor::Asked,
+        }
+    }
+
+    /// Why it does not answer, for the log.
+    pub(crate) fn silent_because(&self, now: MonoTime) -> String {
+        let label = self.label();
+        if let Some(problem) = self.told.lock().keeps() {
+            return format!("{label} cannot be probed: {problem}");
+        }
+        let detector = self.detector.lock();
+        let misses = detector.row(TargetId(0), now).miss_streak;
+        let since = if detector.was_good() {
+            ""
+        } else {
+            ", and never answered"
+        };
+        format!("{label} missed {misses} in a row{since}")
+    }
+
     /// See [`Detector::forgive`].
     pub(crate) fn forgive(&self) {
         self.detector.lock().forgive();
@@ -373,6 +401,7 @@ impl Prober {
 
     fn record(&self, outcome: &Outcome, late: Duration) {
         self.detector.lock().record(outcome, self.around.clock.now());
+        self.told.lock().made(outcome.miss.is_none());
         self.show(outcome, late);
     }
 
@@ -380,6 +409,7 @@ impl Prober {
         self.detector
             .lock()
             .record_error(outcome, self.around.clock.now());
+        self.told.lock().made(false);
         self.show(outcome, late);
     }
 

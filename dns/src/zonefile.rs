@@ -22,6 +22,7 @@ mod rdata;
 mod read;
 mod scan;
 mod sets;
+mod svcb;
 mod text;
 mod token;
 

@@ -13,6 +13,7 @@ use super::algorithm;
 use super::fields::{self, after_name};
 use super::problem::{Reason, Spot, shown};
 use super::scan::{ScanError, Words};
+use super::svcb;
 use super::token::Token;
 
 /// Longest data of a record (RFC 1035 §3.2.1).
@@ -52,6 +53,15 @@ pub(crate) fn read(
     warn: impl FnMut((Spot, Reason)),
 ) -> Result<Vec<u8>, (Spot, Reason)> {
     let tokens = algorithm::numbered(kind, tokens);
+    let (tokens, params) = svcb::put_aside(kind, &tokens).map_err(|svcb::Twice(token)| {
+        let reason = Reason::Data {
+            kind: kind_text(kind),
+            word: shown(token.raw),
+            fault: ScanError::Syntax("duplicate SvcParamKey"),
+            allowed: form(kind),
+        };
+        (token.spot, reason)
+    })?;
     let mut words = Words::new(&tokens, origin);
     let data = words
         .scan_opt_unknown_marker()
@@ -65,7 +75,8 @@ pub(crate) fn read(
         });
     let left = words.peek();
     words.warnings.into_iter().for_each(warn);
-    let data = data?;
+    let too_long = || (spot, Reason::DataTooLong(kind_text(kind)));
+    let data = svcb::put_back(data?, params).ok_or_else(too_long)?;
     if let Some(token) = left {
         let reason = Reason::Extra {
             word: shown(token.raw),
@@ -74,7 +85,7 @@ pub(crate) fn read(
         return Err((token.spot, reason));
     }
     if data.len() > MAX_RDATA_LEN {
-        return Err((spot, Reason::DataTooLong(kind_text(kind))));
+        return Err(too_long());
     }
     Ok(data)
 }

@@ -54,6 +54,11 @@ fn read_by_the_library() {
         "HTTPS 1 . alpn=\"h2,h3\" port=443 ipv4hint=192.0.2.1",
         "000100000100060268320268330003000201bb00040004c0000201",
     );
+    data(
+        "SVCB 1 . key65399=a key9 port=1 key19=\"b c\"",
+        "0001000003000200010009000000130003622063ff77000161",
+    );
+    data("SVCB 1 . key9=", "00010000090000");
     data("HTTPS 1 . key667=\"a b\"", "000100029b0003612062");
 }
 
@@ -129,6 +134,9 @@ fn refused_data() {
     refused(&format!("TXT {}", "a".repeat(256)), "256 octets is too long");
     refused("HINFO a", "ends too early");
     refused("HTTPS 1 . port=1 port=2", "duplicate");
+    refused("HTTPS 1 . key9=1 key9=2", "duplicate");
+    refused("HTTPS 1 . key99999=1", "invalid SvcParamKey");
+    refused(&format!("HTTPS 1 . key9={}", "a".repeat(65_536)), "65535 octets");
     refused("HTTPS 1 . mandatory=port", "mandatory");
     refused("NSEC y. BLAH", "`BLAH` in NSEC data");
     for text in [

@@ -50,6 +50,8 @@ const MAX_OCTETS: usize = 1 << 30;
 const MAX_WORDS: usize = 1 << 17;
 /// Records that the $GENERATE directives of one zone make.
 const MAX_GENERATED: usize = 1 << 20;
+/// Octets of text that they make.
+const MAX_GENERATED_OCTETS: usize = 1 << 26;
 
 /// A checked zone: exactly one SOA, and no record outside or twice.
 #[derive(Debug)]

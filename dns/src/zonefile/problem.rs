@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use super::scan::ScanError;
 use super::text::NameFault;
-use super::{MAX_DEPTH, MAX_FILES, MAX_GENERATED, MAX_OCTETS, MAX_WORDS};
+use super::{MAX_DEPTH, MAX_FILES, MAX_GENERATED, MAX_GENERATED_OCTETS, MAX_OCTETS, MAX_WORDS};
 
 /// Problems of one severity that are kept; more are only counted.
 pub(crate) const MAX_KEPT: usize = 500;
@@ -155,7 +155,9 @@ pub enum Reason {
         "`{0}` is not a template; $, \\$, $$ and ${{OFFSET,WIDTH,BASE}} with base d, o, x, X, n or N are allowed"
     )]
     Template(String),
-    #[error("`{0}` makes too many records; a zone may have {MAX_GENERATED} from $GENERATE")]
+    #[error(
+        "`{0}` makes too many records; a zone may have {MAX_GENERATED} from $GENERATE, of {MAX_GENERATED_OCTETS} octets in all"
+    )]
     TooManyGenerated(String),
     #[error("{0} lies outside the zone and is left out; names of the zone are allowed")]
     OutsideZone(String),

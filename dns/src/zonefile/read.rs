@@ -5,14 +5,14 @@ use std::path::Path;
 
 use domain::base::iana::Rtype;
 
-use super::MAX_GENERATED;
 use super::generate::{Range, Template};
 use super::include::Open;
-use super::problem::{At, Problems, Reason, Spot, shown};
+use super::problem::{At, Problems, Reason, Severity, Spot, shown};
 use super::rdata::{self, kind_text};
 use super::sets::Record;
 use super::text;
 use super::token::{Entry, Lexer, Token};
+use super::{MAX_GENERATED, MAX_GENERATED_OCTETS};
 use crate::name::Name;
 
 /// Longest TTL (RFC 2181 §8).
@@ -54,6 +54,7 @@ pub(crate) struct Reader<'a> {
     last_ttl_s: Option<u32>,
     soa_ttl_s: u32,
     generated: usize,
+    generated_octets: usize,
     records: Vec<Record>,
     problems: Problems,
 }
@@ -68,6 +69,7 @@ impl<'a> Reader<'a> {
             last_ttl_s: None,
             soa_ttl_s: 0,
             generated: 0,
+            generated_octets: 0,
             records: Vec::new(),
             problems: Problems::default(),
         }
@@ -368,7 +370,16 @@ impl<'a> Reader<'a> {
         for number in range.numbers() {
             let owner = owners.fill(number).ok_or_else(|| refused(owner_token))?;
             let data = data.fill(number).ok_or_else(|| refused(data_token))?;
-            self.generated_record(&owner, &data, &head, owner_token, data_token, scope)?;
+            self.generated_octets += owner.len() + data.len();
+            if self.generated_octets > MAX_GENERATED_OCTETS {
+                return Err((range_token.spot, Reason::TooManyGenerated(shown(range_token.raw))));
+            }
+            match self.generated_record(&owner, &data, &head, owner_token, data_token, scope) {
+                Err((spot, reason)) if reason.severity() == Severity::Warning => {
+                    self.push(scope, spot, reason)
+                }
+                done => done?,
+            }
         }
         Ok(())
     }

@@ -182,7 +182,7 @@ fn generated() {
     );
     check(
         "$GENERATE 1-2 ${0,4,n} TXT a\n",
-        &["5:24 warning outside the zone"],
+        &["5:24 warning 1.0 lies outside", "5:24 warning 2.0 lies outside"],
     );
     check("$GENERATE 2-1 h$ TXT a\n", &["5:11 error START-STOP"]);
     check("$GENERATE 1-2 h${0 TXT a\n", &["5:15 error not a template"]);
@@ -201,6 +201,25 @@ fn generated() {
     check(
         "$GENERATE 1-1000000/2 ..$ A 192.0.2.1\n$GENERATE 1-1000000 ..$ A 192.0.2.1\n",
         &["5:23 error empty label", "6:11 error 1048576"],
+    );
+}
+
+#[test]
+fn generated_text_is_bounded() {
+    let added = format!("$GENERATE 1-1000000 h$ TXT {}\n", "a".repeat(3_000_000));
+    let reading = read_text(&format!("{GOOD}{added}"));
+    check_problems(&reading, "one string", &["5:28 error too long"]);
+    let comment = "c".repeat(1 << 20);
+    check(
+        &format!("$GENERATE 1-100 h$ TXT \"a ;{comment}\"\n"),
+        &["5:11 error 67108864 octets"],
+    );
+    check(
+        "$GENERATE 1-2 h.${-2}${0,1,n}.other. TXT a\n",
+        &[
+            "5:38 warning h.-11.other lies outside",
+            "5:38 warning h.02.other lies outside",
+        ],
     );
 }
 

@@ -16,6 +16,7 @@ mod grpc;
 pub mod heartbeat;
 mod http;
 mod icmp;
+mod leftovers;
 mod limits;
 mod program;
 mod remote;

@@ -48,6 +48,7 @@ use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 
 pub use limits::raise_descriptor_limit;
+pub use remote::look_up;
 
 use attempt::{Attempt, Slot};
 use dns::DnsTarget;
@@ -55,6 +56,7 @@ use grpc::GrpcTarget;
 use heartbeat::{Agent, Heartbeats};
 use http::HttpTarget;
 use program::Program;
+use remote::Names;
 use tls::TlsTarget;
 use told::Told;
 use trust::Trust;
@@ -67,6 +69,7 @@ pub struct Surroundings {
     pub check: Mutex<SelfCheck>,
     pub heartbeats: Arc<Heartbeats>,
     trust: Trust,
+    names: Arc<Names>,
     observer: String,
     metrics: ObserverMetrics,
     tap: Option<Tap>,
@@ -166,6 +169,7 @@ impl Surroundings {
             check: Mutex::new(SelfCheck::new(&profile)),
             heartbeats: Arc::new(Heartbeats::new(observer, metrics)),
             trust: Trust::default(),
+            names: Arc::default(),
             profile,
             observer: observer.to_owned(),
             metrics: metrics.clone(),

@@ -22,46 +22,56 @@ pub const DETECTION: &str = "lifeboat.dev/detection";
 /// HTTPS, where an ingress is reached.
 const INGRESS_PORT: u16 = 443;
 
-/// The targets of all clusters, and what is wrong with those that have none, by cluster.
+/// The targets of all clusters, and what is wrong with their checks, by cluster.
 #[derive(Debug, Default, PartialEq)]
 pub struct Targets {
     pub targets: Vec<Target>,
+    /// Paths that are not probed, or as they were before the mistake.
     pub problems: Vec<(String, Path, String)>,
-    /// What is wrong with overrides, by cluster. Their targets are without.
+    /// What is wrong with overrides, by cluster.
     pub overrides: Vec<(String, String)>,
 }
 
-impl Targets {
-    /// A mistake in an override changes nothing: its cluster keeps the one that it had among `held`.
-    pub fn keep_overrides(&mut self, held: &[Target]) {
-        for (cluster, _) in &self.overrides {
-            let of = |target: &&Target| target.cluster == *cluster;
-            let before = held.iter().find(of).and_then(|target| target.detection.clone());
-            let targets = self
-                .targets
-                .iter_mut()
-                .filter(|target| target.cluster == *cluster);
-            targets.for_each(|target| target.detection.clone_from(&before));
+/// Why a path's check cannot be used.
+enum Problem {
+    /// Nothing says how it is probed.
+    Nothing(String),
+    /// What says it cannot be.
+    Mistake(String),
+}
+
+impl Problem {
+    fn told(self) -> String {
+        match self {
+            Problem::Nothing(told) | Problem::Mistake(told) => told,
         }
     }
 }
 
-/// In a fleet of the profile `fleet`. One cluster's mistake costs the others nothing.
-pub fn targets(clusters: &[Arc<Value>], fleet: &Profile) -> Targets {
+/// In a fleet of the profile `fleet`. One cluster's mistake costs the others nothing, and a mistake changes nothing: its path
+/// keeps the targets, and its cluster the override, that it had among `held`.
+pub fn targets(clusters: &[Arc<Value>], fleet: &Profile, held: &[Target]) -> Targets {
     let mut found = Targets::default();
     for cluster in clusters {
+        let name = name(cluster);
+        let before = || held.iter().filter(|target| target.cluster == name);
         let detection = detection(cluster, fleet).unwrap_or_else(|problem| {
-            found.overrides.push((name(cluster).to_owned(), problem));
-            None
+            found.overrides.push((name.to_owned(), problem));
+            before().next().and_then(|target| target.detection.clone())
         });
         for path in [Path::Traffic, Path::Control] {
-            match of(cluster, path) {
-                Ok(targets) => found.targets.extend(targets.into_iter().map(|target| Target {
-                    detection: detection.clone(),
-                    ..target
-                })),
-                Err(problem) => found.problems.push((name(cluster).to_owned(), path, problem)),
-            }
+            let targets = of(cluster, path).unwrap_or_else(|problem| {
+                let kept = match problem {
+                    Problem::Mistake(_) => before().filter(|target| target.path == path).cloned().collect(),
+                    Problem::Nothing(_) => Vec::new(),
+                };
+                found.problems.push((name.to_owned(), path, problem.told()));
+                kept
+            });
+            found.targets.extend(targets.into_iter().map(|target| Target {
+                detection: detection.clone(),
+                ..target
+            }));
         }
     }
     found
@@ -81,13 +91,26 @@ pub fn detection(cluster: &Value, fleet: &Profile) -> Result<Option<Box<ProfileP
     Ok(Some(Box::new(patch)))
 }
 
-/// Why one path of a cluster has no target, if it has none.
+/// Why one path of a cluster has no target, or the one that it had before a mistake.
 pub fn problem(cluster: &Value, path: Path) -> Option<String> {
-    of(cluster, path).err()
+    of(cluster, path).err().map(Problem::told)
 }
 
-fn of(cluster: &Value, path: Path) -> Result<Vec<Target>, String> {
-    checks(cluster, path).and_then(|checks| valid(cluster, path, checks))
+/// What is wrong with the annotation that says how a path is probed. An API server's address that cannot be probed is no
+/// mistake: an observer's own file may say how.
+pub fn mistake(cluster: &Value, path: Path) -> Option<String> {
+    if path == Path::Control {
+        annotation(cluster, CONTROL_CHECK)?;
+    }
+    match of(cluster, path) {
+        Err(Problem::Mistake(told)) => Some(told),
+        Err(Problem::Nothing(_)) | Ok(_) => None,
+    }
+}
+
+fn of(cluster: &Value, path: Path) -> Result<Vec<Target>, Problem> {
+    let checks = checks(cluster, path)?;
+    valid(cluster, path, checks).map_err(Problem::Mistake)
 }
 
 fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>, String> {
@@ -106,13 +129,14 @@ fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>,
     Ok(targets)
 }
 
-fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, String> {
+fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, Problem> {
     let key = match path {
         Path::Traffic => TRAFFIC_CHECK,
         Path::Control => CONTROL_CHECK,
     };
     if let Some(text) = annotation(cluster, key) {
-        return parse(text).map_err(|problem| format!("metadata.annotations[{key}]: {problem}"));
+        let told = |problem| Problem::Mistake(format!("metadata.annotations[{key}]: {problem}"));
+        return parse(text).map_err(told);
     }
     match path {
         Path::Traffic => ingress(cluster),
@@ -127,6 +151,9 @@ fn parse(text: &str) -> Result<Vec<Check>, String> {
         harmless(&check).map(|()| check)
     };
     if let Value::Array(list) = value {
+        if list.is_empty() {
+            return Err("an empty list: at least one check is needed".to_owned());
+        }
         return list.into_iter().map(one).collect();
     }
     Ok(vec![one(value)?])
@@ -147,8 +174,9 @@ fn harmless(check: &Check) -> Result<(), String> {
     ))
 }
 
-fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
-    let addresses = ClusterEdge::parse(annotation(cluster, INGRESS_ADDRESSES).unwrap_or_default())?.addresses;
+fn ingress(cluster: &Value) -> Result<Vec<Check>, Problem> {
+    let edge = ClusterEdge::parse(annotation(cluster, INGRESS_ADDRESSES).unwrap_or_default());
+    let addresses = edge.map_err(Problem::Mistake)?.addresses;
     let first = |family| addresses.iter().find(|address| Family::of(**address) == family);
     let checks: Vec<Check> = [Family::V4, Family::V6]
         .into_iter()
@@ -158,20 +186,25 @@ fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
         })
         .collect();
     if checks.is_empty() {
-        return Err(format!(
+        return Err(Problem::Nothing(format!(
             "the traffic path has nothing to probe: metadata.annotations[{INGRESS_ADDRESSES}] names no address, and \
              [{TRAFFIC_CHECK}] is not set"
-        ));
+        )));
     }
     Ok(checks)
 }
 
-fn api_server(cluster: &Value) -> Result<Vec<Check>, String> {
+fn api_server(cluster: &Value) -> Result<Vec<Check>, Problem> {
     let endpoint = pointer_str(cluster, "/spec/apiEndpoint").trim_end_matches('/');
     let problem = |what: &str| {
-        format!(
+        let told = format!(
             "the control path has nothing to probe: spec.apiEndpoint {endpoint:?} {what}, and metadata.annotations[{CONTROL_CHECK}] is not set"
-        )
+        );
+        if endpoint.is_empty() {
+            Problem::Nothing(told)
+        } else {
+            Problem::Mistake(told)
+        }
     };
     if endpoint.starts_with("http://") {
         return Ok(vec![Check::Http {
@@ -204,7 +237,7 @@ mod tests {
     }
 
     fn read(clusters: &[Arc<Value>]) -> Targets {
-        targets(clusters, &Profile::fast())
+        targets(clusters, &Profile::fast(), &[])
     }
 
     fn described(found: &Targets) -> Vec<String> {
@@ -347,7 +380,7 @@ mod tests {
             cluster(&annotations, "http://192.0.2.9:6443")
         };
         let check = |text: &str, wanted: &[&str]| {
-            let mut found = read(&[with(text)]);
+            let found = read(&[with(text)]);
             let [(of, told)] = &found.overrides[..] else {
                 panic!("{text}: {:?}", found.overrides);
             };
@@ -360,8 +393,8 @@ mod tests {
                 found.targets.len() == 2 && found.targets.iter().all(|target| target.detection.is_none())
             );
             let before = read(&[with("{deadMisses: 9}")]).targets;
-            found.keep_overrides(&before);
-            assert_eq!(found.targets, before);
+            let kept = targets(&[with(text)], &Profile::fast(), &before);
+            assert_eq!((&kept.targets, kept.overrides.len()), (&before, 1));
         };
         check(
             "{sendMs: 50}",
@@ -377,5 +410,36 @@ mod tests {
         );
         check("{intervalMs: fast}", &["fast"]);
         check("250", &[]);
+    }
+
+    #[test]
+    fn a_mistake_in_a_check_changes_nothing_of_what_is_probed() {
+        let with = |annotations: Value| cluster(&annotations, "http://192.0.2.9:6443");
+        let good = "{kind: http, url: 'http://192.0.2.1/healthz'}";
+        let before = read(&[with(json!({ TRAFFIC_CHECK: good }))]).targets;
+        assert_eq!(before.len(), 2);
+        let after = |annotations: Value| targets(&[with(annotations)], &Profile::fast(), &before);
+        for (wrong, told) in [
+            ("{kind: htp, url: 'http://192.0.2.1/healthz'}", "htp"),
+            ("{kind: http, url: 'http://192.0.2.1:0/'}", "port"),
+            ("{kind: program, command: [/bin/true]}", "own configuration"),
+            ("[]", "empty list"),
+        ] {
+            let found = after(json!({ TRAFFIC_CHECK: wrong }));
+            assert_eq!(found.targets, before, "{wrong}");
+            let [(_, Path::Traffic, problem)] = &found.problems[..] else {
+                panic!("{wrong}: {:?}", found.problems);
+            };
+            assert!(problem.contains(told), "{problem}");
+        }
+        // An override is followed meanwhile.
+        let found = after(json!({ TRAFFIC_CHECK: "{}", DETECTION: "{deadMisses: 9}" }));
+        assert_eq!(found.targets.len(), 2);
+        assert!(found.targets.iter().all(|target| target.detection.is_some()));
+        // Nothing is said of how it is probed: that is no mistake.
+        assert_eq!(after(json!({})).targets, before[1..]);
+        // Another cluster's targets are none of its own.
+        let other = json!({ "metadata": { "name": "b", "annotations": { TRAFFIC_CHECK: "{}" } } });
+        assert_eq!(targets(&[Arc::new(other)], &Profile::fast(), &before).targets, []);
     }
 }

@@ -12,6 +12,7 @@ pub mod agent;
 pub mod config;
 mod files;
 mod follow;
+mod names;
 pub mod passive;
 pub mod process;
 mod roster;

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{ObserverFile, files::Files, follow, follow_observers, passive};
+use super::{ObserverFile, files::Files, follow, follow_observers, names::Names, passive};
 use crate::serve::{Guard, Reached, open_metrics};
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
@@ -31,9 +31,10 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     let metrics = ObserverMetrics::register(&mut registry);
     let targets = Arc::new(Targets::default());
     let listed = targets.list(&file);
+    let mut names = Names::default();
     let consumers = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        found = resolve(&file.consumers) => found,
+        found = names.resolve(&file.consumers) => found,
     };
     let observer = Observer::spawn(ObserverConfig {
         name: file.name.clone(),
@@ -71,6 +72,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         files: Files::look(paths(path, &file)),
         file,
         named,
+        names,
         consumers,
     };
     loop {
@@ -92,6 +94,8 @@ struct Held {
     files: Files,
     /// The consumers of its Observer object; where there are any, those of the file do not count.
     named: Arc<Mutex<Vec<String>>>,
+    /// A name that does not resolve now keeps the addresses it had.
+    names: Names,
     consumers: BTreeSet<SocketAddr>,
 }
 
@@ -103,8 +107,7 @@ impl Held {
         } else {
             &named
         };
-        let consumers = resolve(names).await;
-        // A name that does not resolve now keeps the addresses it had.
+        let consumers = self.names.resolve(names).await;
         if !consumers.is_empty() && consumers != self.consumers {
             observer.set_consumers(consumers.iter().copied());
             self.consumers = consumers;
@@ -223,17 +226,6 @@ async fn follow_own(kubeconfig: PathBuf, name: String, named: Arc<Mutex<Vec<Stri
 async fn connect(kubeconfig: &Path) -> anyhow::Result<kube::Config> {
     let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
     Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
-}
-
-pub(super) async fn resolve(names: &[String]) -> BTreeSet<SocketAddr> {
-    let mut addresses = BTreeSet::new();
-    for name in names {
-        match tokio::net::lookup_host(name).await {
-            Ok(found) => addresses.extend(found),
-            Err(error) => tracing::warn!(name, %error, "its address is not known"),
-        }
-    }
-    addresses
 }
 
 /// Every file that may change.

@@ -121,25 +121,13 @@ impl Held {
     }
 
     fn reload(&mut self, observer: &Observer, targets: &Targets) -> anyhow::Result<()> {
-        let file = ObserverFile::read(&self.path)?;
-        let fixed = |file: &ObserverFile| {
-            (
-                file.name.clone(),
-                file.region.clone(),
-                file.profile.clone(),
-                file.anchors.clone(),
-            )
-        };
-        anyhow::ensure!(
-            fixed(&file) == fixed(&self.file)
-                && file.admin == self.file.admin
-                && file.admin_token_file == self.file.admin_token_file
-                && file.admin_hosts == self.file.admin_hosts
-                && file.heartbeats == self.file.heartbeats
-                && file.kubeconfig == self.file.kubeconfig,
-            "name, region, profile, anchors, heartbeats, admin, adminTokenFile, adminHosts and kubeconfig change only with \
-             a restart"
-        );
+        let (file, kept) = changed(&self.file, ObserverFile::read(&self.path)?);
+        if !kept.is_empty() {
+            tracing::error!(
+                fields = %kept.join(", "),
+                "changed, which takes effect with a restart; what was in force stays, the rest of the file is taken"
+            );
+        }
         observer.set_identity(file.identity()?)?;
         targets.list(&file);
         observer.set_targets(targets.now())?;
@@ -147,6 +135,43 @@ impl Held {
         tracing::info!(observer.name = %self.file.name, targets = targets.now().len(), "configuration read again");
         Ok(())
     }
+}
+
+/// What is taken of a file that was read again, with the fields that keep their value until a restart.
+fn changed(held: &ObserverFile, read: ObserverFile) -> (ObserverFile, Vec<&'static str>) {
+    let ObserverFile {
+        name,
+        region,
+        consumers,
+        tls,
+        anchors,
+        targets,
+        kubeconfig,
+        profile,
+        heartbeats,
+        admin,
+        admin_token_file,
+        admin_hosts,
+    } = read;
+    let kept = [
+        ("name", name != held.name),
+        ("region", region != held.region),
+        ("anchors", anchors != held.anchors),
+        ("kubeconfig", kubeconfig != held.kubeconfig),
+        ("profile", profile != held.profile),
+        ("heartbeats", heartbeats != held.heartbeats),
+        ("admin", admin != held.admin),
+        ("adminTokenFile", admin_token_file != held.admin_token_file),
+        ("adminHosts", admin_hosts != held.admin_hosts),
+    ];
+    let taken = ObserverFile {
+        consumers,
+        tls,
+        targets,
+        ..held.clone()
+    };
+    let kept = kept.into_iter().filter(|(_, differs)| *differs);
+    (taken, kept.map(|(field, _)| field).collect())
 }
 
 /// Targets of the file and those of the Cluster objects; the file's count where both have one.
@@ -282,4 +307,37 @@ fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -
         None => Ok(()),
     });
     Ok(guard.around(routes))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_a_restart_keeps_nothing_else_from_being_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("observer.yaml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            ObserverFile::read(&path).unwrap()
+        };
+        let before =
+            "name: o\nconsumers: ['192.0.2.1:1']\ntls: {certificate: a.pem, key: a.key, roots: r.pem}\n";
+        let held = read(before);
+        let (taken, kept) = changed(&held, read(before));
+        assert_eq!((taken.name, kept), ("o".to_owned(), Vec::new()));
+        let after = "name: o\nregion: eu\nadmin: '127.0.0.1:1'\nprofile: {preset: wan}\nconsumers: ['192.0.2.2:1']\n\
+                     tls: {certificate: b.pem, key: b.key, roots: r.pem}\ntargets: [{}]\n";
+        let (taken, kept) = changed(&held, read(after));
+        assert_eq!(kept, ["region", "profile", "admin"]);
+        assert_eq!(
+            (&taken.region, &taken.profile, taken.admin),
+            (&held.region, &held.profile, held.admin)
+        );
+        assert_eq!(
+            (taken.consumers.concat(), taken.targets.len()),
+            ("192.0.2.2:1".to_owned(), 1)
+        );
+        assert!(taken.tls.certificate.ends_with("b.pem"), "{taken:?}");
+    }
 }

@@ -9,6 +9,7 @@
 //! `roster` follows Observer objects: consumers count those that are named, an observer takes its consumers from its own.
 
 pub mod agent;
+pub mod check;
 pub mod config;
 mod files;
 mod follow;

@@ -286,6 +286,19 @@ async fn admin(
 
 /// The route for reports behind the guard that every request passes that changes something.
 fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -> anyhow::Result<Router> {
+    let Some(guard) = guard(address, file)? else {
+        return Ok(passive::closed());
+    };
+    let observer = Arc::downgrade(observer);
+    let routes = passive::router(move |reports| match observer.upgrade() {
+        Some(observer) => observer.report(reports),
+        None => Ok(()),
+    });
+    Ok(guard.around(routes))
+}
+
+/// `None` where no reports are taken: beyond loopback without a token.
+pub(super) fn guard(address: SocketAddr, file: &ObserverFile) -> anyhow::Result<Option<Guard>> {
     let token = match &file.admin_token_file {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -297,16 +310,11 @@ fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -
             );
             Some(text.trim().to_owned())
         }
-        None if !address.ip().is_loopback() => return Ok(passive::closed()),
+        None if !address.ip().is_loopback() => return Ok(None),
         None => None,
     };
     let guard = Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")?;
-    let observer = Arc::downgrade(observer);
-    let routes = passive::router(move |reports| match observer.upgrade() {
-        Some(observer) => observer.report(reports),
-        None => Ok(()),
-    });
-    Ok(guard.around(routes))
+    Ok(Some(guard))
 }
 
 #[cfg(test)]

@@ -99,7 +99,7 @@ fn look() {
             }
             // What was killed takes a moment to end.
             let mut due = LOOK.lock();
-            let _ = WAKE.wait_for(&mut due, Duration::from_millis(2 << round.min(4)));
+            let _ = WAKE.wait_for(&mut due, Duration::from_millis(2 << round.min(7)));
         }
     }
 }
@@ -114,7 +114,7 @@ struct Process {
     ended: bool,
 }
 
-/// Kills what is left; whether there was anything.
+/// Kills what is left; whether there was anything, or may be.
 fn sweep() -> bool {
     let all = processes();
     let mut programs = PROGRAMS.lock();
@@ -124,7 +124,10 @@ fn sweep() -> bool {
         .filter(|process| process.parent == own)
         .map(|process| (process.pid, process))
         .collect();
+    // One that was killed a moment ago may still have its children, or have had them when they were looked at.
+    let ended = programs.ended.clone();
     programs.ended.retain(|pid| ours.contains_key(pid));
+    let ending = |pid| ours.get(pid).is_some_and(|process| !process.ended);
     let starts: Vec<u64> = programs
         .running
         .iter()
@@ -138,6 +141,7 @@ fn sweep() -> bool {
             && starts.iter().all(|start| *start > process.start)
     };
     let mut doomed: Vec<&Process> = ours.values().filter(left).copied().collect();
+    doomed.extend(all.iter().filter(|process| ended.contains(&process.parent)));
     let mut at = 0;
     while let Some(parent) = doomed.get(at).map(|process| process.pid) {
         doomed.extend(all.iter().filter(|process| process.parent == parent));
@@ -146,7 +150,7 @@ fn sweep() -> bool {
     for process in &doomed {
         end(process, own);
     }
-    !doomed.is_empty()
+    !doomed.is_empty() || programs.ended.iter().any(ending)
 }
 
 /// Parents come first, so that none starts its children again.

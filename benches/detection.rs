@@ -10,10 +10,13 @@
 #![allow(
     clippy::print_stdout,
     clippy::expect_used,
+    clippy::unwrap_used,
     clippy::panic,
     reason = "a measurement prints what it found and stops at what it cannot use"
 )]
 
+#[path = "detection/bad_ways.rs"]
+mod bad_ways;
 #[path = "detection/consumer_load.rs"]
 mod consumer_load;
 #[path = "detection/deaths.rs"]
@@ -28,6 +31,8 @@ mod listener;
 mod metrics;
 #[path = "detection/observer_load.rs"]
 mod observer_load;
+#[path = "../tests/observers/relay.rs"]
+mod relay;
 #[path = "detection/site.rs"]
 mod site;
 #[path = "detection/usage.rs"]
@@ -39,11 +44,13 @@ use figure::Figure;
 
 type Measurement = (&'static str, fn() -> Vec<Figure>);
 
-const ALL: [Measurement; 4] = [
+const ALL: [Measurement; 6] = [
     ("silent-death", deaths::silent),
     ("refused-death", deaths::refused),
     ("observer-load", observer_load::measure),
     ("consumer-load", consumer_load::measure),
+    ("blackout", bad_ways::blackout),
+    ("loss", bad_ways::loss),
 ];
 
 fn main() -> ExitCode {

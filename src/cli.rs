@@ -16,6 +16,7 @@ mod simulate;
 mod values;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{
@@ -198,10 +199,13 @@ fn whole(error: &anyhow::Error) -> String {
 }
 
 fn on_runtime(work: impl Future<Output = anyhow::Result<ExitCode>>) -> anyhow::Result<ExitCode> {
-    tokio::runtime::Builder::new_current_thread()
+    let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
-        .build()?
-        .block_on(work)
+        .build()?;
+    let ended = runtime.block_on(work);
+    // A lookup that hangs is not waited for.
+    runtime.shutdown_timeout(Duration::from_millis(200));
+    ended
 }
 
 fn start_log(filter: &str) -> anyhow::Result<()> {

@@ -13,6 +13,7 @@ mod brakes;
 mod companions;
 mod evacuate;
 mod failback;
+mod hindsight;
 mod ledger;
 mod place;
 mod planner;
@@ -27,6 +28,7 @@ pub mod standing;
 pub mod state;
 pub mod world;
 
+pub use hindsight::{Hindsight, Judged};
 pub use output::{
     Eviction, Extension, FailoverPlan, HoldNotice, HoldReason, Intent, MovementStep, NoFeasibleTarget,
     TaskEnd, TaskEndReason,

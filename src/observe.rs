@@ -9,9 +9,11 @@
 //! `roster` follows Observer objects: consumers count those that are named, an observer takes its consumers from its own.
 
 pub mod agent;
+pub mod check;
 pub mod config;
 mod files;
 mod follow;
+mod names;
 pub mod passive;
 pub mod process;
 mod roster;

@@ -3,7 +3,7 @@
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
-use lifeboat_health::{MonoClock, MonoTime, Path, Transition, Verdict};
+use lifeboat_health::{Family, MonoClock, MonoTime, Path, Transition, Verdict, Witness};
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::broadcast;
@@ -35,12 +35,57 @@ pub struct Entry {
 #[serde(rename_all = "camelCase")]
 pub struct Evidence {
     pub observer: String,
+    /// Empty for an observer that names none.
+    pub region: String,
+    /// `Abstain` where its rows have not said anything yet.
     pub vote: String,
+    /// Counted towards the quorum; otherwise the observer abstains, or its row was too old.
+    pub counted: bool,
+    /// The observer finds itself at fault.
+    pub abstains: bool,
     pub miss_streak: u32,
+    /// Of those, the ones since anything was answered, late or with an error.
+    pub silence: u32,
     pub success_streak: u32,
     pub hard: Vec<String>,
     pub age_ms: u64,
+    /// How long ago its row last said Dead; null where it never did.
+    pub dead_ms: Option<u64>,
     pub rtt_ms: Option<f64>,
+}
+
+impl From<&Witness> for Evidence {
+    fn from(witness: &Witness) -> Self {
+        let Witness {
+            observer,
+            region,
+            vote,
+            miss_streak,
+            silence,
+            success_streak,
+            hard,
+            age_ms,
+            rtt_us,
+            dead_ms,
+            silent_ms: _,
+            counted,
+            abstains,
+        } = witness;
+        Self {
+            observer: observer.clone(),
+            region: region.clone(),
+            vote: format!("{vote:?}"),
+            counted: *counted,
+            abstains: *abstains,
+            miss_streak: *miss_streak,
+            silence: *silence,
+            success_streak: *success_streak,
+            hard: hard_names(&hard.to_string()),
+            age_ms: u64::from(*age_ms),
+            dead_ms: dead_ms.map(u64::from),
+            rtt_ms: (*rtt_us > 0).then(|| f64::from(*rtt_us) / 1000.0),
+        }
+    }
 }
 
 /// Cheap to clone; all clones share one ring.
@@ -63,8 +108,10 @@ struct Ring {
 struct Told {
     cluster: String,
     path: Path,
+    family: Family,
     to: Verdict,
     at: MonoTime,
+    tellers: Vec<String>,
 }
 
 impl Timeline {
@@ -86,12 +133,13 @@ impl Timeline {
         self.record(&mut self.ring.lock(), kind, cluster, detail.into(), Vec::new());
     }
 
-    /// Enters a change of verdict, once, whichever consumer tells it first.
+    /// Enters a change of verdict, once, whichever consumer tells it first. A consumer that tells the same change again means
+    /// another one.
     pub fn transition(&self, teller: &str, transition: &Transition) {
         let Transition {
             cluster,
             path,
-            family: _,
+            family,
             from,
             to,
             at: _,
@@ -104,40 +152,28 @@ impl Timeline {
         let mut ring = self.ring.lock();
         ring.transitions
             .retain(|told| now.saturating_since(told.at) < SAME_EVENT);
-        if ring
-            .transitions
-            .iter()
-            .any(|t| t.cluster == *cluster && t.path == *path && t.to == *to)
-        {
+        let same = ring.transitions.iter_mut().find(|told| {
+            let is = (&told.cluster, told.path, told.family, told.to);
+            is == (cluster, *path, *family, *to) && !told.tellers.iter().any(|by| by == teller)
+        });
+        if let Some(told) = same {
+            told.tellers.push(teller.to_owned());
             return;
         }
         ring.transitions.push(Told {
             cluster: cluster.clone(),
             path: *path,
+            family: *family,
             to: *to,
             at: now,
+            tellers: vec![teller.to_owned()],
         });
-        let path_name = match path {
-            Path::Traffic => "traffic",
-            Path::Control => "control",
-        };
-        let detail = format!("{path_name} path {from:?} to {to:?}: {reason} (told by {teller})");
+        let detail = format!("{path} path ({family}) {from} to {to}: {reason} (told by {teller})");
         let kind = match path {
             Path::Traffic => format!("cluster.{}", verdict_word(*to)),
             Path::Control => format!("cluster.control.{}", verdict_word(*to)),
         };
-        let evidence = evidence
-            .iter()
-            .map(|witness| Evidence {
-                observer: witness.observer.clone(),
-                vote: format!("{:?}", witness.vote),
-                miss_streak: witness.miss_streak,
-                success_streak: witness.success_streak,
-                hard: hard_names(&witness.hard.to_string()),
-                age_ms: u64::from(witness.age_ms),
-                rtt_ms: (witness.rtt_us > 0).then(|| f64::from(witness.rtt_us) / 1000.0),
-            })
-            .collect();
+        let evidence = evidence.iter().map(Evidence::from).collect();
         self.record(&mut ring, &kind, Some(cluster), detail, evidence);
     }
 
@@ -202,3 +238,6 @@ fn verdict_word(verdict: Verdict) -> &'static str {
 fn millis(duration: Duration) -> u64 {
     u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

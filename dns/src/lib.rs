@@ -5,7 +5,7 @@
 //!                                                                 ├──answer──> response      one thread a core
 //! FleetView ──Gates──> GateTable (atomics, one store moves all) ──┘
 //! ```
-//! Pure: `wire`, `name`, `catalog`, `snapshot`, `gate`, `steer`, `answer`, `invariants`. IO: `server`, `udp`, `tcp`,
+//! Pure: `wire`, `name`, `catalog`, `snapshot`, `gate`, `steer`, `answer`, `invariants`, `zonefile`. IO: `server`, `udp`, `tcp`,
 //! `lkg`.
 //!
 //! Architecture Invariant: nothing between a query and its answer waits: no lock, no disk, no log line, no allocation,
@@ -27,6 +27,7 @@ mod steer;
 mod tcp;
 mod udp;
 mod wire;
+pub mod zonefile;
 
 pub use answer::{Outcome, QueryMeta, Reply, Scratch, Transport, answer};
 pub use catalog::{Applied, Catalog, Problem, Refused};
@@ -36,6 +37,7 @@ pub use input::{
     EndpointInput, NameInput, NameServerInput, RecordInput, SnapshotInput, SoaInput, Steer, ZoneInput,
 };
 pub use metrics::register_all;
+pub use name::Name;
 pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
 pub use server::shares::{AnswerShare, NameShares};
 pub use server::sink::{GateSink, Notice};

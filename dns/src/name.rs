@@ -1,16 +1,20 @@
 //! A domain name as the server keeps it: wire form, lower case, root label included (RFC 1035 §3.1, RFC 4343).
 
+use std::cmp::Ordering;
 use std::fmt;
 
 use thiserror::Error;
 
 /// Longest name on the wire, root label included (RFC 1035 §2.3.4).
 pub(crate) const MAX_WIRE_LEN: usize = 255;
+/// Most labels in a name, the root's not counted.
+const MAX_LABELS: usize = 127;
 /// Longest label (RFC 1035 §2.3.4).
 pub(crate) const MAX_LABEL_LEN: usize = 63;
 
+/// A domain name: absolute, compared without case.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(crate) struct Name(Box<[u8]>);
+pub struct Name(Box<[u8]>);
 
 /// Why a text is not a domain name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -54,8 +58,45 @@ impl Name {
         Self(wire.into())
     }
 
-    pub(crate) fn wire(&self) -> &[u8] {
+    /// Wire form, root label included.
+    #[must_use]
+    pub fn wire(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Canonical order: by labels from the right, so that what lies below a name follows it (RFC 4034 §6.1).
+    pub(crate) fn cmp_canonical(&self, other: &Self) -> Ordering {
+        if self == other {
+            return Ordering::Equal;
+        }
+        let (mut mine, mut others) = (Starts::of(&self.0), Starts::of(&other.0));
+        loop {
+            match (mine.pop(), others.pop()) {
+                (None, None) => return Ordering::Equal,
+                (None, Some(_)) => return Ordering::Less,
+                (Some(_), None) => return Ordering::Greater,
+                (Some(left), Some(right)) => match left.cmp(right) {
+                    Ordering::Equal => {}
+                    unequal @ (Ordering::Less | Ordering::Greater) => return unequal,
+                },
+            }
+        }
+    }
+
+    /// Octets that compare as names do in canonical order: labels from the right, each ended by 0.
+    pub(crate) fn canonical_key(&self) -> Vec<u8> {
+        let mut key = Vec::with_capacity(self.0.len());
+        let mut labels = Starts::of(&self.0);
+        while let Some(label) = labels.pop() {
+            for octet in label {
+                match octet {
+                    0 | 1 => key.extend_from_slice(&[1, octet + 1]),
+                    _ => key.push(*octet),
+                }
+            }
+            key.push(0);
+        }
+        key
     }
 
     pub(crate) fn parent(&self) -> Option<Self> {
@@ -100,6 +141,43 @@ impl Name {
     }
 }
 
+/// Where the labels of a name start.
+struct Starts<'a> {
+    wire: &'a [u8],
+    at: [u8; MAX_LABELS],
+    count: usize,
+}
+
+impl<'a> Starts<'a> {
+    fn of(wire: &'a [u8]) -> Self {
+        let mut starts = Self {
+            wire,
+            at: [0; MAX_LABELS],
+            count: 0,
+        };
+        let mut at = 0_u8;
+        for slot in &mut starts.at {
+            match wire.get(usize::from(at)) {
+                None | Some(0) => break,
+                Some(length) => {
+                    *slot = at;
+                    at = at.saturating_add(length + 1);
+                    starts.count += 1;
+                }
+            }
+        }
+        starts
+    }
+
+    /// The last label that was not yet given.
+    fn pop(&mut self) -> Option<&'a [u8]> {
+        self.count = self.count.checked_sub(1)?;
+        let start = usize::from(*self.at.get(self.count)?);
+        let length = usize::from(*self.wire.get(start)?);
+        self.wire.get(start + 1..start + 1 + length)
+    }
+}
+
 fn push_label(wire: &mut Vec<u8>, label: &str, first: bool, text: &str) -> Result<(), NameError> {
     if label.is_empty() {
         return Err(NameError::EmptyLabel(text.to_owned()));
@@ -119,6 +197,7 @@ fn push_label(wire: &mut Vec<u8>, label: &str, first: bool, text: &str) -> Resul
     Ok(())
 }
 
+/// Presentation form with escapes (RFC 1035 §5.1), without the last dot.
 impl fmt::Display for Name {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut rest: &[u8] = &self.0;
@@ -128,11 +207,16 @@ impl fmt::Display for Name {
         let mut dot = "";
         while let Some(&length) = rest.first().filter(|length| **length != 0) {
             let (label, next) = rest.split_at((usize::from(length) + 1).min(rest.len()));
-            write!(
-                f,
-                "{dot}{}",
-                String::from_utf8_lossy(label.get(1..).unwrap_or_default())
-            )?;
+            f.write_str(dot)?;
+            for octet in label.get(1..).unwrap_or_default() {
+                match octet {
+                    b'.' | b'\\' | b'"' | b'(' | b')' | b';' | b'@' | b'$' => {
+                        write!(f, "\\{}", char::from(*octet))?
+                    }
+                    0x21..=0x7e => write!(f, "{}", char::from(*octet))?,
+                    _ => write!(f, "\\{octet:03}")?,
+                }
+            }
             dot = ".";
             rest = next;
         }
@@ -171,6 +255,42 @@ mod tests {
         check("a b.example", Err("character ` `"));
         check(&format!("{}.example", "x".repeat(64)), Err("at most 63"));
         check(&vec!["abcdefgh"; 30].join("."), Err("at most 255"));
+    }
+
+    /// The example of RFC 4034 §6.1.
+    #[test]
+    fn canonical_order() {
+        let wires: [&[u8]; 9] = [
+            b"\x07example\x00",
+            b"\x01a\x07example\x00",
+            b"\x08yljkjljk\x01a\x07example\x00",
+            b"\x01z\x01a\x07example\x00",
+            b"\x04zabc\x01a\x07example\x00",
+            b"\x01z\x07example\x00",
+            b"\x01\x01\x01z\x07example\x00",
+            b"\x01*\x01z\x07example\x00",
+            b"\x01\xc8\x01z\x07example\x00",
+        ];
+        let names = wires.map(Name::from_wire);
+        for (index, name) in names.iter().enumerate() {
+            for (other_index, other) in names.iter().enumerate() {
+                assert_eq!(
+                    name.cmp_canonical(other),
+                    index.cmp(&other_index),
+                    "{name} {other}"
+                );
+                assert_eq!(
+                    name.canonical_key().cmp(&other.canonical_key()),
+                    index.cmp(&other_index)
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn displays_with_escapes() {
+        let name = Name::from_wire(b"\x06a.\\\"\x00\xe9\x01z\x00");
+        assert_eq!(name.to_string(), r#"a\.\\\"\000\233.z"#);
     }
 
     #[test]

@@ -12,6 +12,7 @@
 #![allow(
     clippy::print_stdout,
     clippy::expect_used,
+    clippy::disallowed_methods,
     reason = "a measurement prints what it found and stops at what it cannot use"
 )]
 
@@ -182,6 +183,7 @@ fn measure(healthy: SocketAddr, port: u16, black_holed: usize) -> Delays {
 }
 
 /// By how much a thread that does nothing else woke too late at most.
+#[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
 fn longest_stall() -> Duration {
     let (start, mut longest) = (Instant::now(), Duration::ZERO);
     while start.elapsed() < MEASURED {

@@ -129,6 +129,7 @@ pub struct Detector {
     tls: Rtt,
     first_byte: Rtt,
     last_warm_miss: Option<MonoTime>,
+    last_good: Option<MonoTime>,
     last_outcome: Option<MonoTime>,
     interval: Duration,
 }
@@ -155,6 +156,7 @@ impl Detector {
             tls: rtt(Phase::Tls),
             first_byte: rtt(Phase::FirstByte),
             last_warm_miss: None,
+            last_good: None,
             last_outcome: None,
             interval: profile.interval(),
         }
@@ -233,6 +235,17 @@ impl Detector {
         self.last_warm_miss = None;
     }
 
+    /// The misses in a row since an answer that is not older than `fresh`.
+    pub fn misses_since(&self, fresh: Duration, now: MonoTime) -> Option<u16> {
+        let answered = now.saturating_since(self.last_good?) <= fresh;
+        answered.then_some(self.miss_streak)
+    }
+
+    /// Whether it ever was good.
+    pub fn was_good(&self) -> bool {
+        self.last_good.is_some()
+    }
+
     /// Connects are timed once in `freshEvery` probes: their estimate goes on allowing for a slow spell half a minute after
     /// it. So it counts only as far as answers, or the last connect, bear it out.
     pub fn timeout(&self, phase: Phase) -> Duration {
@@ -295,6 +308,7 @@ impl Detector {
                     self.usual.sample(smoothed, now);
                 }
                 self.window.push(true);
+                self.last_good = Some(now);
                 (self.miss_streak, self.silence) = (0, 0);
                 self.success_streak = self.success_streak.saturating_add(1);
                 self.hard = Hard::NONE;

@@ -64,7 +64,7 @@ pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
 pub use recurrence::{Bursts, at_once, false_alarms_per_second, mistakes_per_second, usual_timeout};
 pub use region::{Ballot, PartialOutage, Reach, RegionView, by_region};
 pub use schedule::Schedule;
-pub use selfcheck::{AbstainReason, SelfCheck};
+pub use selfcheck::{AbstainReason, Anchor, SelfCheck};
 pub use table::{Mark, Slot, TableFull, VerdictTable};
 pub use target::{
     Family, MAX_TARGETS, Path, Selection, Target, TargetError, TargetId, check_overrides, check_targets,

@@ -16,6 +16,7 @@ mod grpc;
 pub mod heartbeat;
 mod http;
 mod icmp;
+mod leftovers;
 mod limits;
 mod program;
 mod remote;
@@ -42,11 +43,12 @@ use crate::evidence::{Hard, Row};
 use crate::metrics::{ObserverMetrics, ObserverPhaseLabel, ObserverResultLabel, ObserverTargetLabel};
 use crate::profile::Profile;
 use crate::schedule::Schedule;
-use crate::selfcheck::SelfCheck;
+use crate::selfcheck::{Anchor, SelfCheck};
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 
 pub use limits::raise_descriptor_limit;
+pub use remote::look_up;
 
 use attempt::{Attempt, Slot};
 use dns::DnsTarget;
@@ -54,6 +56,7 @@ use grpc::GrpcTarget;
 use heartbeat::{Agent, Heartbeats};
 use http::HttpTarget;
 use program::Program;
+use remote::Names;
 use tls::TlsTarget;
 use told::Told;
 use trust::Trust;
@@ -66,6 +69,7 @@ pub struct Surroundings {
     pub check: Mutex<SelfCheck>,
     pub heartbeats: Arc<Heartbeats>,
     trust: Trust,
+    names: Arc<Names>,
     observer: String,
     metrics: ObserverMetrics,
     tap: Option<Tap>,
@@ -165,6 +169,7 @@ impl Surroundings {
             check: Mutex::new(SelfCheck::new(&profile)),
             heartbeats: Arc::new(Heartbeats::new(observer, metrics)),
             trust: Trust::default(),
+            names: Arc::default(),
             profile,
             observer: observer.to_owned(),
             metrics: metrics.clone(),
@@ -309,6 +314,34 @@ impl Prober {
         self.detector.lock().smoothed(phase)
     }
 
+    /// How it stands as an anchor: one that never answered may still do so before `asked_until`.
+    pub(crate) fn anchor(&self, asked_until: MonoTime, now: MonoTime) -> Anchor {
+        let detector = self.detector.lock();
+        match detector.misses_since(self.around.profile.fresh(), now) {
+            Some(misses) => Anchor::Answered(misses),
+            None if detector.was_good() || now >= asked_until || self.told.lock().keeps().is_some() => {
+                Anchor::Silent
+            }
+            None => Anchor::Asked,
+        }
+    }
+
+    /// Why it does not answer, for the log.
+    pub(crate) fn silent_because(&self, now: MonoTime) -> String {
+        let label = self.label();
+        if let Some(problem) = self.told.lock().keeps() {
+            return format!("{label} cannot be probed: {problem}");
+        }
+        let detector = self.detector.lock();
+        let misses = detector.row(TargetId(0), now).miss_streak;
+        let since = if detector.was_good() {
+            ""
+        } else {
+            ", and never answered"
+        };
+        format!("{label} missed {misses} in a row{since}")
+    }
+
     /// See [`Detector::forgive`].
     pub(crate) fn forgive(&self) {
         self.detector.lock().forgive();
@@ -373,6 +406,7 @@ impl Prober {
 
     fn record(&self, outcome: &Outcome, late: Duration) {
         self.detector.lock().record(outcome, self.around.clock.now());
+        self.told.lock().made(outcome.miss.is_none());
         self.show(outcome, late);
     }
 
@@ -380,6 +414,7 @@ impl Prober {
         self.detector
             .lock()
             .record_error(outcome, self.around.clock.now());
+        self.told.lock().made(false);
         self.show(outcome, late);
     }
 

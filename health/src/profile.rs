@@ -85,7 +85,7 @@ pub enum ProfileError {
     #[error("profile field {field} is {given}: allowed is {least} to {most}")]
     Range {
         field: &'static str,
-        given: u32,
+        given: i64,
         least: u32,
         most: u32,
     },
@@ -104,36 +104,43 @@ pub enum ProfileError {
 }
 
 impl Profile {
-    /// Check every field's range, and the rules between fields.
+    /// Check every field's range, and the rules between fields, of a whole fleet's profile.
     ///
     /// # Errors
     /// The first field at fault, and the bound it breaks.
     pub fn validate(&self) -> Result<(), ProfileError> {
+        self.validate_own()?;
+        if self.min_fresh == 2 {
+            return Err(ProfileError::Rule {
+                field: "minFresh",
+                given: self.min_fresh,
+                rule: "of two observers one alone decides nothing, so it is 1, where there is but one, or at least",
+                bound: 3,
+            });
+        }
+        at_most(
+            "cutVotes",
+            self.cut_votes,
+            "at most 2 or minFresh, or nothing is ever on its way down",
+            self.min_fresh.max(2).into(),
+        )?;
+        at_most(
+            "cutWaitMs",
+            self.cut_wait_ms,
+            "at most freshMs, or the votes are stale before the wait is over",
+            self.fresh_ms.into(),
+        )?;
+        at_least(
+            "abstainHoldMs",
+            self.abstain_hold_ms,
+            "at least timeoutMaxMs, or misses of the observer's own stall count on its return",
+            self.timeout_max_ms.into(),
+        )
+    }
+
+    /// What holds of a cluster's own profile too.
+    fn validate_own(&self) -> Result<(), ProfileError> {
         self.check_ranges()?;
-        let at_least = |field, given: u32, rule, bound: u64| {
-            if u64::from(given) >= bound {
-                Ok(())
-            } else {
-                Err(ProfileError::Rule {
-                    field,
-                    given,
-                    rule,
-                    bound,
-                })
-            }
-        };
-        let at_most = |field, given: u32, rule, bound: u64| {
-            if u64::from(given) <= bound {
-                Ok(())
-            } else {
-                Err(ProfileError::Rule {
-                    field,
-                    given,
-                    rule,
-                    bound,
-                })
-            }
-        };
         let slowest_interval = micros_to_ms(self.slowest_interval());
         at_least(
             "timeoutMaxMs",
@@ -189,6 +196,14 @@ impl Profile {
             "at most flapSuppress",
             self.flap_suppress.into(),
         )?;
+        if self.flap_penalty > 0 {
+            at_least(
+                "flapMaxS",
+                self.flap_max_s,
+                "at least flapHalfLifeS x log2(flapSuppress / flapRelease), or no penalty can reach flapSuppress",
+                self.least_flap_max_s(),
+            )?;
+        }
         at_least(
             "lateMs",
             self.late_ms,
@@ -225,6 +240,17 @@ impl Profile {
             "at least grayFailingPercent",
             self.gray_failing_percent.into(),
         )
+    }
+
+    /// The penalty is bounded at release · 2^(max / half-life), and must be able to reach suppress.
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative, and at most 86,400 x 20"
+    )]
+    fn least_flap_max_s(&self) -> u64 {
+        let doublings = (f64::from(self.flap_suppress) / f64::from(self.flap_release)).log2();
+        (f64::from(self.flap_half_life_s) * doublings.max(0.0)).ceil() as u64
     }
 
     /// Votes that a decision needs among `fresh` observers: ⌊2·V/3⌋ + 1.
@@ -317,6 +343,30 @@ impl Default for Profile {
     fn default() -> Profile {
         Profile::fast()
     }
+}
+
+fn at_least(field: &'static str, given: u32, rule: &'static str, bound: u64) -> Result<(), ProfileError> {
+    hold(u64::from(given) >= bound, field, given, rule, bound)
+}
+
+fn at_most(field: &'static str, given: u32, rule: &'static str, bound: u64) -> Result<(), ProfileError> {
+    hold(u64::from(given) <= bound, field, given, rule, bound)
+}
+
+fn hold(
+    holds: bool,
+    field: &'static str,
+    given: u32,
+    rule: &'static str,
+    bound: u64,
+) -> Result<(), ProfileError> {
+    let broken = ProfileError::Rule {
+        field,
+        given,
+        rule,
+        bound,
+    };
+    holds.then_some(()).ok_or(broken)
 }
 
 fn ms(value: u32) -> Duration {

@@ -145,6 +145,7 @@ mod tests {
     ) -> Transition {
         let witness = |silent_ms| Witness {
             observer: "o".to_owned(),
+            region: String::new(),
             vote: Vote::Dead,
             miss_streak: 5,
             silence: 5,
@@ -155,6 +156,7 @@ mod tests {
             dead_ms: None,
             silent_ms,
             counted: true,
+            abstains: false,
         };
         Transition {
             cluster: "a".to_owned(),

@@ -14,10 +14,23 @@ use crate::time::MonoTime;
 pub enum AbstainReason {
     /// Its loop woke too late, so its timers say nothing about the targets.
     LoopLag,
+    /// It has just begun, and the first answer of an anchor may still be under way.
+    Starting,
     /// None of its anchors answers.
     Anchors,
     /// It lacks something local: descriptors, ports, memory.
     Local,
+}
+
+/// How an anchor stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Anchor {
+    /// The answer to its first probe may still be under way.
+    Asked,
+    /// The misses in a row since an answer that is still fresh.
+    Answered(u16),
+    /// It has no fresh answer: it is silent, it never answered, or it cannot be probed.
+    Silent,
 }
 
 /// The state of one observer's self-check.
@@ -31,6 +44,8 @@ pub struct SelfCheck {
     /// The longest timeout of a cluster's own.
     own_timeout: Duration,
     anchor_misses: u16,
+    /// No anchor has answered yet, and one still may.
+    starting: bool,
     standing: Option<(AbstainReason, MonoTime)>,
 }
 
@@ -41,6 +56,7 @@ impl SelfCheck {
             hold: profile.abstain_hold(),
             own_timeout: Duration::ZERO,
             anchor_misses: u16::try_from(profile.anchor_misses).unwrap_or(u16::MAX),
+            starting: false,
             standing: None,
         }
     }
@@ -62,19 +78,38 @@ impl SelfCheck {
         self.blame(AbstainReason::Local, now);
     }
 
-    /// The miss streaks of all anchors. No anchors, no blame.
+    /// The miss streaks of all anchors, each of which has a fresh answer. No anchors, no blame.
     pub fn record_anchors(&mut self, miss_streaks: impl IntoIterator<Item = u16>, now: MonoTime) {
-        let mut streaks = miss_streaks.into_iter().peekable();
-        if streaks.peek().is_some() && streaks.all(|misses| misses >= self.anchor_misses) {
+        self.judge_anchors(miss_streaks.into_iter().map(Anchor::Answered), now);
+    }
+
+    /// How all anchors stand. One with a fresh answer shows that the observer's links are up; what cannot be probed shows
+    /// nothing. No anchors, no blame.
+    ///
+    /// At the start it abstains until the first answer, and no longer: what its probes found meanwhile is forgiven.
+    pub fn judge_anchors(&mut self, anchors: impl IntoIterator<Item = Anchor>, now: MonoTime) {
+        let (mut any, mut good, mut asked) = (false, false, false);
+        for anchor in anchors {
+            any = true;
+            match anchor {
+                Anchor::Asked => asked = true,
+                Anchor::Answered(misses) => good |= misses < self.anchor_misses,
+                Anchor::Silent => {}
+            }
+        }
+        self.starting = !good && asked;
+        if any && !good && !asked {
             self.blame(AbstainReason::Anchors, now);
         }
     }
 
     /// Whether the observer abstains, and why.
     pub fn abstains(&self, now: MonoTime) -> Option<AbstainReason> {
-        self.standing
-            .filter(|(_, until)| now < *until && !Mutant::NoSelfCheck.is_on())
-            .map(|(reason, _)| reason)
+        let standing = self.standing.filter(|(_, until)| now < *until);
+        let reason = standing.map(|(reason, _)| reason);
+        reason
+            .or_else(|| self.starting.then_some(AbstainReason::Starting))
+            .filter(|_| !Mutant::NoSelfCheck.is_on())
     }
 
     fn blame(&mut self, reason: AbstainReason, now: MonoTime) {
@@ -123,5 +158,27 @@ mod tests {
         assert_eq!(check.abstains(at(299)), Some(AbstainReason::Anchors));
         check.record_local_failure(at(400));
         assert_eq!(check.abstains(at(401)), Some(AbstainReason::Local));
+    }
+
+    #[test]
+    fn what_has_no_fresh_answer_holds_no_abstention_off() {
+        let mut check = SelfCheck::new(&Profile::fast());
+        let mut after = |anchors: &[Anchor], now| {
+            check.judge_anchors(anchors.iter().copied(), at(now));
+            check.abstains(at(now))
+        };
+        let (starting, anchors) = (Some(AbstainReason::Starting), Some(AbstainReason::Anchors));
+        assert_eq!(after(&[], 0), None);
+        assert_eq!(after(&[Anchor::Asked, Anchor::Silent], 10), starting);
+        assert_eq!(
+            after(&[Anchor::Answered(0), Anchor::Silent], 20),
+            None,
+            "no hold at the start"
+        );
+        assert_eq!(after(&[Anchor::Asked, Anchor::Answered(1)], 30), None);
+        assert_eq!(after(&[Anchor::Silent, Anchor::Answered(2)], 40), anchors);
+        assert_eq!(after(&[Anchor::Answered(0)], 339), anchors);
+        assert_eq!(after(&[Anchor::Answered(0)], 340), None);
+        assert_eq!(after(&[Anchor::Silent, Anchor::Silent], 400), anchors);
     }
 }

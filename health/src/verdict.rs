@@ -87,6 +87,8 @@ pub struct Transition {
 #[serde(rename_all = "camelCase")]
 pub struct Witness {
     pub observer: String,
+    /// Where the observer stands, as it says itself; empty where it says nothing.
+    pub region: String,
     pub vote: Vote,
     pub miss_streak: u32,
     /// Of those, the ones since anything was answered, late or with an error.
@@ -101,4 +103,6 @@ pub struct Witness {
     pub silent_ms: Option<u32>,
     /// Counted towards the quorum: the row was fresh and the observer did not abstain.
     pub counted: bool,
+    /// The observer's own self-check failed, so it did not vote.
+    pub abstains: bool,
 }

@@ -4,7 +4,7 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, path::PathBuf
 
 use anyhow::Context;
 use clap::Args;
-use lifeboat_health::Authority;
+use lifeboat_health::{Authority, CONSUMER_NAME};
 use time::OffsetDateTime;
 
 use super::output;
@@ -27,22 +27,36 @@ pub(super) struct Certificates {
     /// How many days the certificates of the names are valid.
     #[arg(long, default_value_t = 365, value_parser = clap::value_parser!(u32).range(1..=3_650))]
     days: u32,
+    /// Issue anew what is there already. Processes that watch their files take the new pair without a gap.
+    #[arg(long)]
+    renew: bool,
 }
 
 impl Certificates {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
-        let Self { names, out, days } = self;
+        let Self {
+            names,
+            out,
+            days,
+            renew,
+        } = self;
         let now = OffsetDateTime::now_utc();
         fs::create_dir_all(&out).with_context(|| format!("--out: creating {}", out.display()))?;
         let authority = authority(&out, now)?;
         for name in &names {
             anyhow::ensure!(
-                name != AUTHORITY && !name.contains(['/', '\\']),
-                "NAME {name:?}: allowed are DNS names other than {AUTHORITY:?}"
+                is_dns_name(name) && ![AUTHORITY, CONSUMER_NAME].contains(&name.as_str()),
+                "NAME {name:?}: allowed are DNS names (letters, digits, - and . between them) other than {AUTHORITY:?} and {CONSUMER_NAME:?}"
             );
             let issued = authority.issue(name, now, days)?;
-            write(&out.join(format!("{name}.key")), &issued.key_pem, true)?;
-            write(&out.join(format!("{name}.pem")), &issued.certificate_pem, false)?;
+            let (key, certificate) = (out.join(format!("{name}.key")), out.join(format!("{name}.pem")));
+            if renew {
+                replace(&key, &issued.key_pem, true)?;
+                replace(&certificate, &issued.certificate_pem, false)?;
+            } else {
+                write(&key, &issued.key_pem, true)?;
+                write(&certificate, &issued.certificate_pem, false)?;
+            }
         }
         Ok(ExitCode::SUCCESS)
     }
@@ -69,8 +83,39 @@ fn authority(folder: &Path, now: OffsetDateTime) -> anyhow::Result<Authority> {
     Authority::from_pem(&read(&certificate)?, &read(&key)?).with_context(|| folder.display().to_string())
 }
 
+/// RFC 1123 §2.1, of at most 63 octets, since it is a common name too.
+fn is_dns_name(name: &str) -> bool {
+    let label = |label: &str| {
+        let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
+        !label.is_empty() && !label.starts_with('-') && !label.ends_with('-') && label.chars().all(inner)
+    };
+    name.len() <= 63 && name.split('.').all(label)
+}
+
+/// In the place of what is there, at once: a reader sees the one or the other.
+fn replace(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
+    let mut next = path.as_os_str().to_owned();
+    next.push(".new");
+    let next = PathBuf::from(next);
+    create(&next, text, secret)?;
+    fs::rename(&next, path).with_context(|| format!("replacing {}", path.display()))?;
+    output::line(path.display().to_string());
+    Ok(())
+}
+
 /// Never over a file that is there: what was issued may be in use.
 fn write(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
+    anyhow::ensure!(
+        !path.exists(),
+        "{} exists; --renew issues it anew",
+        path.display()
+    );
+    create(path, text, secret)?;
+    output::line(path.display().to_string());
+    Ok(())
+}
+
+fn create(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
     let mode = if secret { 0o600 } else { 0o644 };
     let mut file = fs::OpenOptions::new()
         .write(true)
@@ -79,9 +124,7 @@ fn write(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
         .open(path)
         .with_context(|| format!("creating {}", path.display()))?;
     file.write_all(text.as_bytes())
-        .with_context(|| format!("writing {}", path.display()))?;
-    output::line(path.display().to_string());
-    Ok(())
+        .with_context(|| format!("writing {}", path.display()))
 }
 
 #[cfg(test)]
@@ -93,11 +136,19 @@ mod tests {
     #[test]
     fn what_is_issued_twice_descends_from_one_authority() {
         let folder = tempfile::tempdir().unwrap();
-        let issue = |names: &[&str]| {
+        let go = |names: &[&str], renew| {
             let names = names.iter().map(|name| (*name).to_owned()).collect();
             let out = folder.path().to_owned();
-            Certificates { names, out, days: 30 }.run()
+            let days = 30;
+            Certificates {
+                names,
+                out,
+                days,
+                renew,
+            }
+            .run()
         };
+        let issue = |names: &[&str]| go(names, false);
         issue(&["dns-1"]).unwrap();
         issue(&["observer-1"]).unwrap();
         let read = |file: &str| fs::read(folder.path().join(file)).unwrap();
@@ -109,6 +160,15 @@ mod tests {
         }
         let again = format!("{:#}", issue(&["dns-1"]).unwrap_err());
         assert!(again.contains("dns-1.key") && again.contains("exists"), "{again}");
+        let before = read("dns-1.pem");
+        go(&["dns-1"], true).unwrap();
+        assert_ne!(read("dns-1.pem"), before);
+        let (certificate, key) = (read("dns-1.pem"), read("dns-1.key"));
+        Identity::from_pem(&certificate, &key, &roots).unwrap();
+        for wrong in ["bad name", "lifeboat-evidence", "authority", "-a", "a..b", ""] {
+            let refused = format!("{:#}", issue(&[wrong]).unwrap_err());
+            assert!(refused.contains("allowed are DNS names"), "{refused}");
+        }
         let slash = format!("{:#}", issue(&["../dns-3"]).unwrap_err());
         assert!(slash.contains("allowed"), "{slash}");
     }

@@ -2,6 +2,8 @@
 //! they are.
 
 mod binding;
+mod cluster;
+mod history;
 
 use std::{net::IpAddr, process::ExitCode};
 
@@ -9,7 +11,7 @@ use clap::Args;
 use serde_json::Value;
 
 use super::{Format, ServerArgs, Usage, client::encode, output, values::address};
-use crate::serve::state::{GrayPath, HeldBack, PartialPath, PathLosses};
+use history::Extent;
 
 #[derive(Args)]
 pub(super) struct Explain {
@@ -23,6 +25,9 @@ pub(super) struct Explain {
     /// The record type, for a name.
     #[arg(long = "type", default_value = "A", value_name = "TYPE")]
     kind: String,
+    /// The whole history of a cluster or a binding, not only the last twenty entries.
+    #[arg(long)]
+    all: bool,
     #[command(flatten)]
     server: ServerArgs,
 }
@@ -33,18 +38,22 @@ impl Explain {
             subject,
             client,
             kind,
+            all,
             server,
         } = self;
+        let extent = if all { Extent::All } else { Extent::Latest };
         let words: Vec<&str> = subject.iter().map(String::as_str).collect();
-        let (path, print): (String, fn(&Value)) = match words.as_slice() {
-            ["cluster", name] => (format!("/api/explain/cluster/{}", encode(name)), cluster),
+        let (path, print): (String, fn(&Value, Extent)) = match words.as_slice() {
+            ["cluster", name] => (format!("/api/explain/cluster/{}", encode(name)), cluster::print),
             ["binding", name] => (format!("/api/explain/binding/{}", encode(name)), binding::print),
             [binding] if binding.contains('/') => (
                 format!("/api/explain/binding/{}", encode(binding)),
                 binding::print,
             ),
             // Only a dotted word is a name; the design's other subjects say their kind.
-            [name] if !name.contains('.') => (format!("/api/explain/cluster/{}", encode(name)), cluster),
+            [name] if !name.contains('.') => {
+                (format!("/api/explain/cluster/{}", encode(name)), cluster::print)
+            }
             ["name", name] | [name] => {
                 let name = encode(name.trim_end_matches('.'));
                 (
@@ -63,14 +72,14 @@ impl Explain {
         let explanation = server.client()?.get(&path).await?;
         match server.output {
             Format::Json => output::json(&explanation),
-            Format::Table => print(&explanation),
+            Format::Table => print(&explanation, extent),
         }
         Ok(ExitCode::SUCCESS)
     }
 }
 
 /// Each server's answer, and what every filter left of the candidates.
-fn name(explanation: &Value) {
+fn name(explanation: &Value, _: Extent) {
     output::line(format!(
         "{} {} for {}",
         text(&explanation["name"]),
@@ -114,112 +123,6 @@ fn name(explanation: &Value) {
             }
         }
     }
-}
-
-/// Both verdicts, and the decisions that led to them with who saw what.
-fn cluster(explanation: &Value) {
-    let cluster = &explanation["cluster"];
-    output::line(format!(
-        "{} ({}, {})",
-        text(&cluster["name"]),
-        text(&cluster["provider"]),
-        text(&cluster["region"])
-    ));
-    if let Some(own) = cluster["detection"].as_object() {
-        let own: Vec<String> = own
-            .iter()
-            .map(|(field, value)| format!("{field} {}", text(value)))
-            .collect();
-        output::line(format!("profile  the fleet's, but for {}", own.join(", ")));
-    }
-    for path in ["traffic", "control"] {
-        let state = &cluster[path];
-        let votes = &state["votes"];
-        let held_back = serde_json::from_value::<Option<HeldBack>>(state["heldBack"].clone());
-        let held_back = held_back
-            .ok()
-            .flatten()
-            .map_or_else(String::new, |h| format!("; {h}"));
-        output::line(format!(
-            "{path:<8} {} for {:.1} s; votes: {} clear, {} suspect, {} dead, {} abstain{held_back}",
-            text(&state["verdict"]),
-            state["sinceMs"].as_f64().unwrap_or(0.0) / 1000.0,
-            text(&votes["clear"]),
-            text(&votes["suspect"]),
-            text(&votes["dead"]),
-            text(&votes["abstain"]),
-        ));
-        if let Ok(Some(gray)) = serde_json::from_value::<Option<GrayPath>>(state["gray"].clone()) {
-            output::line(format!("         {gray}: {}", gray.reason));
-        }
-        if let Ok(Some(partial)) = serde_json::from_value::<Option<PartialPath>>(state["partial"].clone()) {
-            let (seconds, reached) = (partial.since_ms as f64 / 1000.0, partial.reached.join(", "));
-            output::line(format!(
-                "         {partial}, reached from {reached}, for {seconds:.1} s"
-            ));
-        }
-        if let Ok(Some(losses)) = serde_json::from_value::<Option<PathLosses>>(state["losses"].clone()) {
-            output::line(format!("         {losses}"));
-        }
-        let regions: Vec<String> = list(&state["regions"]).map(region).collect();
-        if !regions.is_empty() {
-            output::line(format!("         by observer region: {}", regions.join("; ")));
-        }
-    }
-    for line in holds(explanation) {
-        output::line(line);
-    }
-    for entry in list(&explanation["history"]) {
-        let at = entry["atMs"].as_f64().unwrap_or(0.0) / 1000.0;
-        output::line(format!(
-            "\n{at:9.3} s  {}: {}",
-            text(&entry["type"]),
-            text(&entry["detail"])
-        ));
-        for seen in list(&entry["evidence"]) {
-            let hard: Vec<String> = list(&seen["hard"]).map(text).collect();
-            let hard = if hard.is_empty() {
-                String::new()
-            } else {
-                format!(", hard evidence: {}", hard.join(", "))
-            };
-            output::line(format!(
-                "             {} voted {}: {} misses, {} successes in a row, row {} ms old{hard}",
-                text(&seen["observer"]),
-                text(&seen["vote"]),
-                text(&seen["missStreak"]),
-                text(&seen["successStreak"]),
-                text(&seen["ageMs"]),
-            ));
-        }
-    }
-}
-
-/// What the observers of one region see.
-fn region(view: &Value) -> String {
-    let name = view["region"].as_str().filter(|name| !name.is_empty());
-    let votes = &view["votes"];
-    format!(
-        "{} {} ({} clear, {} suspect, {} dead, {} abstain)",
-        name.unwrap_or("without a name"),
-        text(&view["reach"]),
-        text(&votes["clear"]),
-        text(&votes["suspect"]),
-        text(&votes["dead"]),
-        text(&votes["abstain"]),
-    )
-}
-
-/// Why something is not done, or not yet, and what has nowhere to go.
-fn holds(explanation: &Value) -> Vec<String> {
-    let none = list(&explanation["noTarget"]).map(|none| {
-        format!(
-            "no feasible target: {}: {}",
-            text(&none["binding"]),
-            text(&none["message"])
-        )
-    });
-    list(&explanation["holds"]).map(hold).chain(none).collect()
 }
 
 fn hold(hold: &Value) -> String {

@@ -3,10 +3,9 @@
 use std::{path::PathBuf, process::ExitCode};
 
 use clap::Args;
-use lifeboat_health::Selection;
 
 use super::{output, until_told};
-use crate::observe::{ObserverFile, process};
+use crate::observe::{ObserverFile, check, process};
 
 #[derive(Args)]
 #[command(
@@ -17,7 +16,7 @@ pub(super) struct Observer {
     /// The configuration, YAML.
     #[arg(long, value_name = "FILE")]
     config: PathBuf,
-    /// Only say what is wrong with the configuration.
+    /// Only say what is wrong with the configuration and the files that it names.
     #[arg(long)]
     check: bool,
 }
@@ -35,22 +34,16 @@ impl Observer {
 
 fn checked(path: &std::path::Path) -> anyhow::Result<ExitCode> {
     let file = ObserverFile::read(path)?;
-    file.identity()?;
-    let Selection {
-        targets,
-        errors,
-        overrides,
-    } = file.targets();
-    for error in errors.iter().chain(&overrides) {
-        output::line(error.to_string());
+    let (problems, targets) = check::problems(&file);
+    for problem in &problems {
+        output::line(problem.clone());
     }
     output::line(format!(
-        "{}: {} targets can be probed, {} cannot",
+        "{}: {targets} targets can be probed; {} problems",
         path.display(),
-        targets.len(),
-        errors.len()
+        problems.len()
     ));
-    Ok(if errors.is_empty() && overrides.is_empty() {
+    Ok(if problems.is_empty() {
         ExitCode::SUCCESS
     } else {
         ExitCode::FAILURE

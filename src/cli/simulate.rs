@@ -97,7 +97,7 @@ impl Detection {
             Format::Json => output::json(&json!(report)),
             Format::Table => print(&report),
         }
-        Ok(code(report.failed_seeds == 0 && report.never_reached.is_empty()))
+        Ok(code(report.holds()))
     }
 }
 
@@ -269,6 +269,12 @@ fn print(report: &Report) {
     output::line(format!("reached: {}", reached.join(", ")));
     if !report.never_reached.is_empty() {
         output::line(format!("never reached: {}", report.never_reached.join(", ")));
+    }
+    for row in report.far_off() {
+        output::line(format!(
+            "far from the formula: {} alarms of {} votes at {} % loss, {:.1} expected as sampled; allowed is half to twice as many",
+            row.seen, row.votes, row.loss_percent, row.expected_as_sampled
+        ));
     }
     for failure in &report.failures {
         output::line("");

@@ -131,7 +131,8 @@ fn status(
     conditions::with(cluster, wanted).map(|conditions| json!({ "status": { "conditions": conditions } }))
 }
 
-/// One path's verdict; or why there is none, if that is because nothing says how it is probed.
+/// One path's verdict; or why there is none, if that is because nothing says how it is probed. A path that was probed before
+/// its check was mistaken is still probed as it was.
 fn path(cluster: &Value, kind: &str, verdict: Verdict, path: Path, what: &str, stamp: &str) -> Value {
     if verdict == Verdict::Unknown
         && let Some(problem) = targets::problem(cluster, path)
@@ -144,7 +145,9 @@ fn path(cluster: &Value, kind: &str, verdict: Verdict, path: Path, what: &str, s
         Verdict::Down => "False",
         Verdict::Unknown => "Unknown",
     };
-    let message = format!("{what}: {verdict}");
+    let told = |problem| format!("; what was in force stays: {problem}");
+    let mistake = targets::mistake(cluster, path).map(told);
+    let message = format!("{what}: {verdict}{}", mistake.unwrap_or_default());
     condition(cluster, kind, (status, &verdict.to_string(), &message), stamp)
 }
 
@@ -273,6 +276,33 @@ mod tests {
             "{message}"
         );
         assert_eq!(of("ControlPath")["reason"], "Up");
+    }
+
+    #[test]
+    fn a_mistaken_check_is_told_beside_the_verdict() {
+        let told = |cluster: &Value, of| {
+            let condition = path(cluster, "P", Verdict::Up, of, "it", "t");
+            assert_eq!(
+                (&condition["status"], &condition["reason"]),
+                (&json!("True"), &json!("Up"))
+            );
+            condition["message"].as_str().unwrap().to_owned()
+        };
+        let message = |annotations: Value| {
+            let cluster = json!({ "metadata": { "name": "a", "annotations": annotations } });
+            [Path::Traffic, Path::Control].map(|of| told(&cluster, of))
+        };
+        let [traffic, control] = message(json!({ "lifeboat.dev/traffic-check": "{kind: pigeon}" }));
+        assert!(
+            traffic.starts_with(
+                "it: Up; what was in force stays: metadata.annotations[lifeboat.dev/traffic-check]: "
+            ) && traffic.contains("pigeon"),
+            "{traffic}"
+        );
+        assert_eq!(
+            control, "it: Up",
+            "an observer's own file may say how it is probed"
+        );
     }
 
     #[test]

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Both paths of every cluster, each by its better address family; what is frozen counts as Unknown.
-pub(super) fn health(verdicts: &FleetView) -> BTreeMap<String, ClusterHealth> {
+pub(crate) fn health(verdicts: &FleetView) -> BTreeMap<String, ClusterHealth> {
     let mut health: BTreeMap<String, ClusterHealth> = BTreeMap::new();
     for ((cluster, path, _), cell) in &verdicts.cells {
         let entry = health.entry(cluster.clone()).or_insert(ClusterHealth::UNKNOWN);

@@ -18,6 +18,8 @@ pub(crate) struct Braked {
     pub(crate) freeze: bool,
     /// Both paths Down for the whole hold, no brake on; with the number of this loss.
     pub(crate) lost: BTreeMap<String, u64>,
+    /// Both paths Down for the whole hold, and nothing but FREEZE says no.
+    pub(crate) frozen: BTreeSet<String>,
     /// Up on both paths and not held: replicas may be placed here.
     pub(crate) eligible: BTreeSet<String>,
     pub(crate) notices: Vec<HoldNotice>,
@@ -35,6 +37,7 @@ pub(crate) fn step(state: &mut State, world: &World<'_>) -> Braked {
     let mut braked = Braked {
         freeze,
         lost: BTreeMap::new(),
+        frozen: BTreeSet::new(),
         eligible: BTreeSet::new(),
         notices: Vec::new(),
     };
@@ -194,6 +197,9 @@ fn step_cluster(state: &mut State, world: &World<'_>, cluster: &str, braked: &mu
             let down_for = world.now.saturating_since(since);
             if braked.freeze {
                 // Said once, for the fleet.
+                if held.is_none() && down_for >= hold {
+                    braked.frozen.insert(cluster.to_owned());
+                }
             } else if let Some(held) = held {
                 notice(
                     HoldReason::OperatorHold,

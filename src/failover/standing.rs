@@ -83,6 +83,7 @@ pub fn if_lost(world: &World<'_>, clusters: &[String], pod_start: Duration) -> S
     let braked = Braked {
         freeze: false,
         lost: lost.iter().map(|cluster| (cluster.clone(), 0)).collect(),
+        frozen: BTreeSet::new(),
         eligible,
         notices: Vec::new(),
     };

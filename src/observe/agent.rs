@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{files::Files, process::resolve};
+use super::{files::Files, names::Names};
 
 /// How often the configuration, the key and the observers' addresses are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -78,7 +78,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     let mut file = AgentFile::read(path)?;
     let paths = |file: &AgentFile| [path.to_owned(), file.key_file.clone()];
     let mut files = Files::look(paths(&file).iter().map(PathBuf::as_path));
-    let mut addresses = BTreeSet::new();
+    let (mut names, mut addresses) = (Names::default(), BTreeSet::new());
     // The one before stays silent about its end: the agent does not stop.
     let mut sending: Option<AbortOnDropHandle<()>> = None;
     tracing::info!(agent = %file.name, observers = file.observers.len(), "sends heartbeats");
@@ -94,7 +94,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         }
         let found = tokio::select! {
             () = stop.cancelled() => break,
-            found = resolve(&file.observers) => found,
+            found = names.resolve(&file.observers) => found,
         };
         if !found.is_empty() && (renewed || found != addresses) {
             match file.sender(found.iter().copied().collect()) {

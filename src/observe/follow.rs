@@ -31,15 +31,19 @@ pub async fn follow(
     let mut held = Targets::default();
     loop {
         if index.synced([&kinds.cluster]) {
-            let mut found = targets::targets(&index.list(&kinds.cluster), fleet);
-            found.keep_overrides(&held.targets);
+            let found = targets::targets(&index.list(&kinds.cluster), fleet, &held.targets);
             for problem in found
                 .problems
                 .iter()
                 .filter(|problem| !held.problems.contains(problem))
             {
                 let (cluster, path, why) = problem;
-                tracing::warn!(cluster, %path, why, "a path is not probed");
+                let kept = |target: &Target| target.cluster == *cluster && target.path == *path;
+                if found.targets.iter().any(kept) {
+                    tracing::warn!(cluster, %path, why, "a check is not taken; what was in force stays");
+                } else {
+                    tracing::warn!(cluster, %path, why, "a path is not probed");
+                }
             }
             for (cluster, why) in found
                 .overrides

@@ -15,7 +15,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{ObserverFile, files::Files, follow, follow_observers, passive};
+use super::{ObserverFile, files::Files, follow, follow_observers, names::Names, passive};
 use crate::serve::{Guard, Reached, open_metrics};
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
@@ -31,9 +31,10 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     let metrics = ObserverMetrics::register(&mut registry);
     let targets = Arc::new(Targets::default());
     let listed = targets.list(&file);
+    let mut names = Names::default();
     let consumers = tokio::select! {
         () = stop.cancelled() => return Ok(()),
-        found = resolve(&file.consumers) => found,
+        found = names.resolve(&file.consumers) => found,
     };
     let observer = Observer::spawn(ObserverConfig {
         name: file.name.clone(),
@@ -71,6 +72,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         files: Files::look(paths(path, &file)),
         file,
         named,
+        names,
         consumers,
     };
     loop {
@@ -92,6 +94,8 @@ struct Held {
     files: Files,
     /// The consumers of its Observer object; where there are any, those of the file do not count.
     named: Arc<Mutex<Vec<String>>>,
+    /// A name that does not resolve now keeps the addresses it had.
+    names: Names,
     consumers: BTreeSet<SocketAddr>,
 }
 
@@ -103,8 +107,7 @@ impl Held {
         } else {
             &named
         };
-        let consumers = resolve(names).await;
-        // A name that does not resolve now keeps the addresses it had.
+        let consumers = self.names.resolve(names).await;
         if !consumers.is_empty() && consumers != self.consumers {
             observer.set_consumers(consumers.iter().copied());
             self.consumers = consumers;
@@ -118,25 +121,13 @@ impl Held {
     }
 
     fn reload(&mut self, observer: &Observer, targets: &Targets) -> anyhow::Result<()> {
-        let file = ObserverFile::read(&self.path)?;
-        let fixed = |file: &ObserverFile| {
-            (
-                file.name.clone(),
-                file.region.clone(),
-                file.profile.clone(),
-                file.anchors.clone(),
-            )
-        };
-        anyhow::ensure!(
-            fixed(&file) == fixed(&self.file)
-                && file.admin == self.file.admin
-                && file.admin_token_file == self.file.admin_token_file
-                && file.admin_hosts == self.file.admin_hosts
-                && file.heartbeats == self.file.heartbeats
-                && file.kubeconfig == self.file.kubeconfig,
-            "name, region, profile, anchors, heartbeats, admin, adminTokenFile, adminHosts and kubeconfig change only with \
-             a restart"
-        );
+        let (file, kept) = changed(&self.file, ObserverFile::read(&self.path)?);
+        if !kept.is_empty() {
+            tracing::error!(
+                fields = %kept.join(", "),
+                "changed, which takes effect with a restart; what was in force stays, the rest of the file is taken"
+            );
+        }
         observer.set_identity(file.identity()?)?;
         targets.list(&file);
         observer.set_targets(targets.now())?;
@@ -144,6 +135,43 @@ impl Held {
         tracing::info!(observer.name = %self.file.name, targets = targets.now().len(), "configuration read again");
         Ok(())
     }
+}
+
+/// What is taken of a file that was read again, with the fields that keep their value until a restart.
+fn changed(held: &ObserverFile, read: ObserverFile) -> (ObserverFile, Vec<&'static str>) {
+    let ObserverFile {
+        name,
+        region,
+        consumers,
+        tls,
+        anchors,
+        targets,
+        kubeconfig,
+        profile,
+        heartbeats,
+        admin,
+        admin_token_file,
+        admin_hosts,
+    } = read;
+    let kept = [
+        ("name", name != held.name),
+        ("region", region != held.region),
+        ("anchors", anchors != held.anchors),
+        ("kubeconfig", kubeconfig != held.kubeconfig),
+        ("profile", profile != held.profile),
+        ("heartbeats", heartbeats != held.heartbeats),
+        ("admin", admin != held.admin),
+        ("adminTokenFile", admin_token_file != held.admin_token_file),
+        ("adminHosts", admin_hosts != held.admin_hosts),
+    ];
+    let taken = ObserverFile {
+        consumers,
+        tls,
+        targets,
+        ..held.clone()
+    };
+    let kept = kept.into_iter().filter(|(_, differs)| *differs);
+    (taken, kept.map(|(field, _)| field).collect())
 }
 
 /// Targets of the file and those of the Cluster objects; the file's count where both have one.
@@ -225,17 +253,6 @@ async fn connect(kubeconfig: &Path) -> anyhow::Result<kube::Config> {
     Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
 }
 
-pub(super) async fn resolve(names: &[String]) -> BTreeSet<SocketAddr> {
-    let mut addresses = BTreeSet::new();
-    for name in names {
-        match tokio::net::lookup_host(name).await {
-            Ok(found) => addresses.extend(found),
-            Err(error) => tracing::warn!(name, %error, "its address is not known"),
-        }
-    }
-    addresses
-}
-
 /// Every file that may change.
 fn paths<'a>(path: &'a Path, file: &'a ObserverFile) -> [&'a Path; 4] {
     let tls = &file.tls;
@@ -269,6 +286,19 @@ async fn admin(
 
 /// The route for reports behind the guard that every request passes that changes something.
 fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -> anyhow::Result<Router> {
+    let Some(guard) = guard(address, file)? else {
+        return Ok(passive::closed());
+    };
+    let observer = Arc::downgrade(observer);
+    let routes = passive::router(move |reports| match observer.upgrade() {
+        Some(observer) => observer.report(reports),
+        None => Ok(()),
+    });
+    Ok(guard.around(routes))
+}
+
+/// `None` where no reports are taken: beyond loopback without a token.
+pub(super) fn guard(address: SocketAddr, file: &ObserverFile) -> anyhow::Result<Option<Guard>> {
     let token = match &file.admin_token_file {
         Some(path) => {
             let text = std::fs::read_to_string(path)
@@ -280,14 +310,42 @@ fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -
             );
             Some(text.trim().to_owned())
         }
-        None if !address.ip().is_loopback() => return Ok(passive::closed()),
+        None if !address.ip().is_loopback() => return Ok(None),
         None => None,
     };
     let guard = Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")?;
-    let observer = Arc::downgrade(observer);
-    let routes = passive::router(move |reports| match observer.upgrade() {
-        Some(observer) => observer.report(reports),
-        None => Ok(()),
-    });
-    Ok(guard.around(routes))
+    Ok(Some(guard))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_needs_a_restart_keeps_nothing_else_from_being_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("observer.yaml");
+        let read = |text: &str| {
+            std::fs::write(&path, text).unwrap();
+            ObserverFile::read(&path).unwrap()
+        };
+        let before =
+            "name: o\nconsumers: ['192.0.2.1:1']\ntls: {certificate: a.pem, key: a.key, roots: r.pem}\n";
+        let held = read(before);
+        let (taken, kept) = changed(&held, read(before));
+        assert_eq!((taken.name, kept), ("o".to_owned(), Vec::new()));
+        let after = "name: o\nregion: eu\nadmin: '127.0.0.1:1'\nprofile: {preset: wan}\nconsumers: ['192.0.2.2:1']\n\
+                     tls: {certificate: b.pem, key: b.key, roots: r.pem}\ntargets: [{}]\n";
+        let (taken, kept) = changed(&held, read(after));
+        assert_eq!(kept, ["region", "profile", "admin"]);
+        assert_eq!(
+            (&taken.region, &taken.profile, taken.admin),
+            (&held.region, &held.profile, held.admin)
+        );
+        assert_eq!(
+            (taken.consumers.concat(), taken.targets.len()),
+            ("192.0.2.2:1".to_owned(), 1)
+        );
+        assert!(taken.tls.certificate.ends_with("b.pem"), "{taken:?}");
+    }
 }

@@ -11,7 +11,7 @@ use crate::{
 };
 
 /// Annotation on a Cluster: how its ingress is probed, as a check in JSON or YAML, or a list of them, one an
-/// address family. Without it: a TCP handshake with port 443 of the first ingress address of each family.
+/// address family; none that uses programs or files of the observer. Without it: a TCP handshake with port 443 of the first ingress address of each family.
 pub const TRAFFIC_CHECK: &str = "lifeboat.dev/traffic-check";
 /// The same for its API server. Without it: `GET /readyz` of `spec.apiEndpoint` where that is plain HTTP, a TCP
 /// handshake where it is HTTPS at an address.
@@ -22,46 +22,56 @@ pub const DETECTION: &str = "lifeboat.dev/detection";
 /// HTTPS, where an ingress is reached.
 const INGRESS_PORT: u16 = 443;
 
-/// The targets of all clusters, and what is wrong with those that have none, by cluster.
+/// The targets of all clusters, and what is wrong with their checks, by cluster.
 #[derive(Debug, Default, PartialEq)]
 pub struct Targets {
     pub targets: Vec<Target>,
+    /// Paths that are not probed, or as they were before the mistake.
     pub problems: Vec<(String, Path, String)>,
-    /// What is wrong with overrides, by cluster. Their targets are without.
+    /// What is wrong with overrides, by cluster.
     pub overrides: Vec<(String, String)>,
 }
 
-impl Targets {
-    /// A mistake in an override changes nothing: its cluster keeps the one that it had among `held`.
-    pub fn keep_overrides(&mut self, held: &[Target]) {
-        for (cluster, _) in &self.overrides {
-            let of = |target: &&Target| target.cluster == *cluster;
-            let before = held.iter().find(of).and_then(|target| target.detection.clone());
-            let targets = self
-                .targets
-                .iter_mut()
-                .filter(|target| target.cluster == *cluster);
-            targets.for_each(|target| target.detection.clone_from(&before));
+/// Why a path's check cannot be used.
+enum Problem {
+    /// Nothing says how it is probed.
+    Nothing(String),
+    /// What says it cannot be.
+    Mistake(String),
+}
+
+impl Problem {
+    fn told(self) -> String {
+        match self {
+            Problem::Nothing(told) | Problem::Mistake(told) => told,
         }
     }
 }
 
-/// In a fleet of the profile `fleet`. One cluster's mistake costs the others nothing.
-pub fn targets(clusters: &[Arc<Value>], fleet: &Profile) -> Targets {
+/// In a fleet of the profile `fleet`. One cluster's mistake costs the others nothing, and a mistake changes nothing: its path
+/// keeps the targets, and its cluster the override, that it had among `held`.
+pub fn targets(clusters: &[Arc<Value>], fleet: &Profile, held: &[Target]) -> Targets {
     let mut found = Targets::default();
     for cluster in clusters {
+        let name = name(cluster);
+        let before = || held.iter().filter(|target| target.cluster == name);
         let detection = detection(cluster, fleet).unwrap_or_else(|problem| {
-            found.overrides.push((name(cluster).to_owned(), problem));
-            None
+            found.overrides.push((name.to_owned(), problem));
+            before().next().and_then(|target| target.detection.clone())
         });
         for path in [Path::Traffic, Path::Control] {
-            match of(cluster, path) {
-                Ok(targets) => found.targets.extend(targets.into_iter().map(|target| Target {
-                    detection: detection.clone(),
-                    ..target
-                })),
-                Err(problem) => found.problems.push((name(cluster).to_owned(), path, problem)),
-            }
+            let targets = of(cluster, path).unwrap_or_else(|problem| {
+                let kept = match problem {
+                    Problem::Mistake(_) => before().filter(|target| target.path == path).cloned().collect(),
+                    Problem::Nothing(_) => Vec::new(),
+                };
+                found.problems.push((name.to_owned(), path, problem.told()));
+                kept
+            });
+            found.targets.extend(targets.into_iter().map(|target| Target {
+                detection: detection.clone(),
+                ..target
+            }));
         }
     }
     found
@@ -81,13 +91,26 @@ pub fn detection(cluster: &Value, fleet: &Profile) -> Result<Option<Box<ProfileP
     Ok(Some(Box::new(patch)))
 }
 
-/// Why one path of a cluster has no target, if it has none.
+/// Why one path of a cluster has no target, or the one that it had before a mistake.
 pub fn problem(cluster: &Value, path: Path) -> Option<String> {
-    of(cluster, path).err()
+    of(cluster, path).err().map(Problem::told)
 }
 
-fn of(cluster: &Value, path: Path) -> Result<Vec<Target>, String> {
-    checks(cluster, path).and_then(|checks| valid(cluster, path, checks))
+/// What is wrong with the annotation that says how a path is probed. An API server's address that cannot be probed is no
+/// mistake: an observer's own file may say how.
+pub fn mistake(cluster: &Value, path: Path) -> Option<String> {
+    if path == Path::Control {
+        annotation(cluster, CONTROL_CHECK)?;
+    }
+    match of(cluster, path) {
+        Err(Problem::Mistake(told)) => Some(told),
+        Err(Problem::Nothing(_)) | Ok(_) => None,
+    }
+}
+
+fn of(cluster: &Value, path: Path) -> Result<Vec<Target>, Problem> {
+    let checks = checks(cluster, path)?;
+    valid(cluster, path, checks).map_err(Problem::Mistake)
 }
 
 fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>, String> {
@@ -106,13 +129,14 @@ fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>,
     Ok(targets)
 }
 
-fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, String> {
+fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, Problem> {
     let key = match path {
         Path::Traffic => TRAFFIC_CHECK,
         Path::Control => CONTROL_CHECK,
     };
     if let Some(text) = annotation(cluster, key) {
-        return parse(text).map_err(|problem| format!("metadata.annotations[{key}]: {problem}"));
+        let told = |problem| Problem::Mistake(format!("metadata.annotations[{key}]: {problem}"));
+        return parse(text).map_err(told);
     }
     match path {
         Path::Traffic => ingress(cluster),
@@ -122,15 +146,37 @@ fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, String> {
 
 fn parse(text: &str) -> Result<Vec<Check>, String> {
     let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    let one = |value: Value| serde_json::from_value::<Check>(value).map_err(|error| error.to_string());
+    let one = |value: Value| {
+        let check = serde_json::from_value::<Check>(value).map_err(|error| error.to_string())?;
+        harmless(&check).map(|()| check)
+    };
     if let Value::Array(list) = value {
+        if list.is_empty() {
+            return Err("an empty list: at least one check is needed".to_owned());
+        }
         return list.into_iter().map(one).collect();
     }
     Ok(vec![one(value)?])
 }
 
-fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
-    let addresses = ClusterEdge::parse(annotation(cluster, INGRESS_ADDRESSES).unwrap_or_default())?.addresses;
+/// Whoever may annotate a Cluster is not whoever may run programs on the observers' machines or read files there.
+fn harmless(check: &Check) -> Result<(), String> {
+    let Some((field, given)) = check.local_files().first().copied() else {
+        return Ok(());
+    };
+    let allowed = match field {
+        "tls.roots.file" => "tls.roots {pem: CERTIFICATES}",
+        "tokenFile" => "readyz without tokenFile",
+        _ => "every kind of check but program and heartbeat",
+    };
+    Err(format!(
+        "{field} {given:?}: program and files of the observer are for the observer's own configuration; allowed is {allowed}"
+    ))
+}
+
+fn ingress(cluster: &Value) -> Result<Vec<Check>, Problem> {
+    let edge = ClusterEdge::parse(annotation(cluster, INGRESS_ADDRESSES).unwrap_or_default());
+    let addresses = edge.map_err(Problem::Mistake)?.addresses;
     let first = |family| addresses.iter().find(|address| Family::of(**address) == family);
     let checks: Vec<Check> = [Family::V4, Family::V6]
         .into_iter()
@@ -140,20 +186,25 @@ fn ingress(cluster: &Value) -> Result<Vec<Check>, String> {
         })
         .collect();
     if checks.is_empty() {
-        return Err(format!(
+        return Err(Problem::Nothing(format!(
             "the traffic path has nothing to probe: metadata.annotations[{INGRESS_ADDRESSES}] names no address, and \
              [{TRAFFIC_CHECK}] is not set"
-        ));
+        )));
     }
     Ok(checks)
 }
 
-fn api_server(cluster: &Value) -> Result<Vec<Check>, String> {
+fn api_server(cluster: &Value) -> Result<Vec<Check>, Problem> {
     let endpoint = pointer_str(cluster, "/spec/apiEndpoint").trim_end_matches('/');
     let problem = |what: &str| {
-        format!(
+        let told = format!(
             "the control path has nothing to probe: spec.apiEndpoint {endpoint:?} {what}, and metadata.annotations[{CONTROL_CHECK}] is not set"
-        )
+        );
+        if endpoint.is_empty() {
+            Problem::Nothing(told)
+        } else {
+            Problem::Mistake(told)
+        }
     };
     if endpoint.starts_with("http://") {
         return Ok(vec![Check::Http {
@@ -186,7 +237,7 @@ mod tests {
     }
 
     fn read(clusters: &[Arc<Value>]) -> Targets {
-        targets(clusters, &Profile::fast())
+        targets(clusters, &Profile::fast(), &[])
     }
 
     fn described(found: &Targets) -> Vec<String> {
@@ -237,6 +288,52 @@ mod tests {
     }
 
     #[test]
+    fn an_annotation_neither_runs_nor_reads_anything_of_the_observer() {
+        let check = |text: &str, field: &str, allowed: &str| {
+            for annotation in [TRAFFIC_CHECK, CONTROL_CHECK] {
+                let good = json!({ INGRESS_ADDRESSES: "192.0.2.1", annotation: text });
+                let found = read(&[cluster(&good, "http://192.0.2.9:6443")]);
+                assert_eq!(found.targets.len(), 1, "{text}");
+                let [(_, _, told)] = &found.problems[..] else {
+                    panic!("{text}: {:?}", found.problems);
+                };
+                let begins = format!("metadata.annotations[{annotation}]: {field} \"/");
+                assert!(told.starts_with(&begins) && told.ends_with(allowed), "{told}");
+                assert!(told.contains("for the observer's own configuration"), "{told}");
+            }
+        };
+        let kinds = "every kind of check but program and heartbeat";
+        check("{kind: program, command: [/bin/sh, -c, id]}", "command", kinds);
+        check(
+            "[{kind: tcp, address: '192.0.2.1:1'}, {kind: program, command: [/bin/id]}]",
+            "command",
+            kinds,
+        );
+        check("{kind: heartbeat, agent: a, keyFile: /etc/key}", "keyFile", kinds);
+        check(
+            "{kind: readyz, url: 'https://192.0.2.66', tokenFile: /run/token, tls: {roots: {pem: x}}}",
+            "tokenFile",
+            "readyz without tokenFile",
+        );
+        for start in [
+            "kind: https, url: 'https://192.0.2.1/'",
+            "kind: grpc, url: 'https://192.0.2.1'",
+            "kind: readyz, url: 'https://192.0.2.1'",
+            "kind: tls, address: '192.0.2.1:443'",
+        ] {
+            check(
+                &format!("{{{start}, tls: {{roots: {{file: /etc/ca.pem}}}}}}"),
+                "tls.roots.file",
+                "tls.roots {pem: CERTIFICATES}",
+            );
+        }
+        let inline = "-----BEGIN CERTIFICATE-----";
+        let own = format!("{{kind: readyz, url: 'https://192.0.2.1', tls: {{roots: {{pem: '{inline}'}}}}}}");
+        let found = read(&[cluster(&json!({ CONTROL_CHECK: own }), "")]);
+        assert_eq!(found.targets.len(), 1, "{:?}", found.problems);
+    }
+
+    #[test]
     fn a_mistake_is_told_and_costs_no_other_target() {
         let wrong = json!({ TRAFFIC_CHECK: r#"{"kind": "pigeon"}"# });
         let good = cluster(
@@ -283,7 +380,7 @@ mod tests {
             cluster(&annotations, "http://192.0.2.9:6443")
         };
         let check = |text: &str, wanted: &[&str]| {
-            let mut found = read(&[with(text)]);
+            let found = read(&[with(text)]);
             let [(of, told)] = &found.overrides[..] else {
                 panic!("{text}: {:?}", found.overrides);
             };
@@ -296,8 +393,8 @@ mod tests {
                 found.targets.len() == 2 && found.targets.iter().all(|target| target.detection.is_none())
             );
             let before = read(&[with("{deadMisses: 9}")]).targets;
-            found.keep_overrides(&before);
-            assert_eq!(found.targets, before);
+            let kept = targets(&[with(text)], &Profile::fast(), &before);
+            assert_eq!((&kept.targets, kept.overrides.len()), (&before, 1));
         };
         check(
             "{sendMs: 50}",
@@ -313,5 +410,36 @@ mod tests {
         );
         check("{intervalMs: fast}", &["fast"]);
         check("250", &[]);
+    }
+
+    #[test]
+    fn a_mistake_in_a_check_changes_nothing_of_what_is_probed() {
+        let with = |annotations: Value| cluster(&annotations, "http://192.0.2.9:6443");
+        let good = "{kind: http, url: 'http://192.0.2.1/healthz'}";
+        let before = read(&[with(json!({ TRAFFIC_CHECK: good }))]).targets;
+        assert_eq!(before.len(), 2);
+        let after = |annotations: Value| targets(&[with(annotations)], &Profile::fast(), &before);
+        for (wrong, told) in [
+            ("{kind: htp, url: 'http://192.0.2.1/healthz'}", "htp"),
+            ("{kind: http, url: 'http://192.0.2.1:0/'}", "port"),
+            ("{kind: program, command: [/bin/true]}", "own configuration"),
+            ("[]", "empty list"),
+        ] {
+            let found = after(json!({ TRAFFIC_CHECK: wrong }));
+            assert_eq!(found.targets, before, "{wrong}");
+            let [(_, Path::Traffic, problem)] = &found.problems[..] else {
+                panic!("{wrong}: {:?}", found.problems);
+            };
+            assert!(problem.contains(told), "{problem}");
+        }
+        // An override is followed meanwhile.
+        let found = after(json!({ TRAFFIC_CHECK: "{}", DETECTION: "{deadMisses: 9}" }));
+        assert_eq!(found.targets.len(), 2);
+        assert!(found.targets.iter().all(|target| target.detection.is_some()));
+        // Nothing is said of how it is probed: that is no mistake.
+        assert_eq!(after(json!({})).targets, before[1..]);
+        // Another cluster's targets are none of its own.
+        let other = json!({ "metadata": { "name": "b", "annotations": { TRAFFIC_CHECK: "{}" } } });
+        assert_eq!(targets(&[Arc::new(other)], &Profile::fast(), &before).targets, []);
     }
 }

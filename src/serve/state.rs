@@ -101,7 +101,15 @@ pub struct Cluster {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PathState {
+    /// `Unknown` while it is frozen.
     pub verdict: String,
+    /// The last verdict that was reached; the same as `verdict` unless it is frozen.
+    #[serde(default)]
+    pub last_verdict: String,
+    /// Too few observers are fresh to decide anything.
+    #[serde(default)]
+    pub frozen: bool,
+    /// For how long `last_verdict` stands.
     pub since_ms: u64,
     pub votes: Votes,
     pub rtt_ms: Option<f64>,

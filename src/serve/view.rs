@@ -249,6 +249,8 @@ fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
     let age_ms = |since| u64::try_from(verdicts.at.saturating_since(since).as_millis()).unwrap_or(u64::MAX);
     PathState {
         verdict: cell.current().to_string(),
+        last_verdict: cell.verdict.to_string(),
+        frozen: cell.frozen,
         since_ms: age_ms(cell.since),
         votes: votes(&cell.votes),
         rtt_ms: cell.rtt_ms,

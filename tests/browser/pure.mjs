@@ -7,7 +7,7 @@ export async function pureChecks(page) {
     const { clusterShares } = await import("/console/js/shares.js");
     const { placeOf } = await import("/console/js/atlas.js");
     const { spread } = await import("/console/js/place.js");
-    const { duration, list, successRate } = await import("/console/js/words.js");
+    const { duration, list, successRate, voted } = await import("/console/js/words.js");
     const wrong = [];
     const check = (what, got, want) => {
       if (JSON.stringify(got) !== JSON.stringify(want)) wrong.push(`${what}: ${JSON.stringify(got)} instead of ${JSON.stringify(want)}`);
@@ -49,6 +49,8 @@ export async function pureChecks(page) {
 
     check("list", [list([]), list(["a"]), list(["a", "b", "c"])], ["", "a", "a, b and c"]);
     check("duration", [0, 999, 1500, 61000, 3.7e6].map(duration), ["0 ms", "999 ms", "1.5 s", "1 min 1 s", "1 h 1 min"]);
+    check("vote", [voted({ vote: "Dead", counted: true }), voted({ vote: "Dead", counted: false }), voted({ vote: "Abstain", counted: true }), voted({ vote: "Abstain", counted: false, abstains: true })],
+      ["Dead", "Dead, not counted: too old", "no opinion yet", "abstains, not counted"]);
     check("success", [successRate(1e6, 0), successRate(1e6, 1), successRate(0, 0)], ["100 %", "99.9 %", "–"]);
     return wrong;
   });

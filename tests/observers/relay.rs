@@ -1,8 +1,8 @@
-//! Stands between one observer and one consumer, and can be cut.
+//! Stands between one observer and one consumer; can be cut, and loses what it is told to.
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 use std::thread;
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use std::time::Duration;
 pub(crate) struct Relay {
     pub(crate) address: SocketAddr,
     cut: Arc<AtomicBool>,
+    loss_percent: Arc<AtomicU8>,
     done: Arc<AtomicBool>,
 }
 
@@ -21,9 +22,11 @@ impl Relay {
         let relay = Relay {
             address: socket.local_addr().unwrap(),
             cut: Arc::default(),
+            loss_percent: Arc::default(),
             done: Arc::default(),
         };
         let (cut, done) = (Arc::clone(&relay.cut), Arc::clone(&relay.done));
+        let loss_percent = Arc::clone(&relay.loss_percent);
         thread::spawn(move || {
             let (mut bytes, mut observer) = ([0; 2_048], None);
             while !done.load(Ordering::SeqCst) {
@@ -38,7 +41,8 @@ impl Relay {
                 } else {
                     Some(consumer)
                 };
-                if let (Some(to), false) = (to, cut.load(Ordering::SeqCst)) {
+                let lost = fastrand::u8(..100) < loss_percent.load(Ordering::SeqCst);
+                if let (Some(to), false) = (to, lost || cut.load(Ordering::SeqCst)) {
                     let _lost = socket.send_to(&bytes[..length], to);
                 }
             }
@@ -48,6 +52,12 @@ impl Relay {
 
     pub(crate) fn cut(&self, cut: bool) {
         self.cut.store(cut, Ordering::SeqCst);
+    }
+
+    /// From now on, each way.
+    #[allow(dead_code, reason = "for benchmarks")]
+    pub(crate) fn lose(&self, percent: u8) {
+        self.loss_percent.store(percent, Ordering::SeqCst);
     }
 }
 

@@ -100,6 +100,25 @@ impl Check {
         }
     }
 
+    /// What of the observer's machine the check uses: each field with its path. A check that anybody but the observer's
+    /// operator writes must have none, or its writer runs programs there and has their files read and sent elsewhere.
+    pub fn local_files(&self) -> Vec<(&'static str, &str)> {
+        match self {
+            Check::Program { command, .. } => {
+                vec![("command", command.first().map_or("", String::as_str))]
+            }
+            Check::Readyz { token_file, tls, .. } => {
+                let token = token_file.iter().map(|path| ("tokenFile", path.as_str()));
+                token.chain(roots_file(tls.as_ref())).collect()
+            }
+            Check::Heartbeat { key_file, .. } => vec![("keyFile", key_file)],
+            Check::Https { tls, .. } | Check::Tls { tls, .. } | Check::Grpc { tls, .. } => {
+                roots_file(tls.as_ref()).into_iter().collect()
+            }
+            Check::Http { .. } | Check::Tcp { .. } | Check::Dns { .. } | Check::Icmp { .. } => Vec::new(),
+        }
+    }
+
     /// The family of the address the check names, if it names one; a host name has none.
     pub fn family(&self) -> Option<Family> {
         let of_url = |url: Result<Url<'_>, CheckError>| match url.and_then(|url| url.remote()) {
@@ -205,6 +224,13 @@ impl Check {
                 text(key_file);
             }
         }
+    }
+}
+
+fn roots_file(options: Option<&tls::TlsOptions>) -> Option<(&'static str, &str)> {
+    match &options?.roots {
+        tls::Roots::File(path) => Some(("tls.roots.file", path)),
+        tls::Roots::Pem(_) => None,
     }
 }
 

@@ -119,11 +119,11 @@ impl QosMetrics {
         let help = "Time in which verdicts could be made, summed over targets";
         registry.register_with_unit("lifeboat_qos_watched", help, Unit::Seconds, watched);
         let help = "Share of probes lost while up";
-        registry.register_with_unit("lifeboat_qos_loss", help, Unit::Ratios, loss);
+        registry.register("lifeboat_qos_loss_ratio", help, loss);
         let help = "Mean length of a burst of losses";
         registry.register("lifeboat_qos_burst_probes", help, burst);
         let help = "Correlation of two observers' losses";
-        registry.register_with_unit("lifeboat_qos_correlation", help, Unit::Ratios, correlation);
+        registry.register("lifeboat_qos_correlation_ratio", help, correlation);
         let help = "From one wrong Down to the next, as the losses make expect";
         registry.register_with_unit(
             "lifeboat_qos_expected_mistake_recurrence",

@@ -233,6 +233,7 @@ impl Attempt {
             }
             Failure::Unusable => {
                 around.unusable.inc();
+                self.prober().told.lock().unusable();
             }
             Failure::Recorded => {}
         }

@@ -1,5 +1,6 @@
 //! New connections: TCP, and TLS where the check wants it, each phase with its own timeout.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -17,7 +18,6 @@ use super::wait::Waited;
 use super::{Failure, Surroundings, Took};
 use crate::check::{Remote, TlsProbe};
 use crate::detector::{Phase, Series};
-use crate::evidence::Hard;
 use crate::target::Family;
 
 /// Either kind of connection.
@@ -47,7 +47,7 @@ impl Dial {
         around: &Surroundings,
     ) -> Dial {
         Dial {
-            address: Address::new(at, family),
+            address: Address::new(at, family, Arc::clone(&around.names)),
             secure: tls.map(|(tls, alpn)| around.trust.secure(tls, alpn)),
         }
     }
@@ -122,9 +122,14 @@ impl Dial {
     }
 
     async fn connect(&self, attempt: &Attempt) -> Result<(TcpStream, Duration, bool), Failure> {
-        let clock = attempt.prober().around.clock;
+        let address = self.address.get(attempt.prober().around.clock);
+        let address = address.map_err(|problem| {
+            if let Some(problem) = problem {
+                attempt.tell(problem);
+            }
+            Failure::Unusable
+        })?;
         let connect = async {
-            let address = self.address.get(clock).await.ok_or(Failure::Miss(Hard::NONE))?;
             let stream = TcpStream::connect(address)
                 .await
                 .map_err(|error| classify(&error))?;

@@ -1,7 +1,7 @@
 //! The program check: a program of the operator's, started each T without a shell and with an environment of its own.
 //!
-//! It prints `{"ok": bool, "reason": "…", "hard": bool}` and ends. When its time is over, it is killed with its whole
-//! process group; so is whatever it left behind. Timeouts are misses. What does not run, or prints something else, says
+//! It prints `{"ok": bool, "reason": "…", "hard": bool}` and ends. When its time is over, it is killed with all its
+//! descendants; so is whatever it left behind. Timeouts are misses. What does not run, or prints something else, says
 //! nothing about the target and is told.
 
 use std::collections::BTreeMap;
@@ -10,13 +10,13 @@ use std::path::PathBuf;
 use std::process::Stdio;
 use std::time::Duration;
 
-use rustix::process::{Pid, Signal, kill_process_group};
 use serde::Deserialize;
 use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 
 use super::attempt::Attempt;
 use super::error::classify;
+use super::leftovers::Running;
 use super::wait::Waited;
 use super::wait::wait;
 use super::{Failure, Took};
@@ -44,18 +44,6 @@ struct Said {
     hard: bool,
 }
 
-/// Kills the group when the probe ends, however it ends.
-struct Group(Option<Pid>);
-
-impl Drop for Group {
-    fn drop(&mut self) {
-        if let Some(group) = self.0 {
-            // Nobody is left, mostly.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-}
-
 impl Program {
     pub(super) fn new(program: PathBuf, arguments: Vec<String>, env: BTreeMap<String, String>) -> Program {
         Program {
@@ -68,8 +56,8 @@ impl Program {
     /// A process's time varies with the observer's load and not with the target, so its timeout is the largest from
     /// the start and learns nothing.
     pub(super) async fn probe(&self, attempt: &Attempt) -> Result<(), Failure> {
-        let mut child = match self.start() {
-            Ok(child) => child,
+        let (mut child, running) = match self.start() {
+            Ok(started) => started,
             Err(error) => {
                 if classify(&error) == Failure::Local {
                     return Err(Failure::Local);
@@ -78,8 +66,6 @@ impl Program {
                 return Err(Failure::Unusable);
             }
         };
-        let group = child.id().and_then(|id| Pid::from_raw(i32::try_from(id).ok()?));
-        let group = Group(group);
         let most = attempt.most(Phase::Warm);
         let around = &attempt.prober().around;
         let missed = || {
@@ -93,7 +79,7 @@ impl Program {
         };
         let lag = around.profile.loop_lag();
         let ended = wait(around.clock, output(&mut child), (most, most), lag, missed).await;
-        drop(group);
+        drop(running);
         match ended? {
             Waited::InTime(Ok(bytes), took) => self.judge(attempt, &bytes, took),
             Waited::InTime(Err(error), _) => {
@@ -127,18 +113,17 @@ impl Program {
         Ok(())
     }
 
-    fn start(&self) -> io::Result<Child> {
-        Command::new(&self.program)
+    fn start(&self) -> io::Result<(Child, Running)> {
+        let mut command = Command::new(&self.program);
+        command
             .args(&self.arguments)
             .env_clear()
             .envs(&self.env)
             .current_dir("/")
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .process_group(0)
-            .kill_on_drop(true)
-            .spawn()
+            .stderr(Stdio::null());
+        Running::start(&mut command)
     }
 }
 

@@ -5,6 +5,7 @@
 mod dns;
 mod grpc;
 mod icmp;
+mod names;
 mod program;
 mod tls;
 
@@ -122,6 +123,36 @@ async fn a_late_answer_is_listened_to_and_ends_the_silence() {
 }
 
 #[tokio::test]
+async fn only_an_anchor_with_a_fresh_answer_is_good() {
+    let later = MonoTime::from_millis(60_000);
+    let server = Server::start(Manners::Answer(200)).await;
+    let anchor = prober_with(patient(), &http(server.url()), false);
+    let now = |anchor: &Prober| anchor.around.clock.now();
+    assert_eq!(anchor.anchor(later, now(&anchor)), Anchor::Asked);
+    assert_eq!(anchor.anchor(MonoTime::ZERO, now(&anchor)), Anchor::Silent);
+    anchor.ask(Series::Warm).await;
+    assert_eq!(anchor.anchor(later, now(&anchor)), Anchor::Answered(0));
+    let stale = now(&anchor) + patient().fresh() + Duration::from_millis(1);
+    assert_eq!(anchor.anchor(later, stale), Anchor::Silent);
+    // One that cannot be probed is known at its first probe.
+    let unusable = prober(
+        &Check::Program {
+            command: vec!["/nowhere/at/all".into()],
+            env: std::collections::BTreeMap::new(),
+        },
+        false,
+    );
+    assert_eq!(unusable.anchor(later, now(&unusable)), Anchor::Asked);
+    unusable.ask(Series::Warm).await;
+    assert_eq!(unusable.anchor(later, now(&unusable)), Anchor::Silent);
+    let because = unusable.silent_because(now(&unusable));
+    assert!(
+        because.contains("cannot be probed: start /nowhere/at/all"),
+        "{because}"
+    );
+}
+
+#[tokio::test]
 async fn an_error_of_the_server_is_no_silence_on_a_traffic_path() {
     let server = Server::start(Manners::Answer(503)).await;
     let traffic = prober(&http(server.url()), false);
@@ -230,10 +261,14 @@ async fn tcp_handshakes() {
 async fn a_name_is_resolved_to_the_targets_family() {
     let server = Server::start(Manners::Answer(200)).await;
     let url = format!("http://localhost:{}/", server.addr.port());
-    assert_eq!(
-        prober(&http(url), false).ask(Series::Warm).await.success_streak,
-        1
-    );
+    let prober = prober_with(patient(), &http(url), false);
+    let start = std::time::Instant::now();
+    // The first probes do not wait for the lookup.
+    while prober.ask(Series::Warm).await.success_streak == 0 {
+        assert_eq!(prober.facts().miss_streak, 0);
+        assert!(start.elapsed() < Duration::from_secs(20), "{}", prober.told());
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
 }
 
 /// A target that is silent holds as many probes as it may, and the one beside it does not notice.

@@ -12,6 +12,9 @@ const APART: Duration = Duration::from_secs(10);
 #[derive(Debug, Default)]
 pub(super) struct Told {
     last: Option<(String, MonoTime)>,
+    /// The last problem since the last outcome, told or not.
+    standing: Option<String>,
+    unusable: bool,
 }
 
 impl Told {
@@ -20,10 +23,29 @@ impl Told {
             let since = now.saturating_since(*at);
             since >= AGAIN || (said != what && since >= APART)
         });
+        self.standing = Some(what.to_owned());
         if due {
             self.last = Some((what.to_owned(), now));
         }
         due
+    }
+
+    /// A probe could not be made. Not yet, where nothing was told of it.
+    pub(super) fn unusable(&mut self) {
+        self.unusable = self.standing.is_some();
+    }
+
+    /// A probe was made and had an outcome.
+    pub(super) fn made(&mut self, good: bool) {
+        self.unusable = false;
+        if good {
+            self.standing = None;
+        }
+    }
+
+    /// What keeps probes from being made.
+    pub(super) fn keeps(&self) -> Option<&str> {
+        self.standing.as_deref().filter(|_| self.unusable)
     }
 
     #[cfg(test)]

@@ -1,7 +1,8 @@
 //! The table of constants. One line of it makes the field, its four presets, its bounds, its YAML name, and whose it is.
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
-use serde::{Deserialize, Serialize};
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::scope::Scope;
 use super::{Preset, ProfileError};
@@ -17,7 +18,7 @@ macro_rules! constants {
 
         /// A profile as it is written: a preset, and the constants that differ from it. A cluster's override of the fleet's
         /// profile is written in the same way; there the preset, too, stands only for what is a cluster's.
-        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+        #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
         #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
         pub struct ProfilePatch {
             /// The preset to start from: `fast` where none is named, or the fleet's profile in a cluster's override.
@@ -26,8 +27,33 @@ macro_rules! constants {
             $( $(#[doc = $doc])+ #[serde(skip_serializing_if = "Option::is_none")] pub $field: Option<u32>, )+
         }
 
-        /// Every constant as YAML names it, and whose it is.
-        const CONSTANTS: &[(&str, Scope)] = &[ $( ($yaml, Scope::$scope), )+ ];
+        /// What stands in a file, with numbers that may be none of a constant's.
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
+        struct Written {
+            preset: Option<Preset>,
+            $( $field: Option<i64>, )+
+        }
+
+        impl<'de> Deserialize<'de> for ProfilePatch {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<ProfilePatch, D::Error> {
+                let Written { preset, $( $field, )+ } = Written::deserialize(deserializer)?;
+                $( let $field = within($field, $yaml, $least, $most).map_err(D::Error::custom)?; )+
+                Ok(ProfilePatch { preset, $( $field, )+ })
+            }
+        }
+
+        /// Every constant, in the order of the table.
+        pub(super) const CONSTANTS: &[Constant] = &[ $( Constant {
+            yaml: $yaml,
+            scope: Scope::$scope,
+            #[cfg(test)]
+            presets: [$fast, $wan, $single, $karmada],
+            #[cfg(test)]
+            allowed: [$least, $most],
+            #[cfg(test)]
+            meaning: &[$($doc),+],
+        }, )+ ];
 
         impl Profile {
             /// The default: sub-second detection by three or more observers.
@@ -66,7 +92,7 @@ macro_rules! constants {
                     }
                     own.$field = *value;
                 } )+
-                own.validate()?;
+                own.validate_own()?;
                 Ok(own)
             }
 
@@ -81,9 +107,7 @@ macro_rules! constants {
 
             pub(super) fn check_ranges(&self) -> Result<(), ProfileError> {
                 let Profile { $( $field, )+ } = self;
-                $( if !($least..=$most).contains($field) {
-                    return Err(ProfileError::Range { field: $yaml, given: *$field, least: $least, most: $most });
-                } )+
+                $( within(Some((*$field).into()), $yaml, $least, $most)?; )+
                 Ok(())
             }
         }
@@ -205,11 +229,44 @@ constants! {
     ack_timeout_ms / "ackTimeoutMs": 500, 1_500, 1_000, 10_000; 200..=60_000, Fleet
 }
 
+/// One line of the table.
+pub(super) struct Constant {
+    /// As YAML names it.
+    pub(super) yaml: &'static str,
+    pub(super) scope: Scope,
+    /// `fast`, `wan`, `single`, `karmada`.
+    #[cfg(test)]
+    pub(super) presets: [u32; 4],
+    #[cfg(test)]
+    pub(super) allowed: [u32; 2],
+    #[cfg(test)]
+    pub(super) meaning: &'static [&'static str],
+}
+
+fn within(
+    given: Option<i64>,
+    field: &'static str,
+    least: u32,
+    most: u32,
+) -> Result<Option<u32>, ProfileError> {
+    let Some(given) = given else { return Ok(None) };
+    let found = u32::try_from(given)
+        .ok()
+        .filter(|value| (least..=most).contains(value));
+    let range = ProfileError::Range {
+        field,
+        given,
+        least,
+        most,
+    };
+    found.map(Some).ok_or(range)
+}
+
 /// What a cluster's override may name.
 pub(super) fn by_cluster() -> String {
-    let own = CONSTANTS.iter().filter(|(_, scope)| scope.is_by_cluster());
+    let own = CONSTANTS.iter().filter(|constant| constant.scope.is_by_cluster());
     std::iter::once("preset")
-        .chain(own.map(|(field, _)| *field))
+        .chain(own.map(|constant| constant.yaml))
         .collect::<Vec<_>>()
         .join(", ")
 }

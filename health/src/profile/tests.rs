@@ -1,3 +1,5 @@
+use std::fmt::Write as _;
+
 use super::*;
 
 #[test]
@@ -52,7 +54,25 @@ fn what_cannot_work_is_refused_with_the_field_and_the_bound() {
         json!({"intervalMs": 5}),
         "intervalMs is 5: allowed is 20 to 60000",
     );
-    check(json!({"intervalMs": -1}), "invalid value: integer `-1`");
+    check(
+        json!({"recoverHoldMs": -1}),
+        "recoverHoldMs is -1: allowed is 0 to 3600000",
+    );
+    check(
+        json!({"intervalMs": 5_000_000_000_u64}),
+        "intervalMs is 5000000000: allowed is 20 to 60000",
+    );
+    check(json!({"minFresh": 2}), "minFresh is 2: of two observers");
+    check(json!({"cutVotes": 4}), "cutVotes is 4: at most 2 or minFresh");
+    check(json!({"cutWaitMs": 600}), "cutWaitMs is 600: at most freshMs");
+    check(
+        json!({"abstainHoldMs": 0}),
+        "abstainHoldMs is 0: at least timeoutMaxMs",
+    );
+    check(
+        json!({"flapMaxS": 300}),
+        "flapMaxS is 300: at least flapHalfLifeS x log2(flapSuppress / flapRelease), or no penalty can reach flapSuppress, here 522",
+    );
     check(json!({"minFresh": 0}), "minFresh is 0: allowed is 1 to 64");
     check(
         json!({"timeoutMaxMs": 600}),
@@ -219,4 +239,39 @@ fn what_is_only_judged_otherwise_is_probed_alike() {
         (slow.interval_ms, slow.dead_misses, slow.ack_timeout_ms),
         (200, 5, 500)
     );
+}
+
+/// With `LIFEBOAT_UPDATE=1` the table of `docs/profile.md` is written; otherwise it must be current.
+#[test]
+fn the_page_shows_every_constant() {
+    let mut table = "| field | meaning | fast | wan | single | karmada | allowed | whose |\n|---|---|---|---|---|---|---|---|\n".to_owned();
+    for constant in table::CONSTANTS {
+        let [least, most] = constant.allowed;
+        let meaning: Vec<&str> = constant.meaning.iter().map(|line| line.trim()).collect();
+        let presets = constant.presets.map(|value| value.to_string()).join(" | ");
+        let whose = if constant.scope.is_by_cluster() {
+            "cluster"
+        } else {
+            "fleet"
+        };
+        let (yaml, meaning) = (constant.yaml, meaning.join(" ").replace('|', "\\|"));
+        writeln!(
+            table,
+            "| `{yaml}` | {meaning} | {presets} | {least} to {most} | {whose} |"
+        )
+        .unwrap();
+    }
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../docs/profile.md");
+    let page = std::fs::read_to_string(path).unwrap();
+    let (start, end) = ("<!-- table -->\n", "<!-- end of table -->");
+    let (before, rest) = page.split_once(start).unwrap();
+    let (shown, after) = rest.split_once(end).unwrap();
+    if std::env::var_os("LIFEBOAT_UPDATE").is_some() {
+        std::fs::write(path, format!("{before}{start}{table}{end}{after}")).unwrap();
+    } else {
+        assert_eq!(
+            shown, table,
+            "run `LIFEBOAT_UPDATE=1 cargo test -p lifeboat-health profile`"
+        );
+    }
 }

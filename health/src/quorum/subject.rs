@@ -284,6 +284,7 @@ impl Subject {
         let mut evidence: Vec<Witness> = named
             .map(|(observer, seen)| Witness {
                 observer: observer.name.clone(),
+                region: observer.region.clone(),
                 vote: seen.vote,
                 miss_streak: seen.row.miss_streak.into(),
                 silence: seen.row.silence().into(),
@@ -294,6 +295,7 @@ impl Subject {
                 silent_ms: seen.silent_since.map(|at| millis(now.saturating_since(at))),
                 dead_ms: seen.dead_at.map(|at| millis(now.saturating_since(at))),
                 counted: !observer.abstaining && now < seen.fresh_until,
+                abstains: observer.abstaining,
             })
             .collect();
         evidence.sort_by(|a, b| a.observer.cmp(&b.observer));

@@ -10,14 +10,21 @@ use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
 use quinn::{ClientConfig, Connection, ConnectionError, Endpoint, EndpointConfig, TokioRuntime, VarInt};
 use tokio::sync::watch;
-use tokio::time::{sleep, timeout};
+use tokio::task::JoinSet;
+use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::{CONSUMER_NAME, Identity, TlsError};
 
 /// A handshake that takes longer is given up; its packets were probably lost.
 const HANDSHAKE_WITHIN: Duration = Duration::from_secs(1);
-const FIRST_PAUSE: Duration = Duration::from_millis(50);
+/// Another one is begun meanwhile: a lost packet is sent again only after a second (RFC 9002 §6.2.2), and once the way is
+/// good again evidence must flow within half of one.
+const ANOTHER_AFTER: Duration = Duration::from_millis(200);
+/// What goes on at once at most.
+const ATTEMPTS: usize = 5;
+/// After a consumer's refusal.
+const FIRST_PAUSE: Duration = Duration::from_millis(250);
 const LONGEST_PAUSE: Duration = Duration::from_millis(500);
 
 pub(super) struct Dialler {
@@ -59,42 +66,59 @@ impl Dialler {
         mut identity: watch::Receiver<Identity>,
         stop: CancellationToken,
     ) {
-        let mut pause = FIRST_PAUSE;
-        let mut said = false;
         loop {
-            let config_now = config(&identity.borrow_and_update());
-            let attempt = tokio::select! {
-                attempt = self.dial(config_now) => attempt,
+            let connection = tokio::select! {
+                connection = self.connect(&config, &mut identity) => connection,
                 () = stop.cancelled() => break,
             };
-            match attempt {
-                Ok(connection) => {
-                    tracing::info!(consumer.addr = %self.consumer, "connected to the consumer");
-                    *self.current.lock() = Some(connection.clone());
-                    let ended = tokio::select! {
-                        ended = self.stay(connection, &config, &mut identity) => ended,
-                        () = stop.cancelled() => break,
-                    };
-                    *self.current.lock() = None;
-                    tracing::warn!(consumer.addr = %self.consumer, error = %ended, "lost the consumer");
-                    (pause, said) = (FIRST_PAUSE, false);
-                }
-                Err(error) => {
-                    if !said {
-                        tracing::warn!(consumer.addr = %self.consumer, %error, "cannot reach the consumer, trying on");
-                        said = true;
-                    }
-                    tokio::select! {
-                        () = sleep(pause) => {}
-                        () = stop.cancelled() => break,
-                    }
-                    pause = (pause * 2).min(LONGEST_PAUSE);
-                }
-            }
+            tracing::info!(consumer.addr = %self.consumer, "connected to the consumer");
+            *self.current.lock() = Some(connection.clone());
+            let ended = tokio::select! {
+                ended = self.stay(connection, &config, &mut identity) => ended,
+                () = stop.cancelled() => break,
+            };
+            *self.current.lock() = None;
+            tracing::warn!(consumer.addr = %self.consumer, error = %ended, "lost the consumer");
             self.reconnects.inc();
         }
         self.endpoint.close(VarInt::from_u32(0), b"the observer stops");
         let _ = timeout(Duration::from_millis(30), self.endpoint.wait_idle()).await;
+    }
+
+    /// Try until there is a connection, several times at once where no answer comes.
+    async fn connect(
+        &self,
+        config: &impl Fn(&Identity) -> Result<ClientConfig, TlsError>,
+        identity: &mut watch::Receiver<Identity>,
+    ) -> Connection {
+        let mut attempts = JoinSet::new();
+        let mut next = interval(ANOTHER_AFTER);
+        next.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut pause = FIRST_PAUSE;
+        let mut said = false;
+        loop {
+            let error = tokio::select! {
+                _ = next.tick(), if attempts.len() < ATTEMPTS => {
+                    let config = config(&identity.borrow_and_update());
+                    attempts.spawn(dial(self.endpoint.clone(), self.consumer, config));
+                    continue;
+                }
+                Some(attempt) = attempts.join_next() => match attempt {
+                    Ok(Ok(connection)) => return connection,
+                    Ok(Err(error)) => error,
+                    Err(_) => continue,
+                },
+            };
+            if !said {
+                tracing::warn!(consumer.addr = %self.consumer, %error, "cannot reach the consumer, trying on");
+                said = true;
+            }
+            self.reconnects.inc();
+            if !matches!(error, DialError::Slow) {
+                next.reset_after(pause);
+                pause = (pause * 2).min(LONGEST_PAUSE);
+            }
+        }
     }
 
     /// Until the connection is lost. When the identity changes, another one takes its place first.
@@ -119,7 +143,7 @@ impl Dialler {
                 () = due => {}
             }
             let config_now = config(&identity.borrow_and_update());
-            match self.dial(config_now).await {
+            match dial(self.endpoint.clone(), self.consumer, config_now).await {
                 Ok(next) => {
                     *self.current.lock() = Some(next.clone());
                     let before = std::mem::replace(&mut connection, next);
@@ -139,15 +163,17 @@ impl Dialler {
             }
         }
     }
+}
 
-    async fn dial(&self, config: Result<ClientConfig, TlsError>) -> Result<Connection, DialError> {
-        let connecting = self
-            .endpoint
-            .connect_with(config?, self.consumer, CONSUMER_NAME)?;
-        Ok(timeout(HANDSHAKE_WITHIN, connecting)
-            .await
-            .map_err(|_| DialError::Slow)??)
-    }
+async fn dial(
+    endpoint: Endpoint,
+    consumer: SocketAddr,
+    config: Result<ClientConfig, TlsError>,
+) -> Result<Connection, DialError> {
+    let connecting = endpoint.connect_with(config?, consumer, CONSUMER_NAME)?;
+    Ok(timeout(HANDSHAKE_WITHIN, connecting)
+        .await
+        .map_err(|_| DialError::Slow)??)
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -103,8 +103,7 @@ impl Observer {
             seed,
             metrics,
         } = config;
-        check_name("name", &name, 1)?;
-        check_name("region", &region, 0)?;
+        Observer::check_names(&name, &region)?;
         profile.validate().map_err(|source| ObserverError::Profile {
             name: name.clone(),
             source,
@@ -159,6 +158,19 @@ impl Observer {
             wanted,
             _thread: thread,
         })
+    }
+
+    /// # Errors
+    /// The name or the region that cannot be.
+    pub fn check_names(name: &str, region: &str) -> Result<(), ObserverError> {
+        check_name("name", name, 1)?;
+        check_name("region", region, 0)
+    }
+
+    /// # Errors
+    /// The certificate lacks the name, is not the key's, or cannot be used otherwise.
+    pub fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<(), ObserverError> {
+        check_identity(name, identity, profile)
     }
 
     /// Replace the targets while running. Probing of those that stay goes on undisturbed; one whose override changes how it is

@@ -2,13 +2,16 @@
 
 use serde_json::Value;
 
-use super::{hold, list, targets, text};
+use super::{
+    history::{self, Extent},
+    hold, list, targets, text,
+};
 use crate::cli::{
     get::{explain_mark, readiness},
     output,
 };
 
-pub(super) fn print(explanation: &Value) {
+pub(super) fn print(explanation: &Value, extent: Extent) {
     let binding = &explanation["binding"];
     output::line(headline(binding));
     output::line(placed(explanation));
@@ -38,13 +41,8 @@ pub(super) fn print(explanation: &Value) {
     } else {
         output::table(&["IF LOST NOW", "LEAVES", "GOES TO", "WHAT HAPPENS"], &losses);
     }
-    for entry in list(&explanation["history"]) {
-        let at = entry["atMs"].as_f64().unwrap_or(0.0) / 1000.0;
-        output::line(format!(
-            "\n{at:9.3} s  {}: {}",
-            text(&entry["type"]),
-            text(&entry["detail"])
-        ));
+    for line in history::lines(explanation, extent) {
+        output::line(line);
     }
 }
 

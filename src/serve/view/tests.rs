@@ -88,6 +88,32 @@ fn a_path_shows_its_regions_its_partial_outage_and_its_losses() {
 }
 
 #[test]
+fn a_frozen_path_is_unknown_and_keeps_its_last_verdict() {
+    let cell = Cell {
+        verdict: lifeboat_health::Verdict::Up,
+        frozen: true,
+        since: lifeboat_health::MonoTime::from_millis(1_000),
+        ..Cell::default()
+    };
+    let key = ("a".to_owned(), Path::Traffic, lifeboat_health::Family::V4);
+    let verdicts = FleetView {
+        at: lifeboat_health::MonoTime::from_millis(4_500),
+        cells: BTreeMap::from([(key, cell)]),
+        ..FleetView::default()
+    };
+    let (traffic, _) = paths(&verdicts, &BTreeMap::new(), "a");
+    assert_eq!(
+        (
+            traffic.verdict.as_str(),
+            traffic.last_verdict.as_str(),
+            traffic.frozen
+        ),
+        ("Unknown", "Up", true)
+    );
+    assert_eq!(traffic.since_ms, 3_500);
+}
+
+#[test]
 fn readiness_that_nobody_reads_is_stale() {
     let (index, kinds) = (Index::default(), Kinds::default());
     for cluster in ["a", "b", "c"] {

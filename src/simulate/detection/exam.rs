@@ -4,10 +4,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use lifeboat_chaos::simulate::{Draws, Phases, Timed, Trace, shrink};
 use lifeboat_health::Preset;
-use lifeboat_health::invariants::Broken;
+use lifeboat_health::invariants::{self, Broken};
 
 use super::fault::{self, Fault};
-use super::fleet::{Clock, Fleet};
+use super::fleet::Fleet;
 use super::outcome::{Finding, Outcome};
 use super::world::{Plan, simulate};
 
@@ -30,7 +30,7 @@ pub struct Exam {
 /// Examine one seed. `preset` overrides the one it would draw; `text` keeps the lines of the trace.
 pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
     let mut draws = Draws::new(seed, 0);
-    let fleet = Fleet::draw(&mut draws, preset);
+    let fleet = Fleet::draw(&mut draws, &mut Draws::new(seed, 3), preset);
     let unit_us = fleet.unit_us();
     let (warm_us, calm_us) = (3 * unit_us, draws.between(8, 20) * unit_us);
     let faults = fault::draw(&mut draws, &fleet, warm_us, calm_us);
@@ -51,21 +51,24 @@ pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
     let go = |fleet: &Fleet, faults: &[Timed<Fault>], trace| guarded(fleet, faults, seed, plan, trace);
     let mut outcome = go(&fleet, &faults, trace);
     if outcome.finding.is_none() && seed.is_multiple_of(TWINS_EACH) {
-        let again = go(&fleet, &faults, Trace::default());
-        let mut other = fleet.clone();
-        for (index, clock) in other.clocks.iter_mut().enumerate() {
-            *clock = Clock {
-                offset_s: [3_600, -3_600, 59, 1_234][index % 4],
-                rate_permille: 1_000,
-            };
-        }
-        let clocks = go(&other, &faults, Trace::default());
+        let other = fleet.with_other_clocks();
+        let (again, clocks) = (
+            go(&fleet, &faults, Trace::default()),
+            go(&other, &faults, Trace::default()),
+        );
         outcome.finding = twins(&outcome, &again, &clocks);
         outcome.probes += again.probes + clocks.probes;
     }
     let shrunk = outcome.finding.as_ref().map(|finding| {
+        let by_twins = matches!(finding.invariant, "S19" | "S20");
         shrink(&faults, SHRINK_RUNS, |some| {
-            let found = go(&fleet, some, Trace::default()).finding;
+            let one = go(&fleet, some, Trace::default());
+            let found = one.finding.clone().or_else(|| {
+                let twin = |fleet: &Fleet| go(fleet, some, Trace::default());
+                by_twins
+                    .then(|| twins(&one, &twin(&fleet), &twin(&fleet.with_other_clocks())))
+                    .flatten()
+            });
             found.is_some_and(|other| other.invariant == finding.invariant)
         })
     });
@@ -80,27 +83,19 @@ pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
 
 /// S20 and S19, between whole runs.
 fn twins(outcome: &Outcome, again: &Outcome, clocks: &Outcome) -> Option<Finding> {
-    let broken = |invariant, detail| Some(Finding::new(Broken { invariant, detail }, outcome.ended_us, None));
-    if again.hash != outcome.hash {
-        return broken(
-            "S20",
-            format!("trace hash {:016x} against {:016x}", outcome.hash, again.hash),
-        );
-    }
-    if clocks.story != outcome.story || clocks.finding.is_some() {
-        let detail = format!(
-            "with other clocks {} transitions against {}, first apart: {:?}",
-            clocks.story.len(),
-            outcome.story.len(),
-            outcome
-                .story
-                .iter()
-                .zip(&clocks.story)
-                .find(|(one, other)| one != other)
-        );
-        return broken("S19", detail);
-    }
-    None
+    let held = invariants::s20_same_seed_same_log(outcome.hash, again.hash)
+        .and_then(|()| invariants::s19_clocks_change_nothing(&outcome.story, &clocks.story));
+    let broken = held.err().or_else(|| {
+        let finding = clocks.finding.as_ref()?;
+        Some(Broken {
+            invariant: "S19",
+            detail: format!(
+                "with other clocks {} is broken: {}",
+                finding.invariant, finding.detail
+            ),
+        })
+    })?;
+    Some(Finding::new(broken, outcome.ended_us, None))
 }
 
 /// A run in which a panic is a finding like another.

@@ -105,6 +105,38 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// Which observers, clusters and consumers it names.
+    pub(super) fn whom(&self) -> [&[usize]; 3] {
+        match self {
+            Fault::PowerOff { clusters }
+            | Fault::PathDown { clusters, .. }
+            | Fault::Flap { clusters, .. }
+            | Fault::ServerErrors { clusters, .. }
+            | Fault::Gray { clusters }
+            | Fault::Slow { clusters, .. } => [&[], clusters, &[]],
+            Fault::LinkCut {
+                observers, clusters, ..
+            }
+            | Fault::Loss {
+                observers, clusters, ..
+            } => [observers, clusters, &[]],
+            Fault::Isolate { observers } | Fault::Pause { observers } | Fault::Restart { observers, .. } => {
+                [observers, &[], &[]]
+            }
+            Fault::SharedDependency => [&[], &[], &[]],
+            Fault::PauseConsumer { consumers } => [&[], &[], consumers],
+            Fault::EvidenceCut { observers, consumers }
+            | Fault::EvidenceLoss {
+                observers, consumers, ..
+            }
+            | Fault::EvidenceDelay {
+                observers, consumers, ..
+            } => [observers, &[], consumers],
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let clusters = |list: &[usize]| join(list, |index| cluster_name(*index));

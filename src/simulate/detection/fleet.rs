@@ -10,6 +10,9 @@ use lifeboat_health::{Check, Family, MonoTime, Path, Preset, Profile, StatusRang
 /// Where every clock stands at the start, so that one that is an hour slow still can tell the time.
 const ORIGIN_US: u64 = 7_200_000_000;
 
+/// How fast the clocks of seeds run, in thousandths: true, as far off as NTP bears, and farther.
+const RATES: [u64; 5] = [1_000, 999, 1_001, 950, 1_050];
+
 /// The machines of one run, before anything happens to them.
 #[derive(Clone, Debug)]
 pub struct Fleet {
@@ -25,6 +28,8 @@ pub struct Fleet {
     pub rtt_us: Vec<Vec<u64>>,
     /// One of each observer.
     pub clocks: Vec<Clock>,
+    /// In which each observer stands.
+    pub regions: Vec<String>,
     pub ramp: Ramp,
 }
 
@@ -71,6 +76,7 @@ impl Fleet {
             anchors: 2,
             rtt_us: vec![vec![4_000; clusters + 1]; observers],
             clocks: vec![Clock::TRUE; observers],
+            regions: apart(observers),
             ramp: Ramp {
                 step_permille: 250,
                 per: Duration::from_secs(5),
@@ -79,7 +85,8 @@ impl Fleet {
         }
     }
 
-    pub(super) fn draw(draws: &mut Draws, preset: Option<Preset>) -> Fleet {
+    /// `later` draws what came to be drawn later, so that the rest of each seed stays what it was.
+    pub(super) fn draw(draws: &mut Draws, later: &mut Draws, preset: Option<Preset>) -> Fleet {
         let preset = preset.unwrap_or_else(|| match draws.below(100) {
             0..=71 => Preset::Fast,
             72..=87 => Preset::Wan,
@@ -104,13 +111,21 @@ impl Fleet {
                 if odd && draws.chance(0.5) {
                     Clock {
                         offset_s: draws.index(7_201) as i64 - 3_600,
-                        rate_permille: 1_000,
+                        rate_permille: RATES[later.index(RATES.len())],
                     }
                 } else {
                     Clock::TRUE
                 }
             })
             .collect();
+        let regions = if later.chance(0.5) {
+            apart(observers)
+        } else {
+            let count = later.index(observers) + 1;
+            (0..observers)
+                .map(|_| format!("r{}", later.index(count)))
+                .collect()
+        };
         let ramps = [(1_000, 1), (500, 1), (250, 2)];
         let (step_permille, per_s) = ramps[draws.index(ramps.len())];
         Fleet {
@@ -127,12 +142,22 @@ impl Fleet {
             anchors: 2,
             rtt_us,
             clocks,
+            regions,
             ramp: Ramp {
                 step_permille,
                 per: Duration::from_secs(per_s),
                 at_least_ttl: true,
             },
         }
+    }
+
+    /// The same with clocks that are off otherwise; how fast they run is part of when an observer probes.
+    pub(super) fn with_other_clocks(&self) -> Fleet {
+        let mut other = self.clone();
+        for (index, clock) in other.clocks.iter_mut().enumerate() {
+            clock.offset_s = [3_600, -3_600, 59, 1_234][index % 4];
+        }
+        other
     }
 
     /// By cluster, path, family: the order in which targets are numbered.
@@ -194,6 +219,11 @@ impl Fleet {
                     .max(self.profile.dead_misses * self.profile.interval_ms / 5),
             )
     }
+}
+
+/// Each alone in its region, so that what is out for some observers is out for some regions.
+pub(super) fn apart(observers: usize) -> Vec<String> {
+    (0..observers).map(|n| format!("o{n}")).collect()
 }
 
 /// `a`, `b`, … `z`, `a26`.

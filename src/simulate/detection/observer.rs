@@ -95,7 +95,7 @@ pub(super) enum What {
 
 impl Observer {
     pub(super) fn new(
-        name: String,
+        (name, region): (String, String),
         clock: Clock,
         profile: &Profile,
         targets: &[(TargetId, Path)],
@@ -121,8 +121,7 @@ impl Observer {
             .collect::<Vec<_>>();
         let header = Header {
             observer: name.clone(),
-            // Each alone in its region, so that what is out for some observers is out for some regions.
-            region: name.clone(),
+            region,
             boot: 2 * HOUR_US,
             seq: 1,
             ..Header::default()

@@ -17,6 +17,8 @@ const YEAR_S: f64 = 365.25 * 86_400.0;
 const OBSERVERS: u32 = 5;
 /// Fewer alarms than this are too few to compare with a formula.
 const ENOUGH: f64 = 20.0;
+/// Of so many, half or twice as many is no chance.
+const MANY: f64 = 50.0;
 
 /// So many seeds must have met everything that is met sometimes.
 const ENOUGH_SEEDS: u64 = 1_000;
@@ -100,6 +102,14 @@ pub struct FalseAlarms {
     pub ratio_as_sampled: Option<f64>,
 }
 
+impl FalseAlarms {
+    /// More than twice or less than half of what the formula says, as sampled.
+    fn is_far_off(&self) -> bool {
+        let ratio = self.ratio_as_sampled.filter(|_| self.expected_as_sampled >= MANY);
+        ratio.is_some_and(|ratio| !(0.5..=2.0).contains(&ratio))
+    }
+}
+
 /// The mean time between false Downs of one target at 0.1 % loss.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
@@ -111,6 +121,8 @@ pub struct Extrapolation {
     /// The worst ratio that was seen.
     pub worst_ratio: f64,
     pub years: f64,
+    /// A run with less fails: a thousand times the profile's `mistakeRecurrenceH`, which is a thousand years with `fast` and `wan`.
+    pub least_years: f64,
 }
 
 /// A seed that broke an invariant.
@@ -248,6 +260,22 @@ impl Totals {
 }
 
 impl Report {
+    /// Nothing was broken, everything was reached, and alarms came as often as the formula says.
+    pub fn holds(&self) -> bool {
+        self.failed_seeds == 0
+            && self.never_reached.is_empty()
+            && self.far_off().next().is_none()
+            && self
+                .extrapolation
+                .as_ref()
+                .is_none_or(|found| found.years >= found.least_years)
+    }
+
+    /// Alarms that were more than twice or less than half as many as the formula says, where enough were expected to tell.
+    pub fn far_off(&self) -> impl Iterator<Item = &FalseAlarms> {
+        self.false_alarms.iter().filter(|row| row.is_far_off())
+    }
+
     pub fn of(swarm: &Swarm) -> Report {
         let totals = &swarm.totals;
         let profile = swarm.settings.preset.unwrap_or_default().profile();
@@ -267,6 +295,7 @@ impl Report {
                 formula_years,
                 worst_ratio,
                 years: formula_years / worst_ratio.max(1.0),
+                least_years: 1_000.0 * f64::from(profile.mistake_recurrence_h) / 8_766.0,
             }
         });
         let failures = swarm.failed.iter().filter_map(|exam| {

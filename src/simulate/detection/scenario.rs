@@ -7,7 +7,7 @@ use lifeboat_health::{Family, Preset};
 use serde::Deserialize;
 
 use super::fault::Fault;
-use super::fleet::{Clock, Fleet};
+use super::fleet::{Clock, Fleet, apart};
 use super::outcome::Outcome;
 use super::world::{Plan, simulate};
 
@@ -73,6 +73,13 @@ pub enum ScenarioError {
         field: &'static str,
         given: u64,
         allowed: &'static str,
+    },
+    #[error("scenario fault {fault}: {field} names {given}: allowed are 0 to {last}")]
+    Unknown {
+        fault: String,
+        field: &'static str,
+        given: usize,
+        last: usize,
     },
 }
 
@@ -162,6 +169,24 @@ impl Scenario {
             let rate = clock.rate_permille;
             range("ratePermille", rate, (500..=2_000).contains(&rate), "500 to 2000")?;
         }
+        for step in &self.faults {
+            let [of_observers, of_clusters, of_consumers] = step.fault.whom();
+            for (field, named, count) in [
+                ("observers", of_observers, *observers),
+                ("clusters", of_clusters, *clusters),
+                ("consumers", of_consumers, *consumers),
+            ] {
+                if let Some(unknown) = named.iter().find(|index| **index >= count) {
+                    let fault = step.fault.to_string();
+                    return Err(ScenarioError::Unknown {
+                        fault,
+                        field,
+                        given: *unknown,
+                        last: count - 1,
+                    });
+                }
+            }
+        }
         range(
             "seconds",
             self.seconds,
@@ -203,6 +228,7 @@ impl Scenario {
         fleet.families.clone_from(&settings.families);
         fleet.rtt_us = vec![vec![settings.rtt_ms * 1_000; settings.clusters + 1]; settings.observers];
         fleet.clocks = vec![Clock::TRUE; settings.observers];
+        fleet.regions = apart(settings.observers);
         for (clock, wanted) in fleet.clocks.iter_mut().zip(&settings.clocks) {
             *clock = Clock {
                 offset_s: wanted.offset_seconds,

@@ -123,7 +123,7 @@ impl<'a> World<'a> {
             .map(|(n, name)| {
                 let draws = Draws::new(seed, 100 + n as u64);
                 Observer::new(
-                    name.clone(),
+                    (name.clone(), fleet.regions[n].clone()),
                     fleet.clocks[n],
                     &fleet.profile,
                     &targets,

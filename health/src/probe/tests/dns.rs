@@ -7,7 +7,9 @@ use super::*;
 use crate::check::{Rcode, RecordType};
 
 /// Answers every query as `answer` says.
-async fn server(answer: impl Fn(Message) -> Vec<Vec<u8>> + Send + 'static) -> std::net::SocketAddr {
+pub(super) async fn server(
+    answer: impl Fn(Message) -> Vec<Vec<u8>> + Send + 'static,
+) -> std::net::SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {

@@ -140,3 +140,37 @@ async fn what_a_program_leaves_behind_is_killed() {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
+
+/// In a session of its own it is in no group of the program's, and its parent is gone.
+#[tokio::test]
+async fn what_left_the_programs_group_is_killed() {
+    let folder = tempfile::tempdir().unwrap();
+    let daemon = |file: &str| {
+        let file = folder.path().join(file);
+        let file = file.display();
+        format!(
+            "setsid sh -c 'sleep 7777 & echo $! $$ > {file}; wait' >/dev/null 2>&1 & \
+             while [ ! -s {file} ]; do :; done; "
+        )
+    };
+    let gone = async |file: &str| {
+        let pids = std::fs::read_to_string(folder.path().join(file)).unwrap();
+        let pids: Vec<&str> = pids.split_whitespace().collect();
+        assert_eq!(pids.len(), 2, "{pids:?}");
+        let start = std::time::Instant::now();
+        while !pids
+            .iter()
+            .all(|pid| !std::path::Path::new("/proc").join(pid).exists())
+        {
+            assert!(start.elapsed() < Duration::from_secs(30), "{pids:?} are alive");
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let ends = daemon("ends") + r#"echo '{"ok": true}'"#;
+    assert_eq!(run(&shell(&ends)).await.1.success_streak, 1);
+    gone("ends").await;
+    let hangs = daemon("hangs") + "sleep 1000";
+    let prober = prober_with(unhurried(2_000), &shell(&hangs), false);
+    assert_eq!(prober.ask(Series::Warm).await.miss_streak, 1);
+    gone("hangs").await;
+}

@@ -49,6 +49,8 @@ fn a_transition_carries_its_evidence() {
     assert_eq!(json["evidence"][1]["observer"], "o1");
     assert_eq!(json["evidence"][1]["hard"][0], "refused");
     assert_eq!(json["evidence"][4]["vote"], "Clear");
+    let (region, counted) = (&json["evidence"][4]["region"], &json["evidence"][4]["counted"]);
+    assert_eq!((region, counted), (&"r".into(), &true.into()));
 }
 
 #[test]

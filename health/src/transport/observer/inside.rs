@@ -16,6 +16,7 @@ use super::super::dialler::Dialler;
 use super::super::{Identity, tls};
 use super::Wanted;
 use crate::check::Probe;
+use crate::detector::Phase;
 use crate::evidence::{Header, Row, encode_table, table_bytes};
 use crate::metrics::{ObserverLabel, ObserverMetrics, ObserverResultLabel};
 use crate::passive::Counted;
@@ -160,6 +161,11 @@ impl Inside {
             ..Header::default()
         };
         let mut abstained = None;
+        // The first round is over: the latest phase within T, and the phases of a new connection.
+        let profile = &around.profile;
+        let phases = [Phase::Connect, Phase::Tls, Phase::FirstByte].map(|phase| phase.most_ms(profile));
+        let round = Duration::from_millis(phases.into_iter().map(u64::from).sum());
+        let asked_until = around.clock.now() + 2 * profile.interval() + round;
         let mut rows: Vec<Row> = Vec::new();
         loop {
             tokio::select! {
@@ -175,16 +181,11 @@ impl Inside {
             let now = around.clock.now();
             let reason = {
                 let mut check = around.check.lock();
-                check.record_anchors(
-                    anchors
-                        .iter()
-                        .map(|anchor| anchor.row(TargetId(0), now).miss_streak),
-                    now,
-                );
+                check.judge_anchors(anchors.iter().map(|anchor| anchor.anchor(asked_until, now)), now);
                 check.abstains(now)
             };
             if reason != abstained {
-                self.tell_abstention(reason);
+                self.tell_abstention((abstained, reason), anchors, now);
                 abstained = reason;
             }
             header.sent_at = now;
@@ -303,17 +304,31 @@ impl Inside {
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
-    fn tell_abstention(&self, reason: Option<AbstainReason>) {
+    fn tell_abstention(
+        &self,
+        (before, reason): (Option<AbstainReason>, Option<AbstainReason>),
+        anchors: &[Arc<Prober>],
+        now: MonoTime,
+    ) {
         let Some(reason) = reason else {
-            tracing::info!(observer.name = %self.name, "votes again");
+            if before != Some(AbstainReason::Starting) {
+                tracing::info!(observer.name = %self.name, "votes again");
+            }
             return;
         };
-        tracing::warn!(observer.name = %self.name, ?reason, "abstains");
-        let result = match reason {
-            AbstainReason::LoopLag => "loop-lag",
-            AbstainReason::Anchors => "anchors",
-            AbstainReason::Local => "local",
+        let (result, because) = match reason {
+            AbstainReason::Starting => {
+                tracing::info!(observer.name = %self.name, "votes as soon as one of its anchors answers");
+                return;
+            }
+            AbstainReason::Anchors => {
+                let because: Vec<String> = anchors.iter().map(|anchor| anchor.silent_because(now)).collect();
+                ("anchors", because.join("; "))
+            }
+            AbstainReason::LoopLag => ("loop-lag", String::new()),
+            AbstainReason::Local => ("local", String::new()),
         };
+        tracing::warn!(observer.name = %self.name, ?reason, because, "abstains");
         let label = ObserverResultLabel {
             observer: self.name.clone(),
             result,

@@ -99,7 +99,7 @@ function path() {
     setSign(mark, verdictSign(p.verdict));
     set(node, "data-v", p.verdict);
     text(word, p.suppressed ? `${p.verdict}, held back` : p.partial ? `${p.verdict}, partial` : p.gray ? `${p.verdict}, gray` : p.verdict);
-    text(since, coarse(p.sinceMs));
+    text(since, p.frozen ? "frozen" : coarse(p.sinceMs));
     const cast = Object.entries(p.votes).flatMap(([vote, n]) => Array.from({ length: Math.min(n, 9) }, (_, i) => ({ vote, key: `${vote}${i}` })));
     keyed(votes, cast, (v) => v.key, (v) => el("i", { "data-vote": v.vote }), () => {});
     const tally = `${p.votes.clear} clear, ${p.votes.suspect} suspect, ${p.votes.dead} dead, ${p.votes.abstain} abstain`;

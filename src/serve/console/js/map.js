@@ -5,7 +5,7 @@ import { GRATICULE, LAND } from "./coast.js";
 import { byId, el, keyed, set, sign, style, svg, text } from "./dom.js";
 import { box, fan, sides, spread } from "./place.js";
 import { clusterShares } from "./shares.js";
-import { duration, number, percent, plural, readiness, successRate, verdictSign } from "./words.js";
+import { number, percent, plural, readiness, standing, successRate, verdictSign } from "./words.js";
 
 const USERS_RADIUS = 34;
 const DRIFT_MS = 140;
@@ -125,7 +125,7 @@ export class FleetMap {
       text(more, words.length <= SHORT ? ` · ${beside}` : "");
       set(node, "data-calm", same && worse === "Up");
       set(node, "aria-label", `${c.name}: traffic ${c.traffic.verdict}, API ${c.control.verdict}, ${percent(share)} of the answers, ${plural(c.replicas.ready, "replica")} ready${known}`);
-      set(node, "title", `traffic ${c.traffic.verdict} for ${duration(c.traffic.sinceMs)}, API ${c.control.verdict} for ${duration(c.control.sinceMs)}; ${c.replicas.ready} of ${c.replicas.assigned} replicas ready${known}`);
+      set(node, "title", `traffic ${standing(c.traffic)}, API ${standing(c.control)}; ${c.replicas.ready} of ${c.replicas.assigned} replicas ready${known}`);
     } };
   }
 

@@ -1,7 +1,7 @@
 // What happened, newest first: each decision with the time since the fault before it, and its evidence to unfold.
 
 import { byId, el, keyed, set, sign, text } from "./dom.js";
-import { clock, duration } from "./words.js";
+import { clock, duration, voted } from "./words.js";
 
 const MAX_ENTRIES = 300;
 const EPISODE_MS = 180_000;
@@ -85,7 +85,7 @@ function create({ entry }) {
 function evidence(entry) {
   const head = ["Observer", "Vote", "Missed", "Hard evidence", "Age", "RTT"];
   const rows = entry.evidence.map((w) => el("tr", {},
-    el("th", { scope: "row" }, w.observer), el("td", {}, w.vote), el("td", {}, w.missStreak ?? "–"),
+    el("th", { scope: "row" }, w.region ? `${w.observer} (${w.region})` : w.observer), el("td", {}, voted(w)), el("td", {}, w.missStreak ?? "–"),
     el("td", {}, (w.hard ?? []).join(", ") || "none"), el("td", {}, duration(w.ageMs)), el("td", {}, w.rttMs === null || w.rttMs === undefined ? "–" : `${w.rttMs} ms`)));
   return el("div", { class: "evidence" }, el("table", {},
     el("caption", {}, entry.type), el("thead", {}, el("tr", {}, ...head.map((h) => el("th", { scope: "col" }, h)))), el("tbody", {}, ...rows)));

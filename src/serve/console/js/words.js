@@ -37,6 +37,11 @@ export function duration(ms) {
   return `${Math.floor(s / 86400)} d ${Math.floor((s % 86400) / 3600)} h`;
 }
 
+/** A verdict and for how long it stands; of a frozen path only the last verdict's time is known. */
+export function standing(path) {
+  return path.frozen ? `${path.verdict} (frozen)` : `${path.verdict} for ${duration(path.sinceMs)}`;
+}
+
 /** The same with one unit only, for narrow places. */
 export function coarse(ms) {
   return ms >= 60_000 ? duration(ms).split(" ").slice(0, 2).join(" ") : duration(ms);
@@ -66,4 +71,11 @@ export function number(x, digits = 0) {
 
 export function clock(instant) {
   return new Date(instant).toLocaleTimeString("en-GB");
+}
+
+/** What an observer said, and why that did not count where it did not. */
+export function voted(seen) {
+  if (seen.abstains) return seen.vote === "Abstain" ? "abstains, not counted" : `${seen.vote}, not counted: abstains`;
+  const vote = seen.vote === "Abstain" ? "no opinion yet" : seen.vote;
+  return seen.counted === false ? `${vote}, not counted: too old` : vote;
 }

@@ -1,0 +1,286 @@
+//! Recordings made by hand, and whether replicas would have moved.
+
+use lifeboat_health::{
+    Check, Family, Header, MonoTime, Path, Row, Target, encode_table, recording::Recorder,
+};
+
+use super::*;
+
+const BOTH: [Path; 2] = [Path::Traffic, Path::Control];
+const FIVE: [&str; 5] = ["a", "b", "c", "d", "e"];
+
+fn target(cluster: &str, path: Path, family: Family) -> Target {
+    let port = match path {
+        Path::Traffic => 443,
+        Path::Control => 6443,
+    };
+    let check = match family {
+        Family::V4 => Check::Tcp {
+            address: ([192, 0, 2, 1], port).into(),
+        },
+        Family::V6 => Check::Tcp {
+            address: ([0x2001, 0xdb8, 0, 0, 0, 0, 0, 1], port).into(),
+        },
+    };
+    Target {
+        cluster: cluster.to_owned(),
+        path,
+        family,
+        check,
+        detection: None,
+    }
+}
+
+fn fleet(clusters: &[&str], families: &[Family]) -> Vec<Target> {
+    let paths = clusters
+        .iter()
+        .flat_map(|cluster| BOTH.map(|path| (*cluster, path)));
+    paths
+        .flat_map(|(cluster, path)| families.iter().map(move |family| target(cluster, path, *family)))
+        .collect()
+}
+
+/// Ten seconds of five observers, one row for each target each 100 ms: whether it is silent from which tenth of a second on, and whether
+/// the observer is heard then.
+fn record(
+    targets: &[Target],
+    profile: &Profile,
+    silent_from: impl Fn(&Target) -> Option<u16>,
+    heard: impl Fn(u64, u16) -> bool,
+) -> Vec<u8> {
+    let preamble = Preamble {
+        consumer: "dns-1".to_owned(),
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        profile: profile.clone(),
+        targets: targets.to_vec(),
+    };
+    let mut bytes = Vec::new();
+    let mut recorder = Recorder::start(&mut bytes, &preamble).unwrap();
+    for round in 0..=100_u16 {
+        for observer in (1..=5_u64).filter(|observer| heard(*observer, round)) {
+            // The consumer's clock had run for an hour.
+            let at = MonoTime::from_millis(3_600_000 + u64::from(round) * 100 + observer);
+            let header = Header {
+                observer: format!("observer-{observer}"),
+                boot: 1,
+                seq: u64::from(round) * 10 + 1,
+                sent_at: at,
+                ..Header::default()
+            };
+            let row = |target: &Target| {
+                let since = silent_from(target).unwrap_or(u16::MAX);
+                let miss_streak = (round + 1).saturating_sub(since) + if since == 0 { 50 } else { 0 };
+                Row {
+                    target: target.id(),
+                    miss_streak,
+                    success_streak: if miss_streak == 0 { 100 + round } else { 0 },
+                    good_of_100: 100,
+                    ..Row::default()
+                }
+            };
+            let rows: Vec<Row> = targets.iter().map(row).collect();
+            encode_table(&header, &rows, |datagram| {
+                recorder.record(at, &datagram).unwrap();
+            });
+        }
+    }
+    bytes
+}
+
+/// The lines of a replay, and its JSON.
+fn replayed(bytes: &[u8], profile: Option<&str>, hold_s: u64) -> (Vec<String>, Value) {
+    let mut recording = Recording::open(bytes).unwrap();
+    let hold = Duration::from_secs(hold_s);
+    let judging = Judging::by(profile, &recording.preamble.profile, hold).unwrap();
+    let (findings, replayed, result) = judging.decide(&mut recording);
+    result.unwrap();
+    (
+        judging.lines(&findings, replayed, &recording.preamble),
+        judging.as_json(&findings, replayed, &recording.preamble),
+    )
+}
+
+fn always(_: u64, _: u16) -> bool {
+    true
+}
+
+/// Names of the clusters in a list of the JSON.
+fn clusters<'a>(json: &'a Value, list: &str) -> Vec<&'a str> {
+    let all = json[list].as_array().into_iter().flatten();
+    all.filter_map(|entry| entry["cluster"].as_str()).collect()
+}
+
+#[test]
+fn a_dead_cluster_would_have_failed_over_when_its_hold_ran_out() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let bytes = record(
+        &targets,
+        &Profile::fast(),
+        |t| (t.cluster == "a").then_some(20),
+        always,
+    );
+    let (lines, json) = replayed(&bytes, None, 3);
+    assert_eq!(clusters(&json, "failovers"), ["a"]);
+    assert!(clusters(&json, "heldBack").is_empty());
+    let downs = json["transitions"].as_array().unwrap().iter();
+    let downs: Vec<u64> = downs
+        .filter(|t| t["to"] == "Down")
+        .filter_map(|t| t["atMs"].as_u64())
+        .collect();
+    let failed_ms = json["failovers"][0]["atMs"].as_u64().unwrap();
+    assert_eq!(
+        downs.iter().max().map(|down| down + 3_000),
+        Some(failed_ms),
+        "{lines:#?}"
+    );
+    assert!(
+        (2_000..3_000).contains(&downs[0]),
+        "times are since the recording began: {downs:?}"
+    );
+    assert_eq!(json["failovers"][0]["downAsRecordingBegan"], false);
+    let said = format!(
+        "a would have failed over after {:.3} s, with a hold of 3 s",
+        failed_ms as f64 / 1_000.0
+    );
+    assert_eq!(lines.last(), Some(&said));
+    let (lines, json) = replayed(&bytes, None, 9);
+    assert!(clusters(&json, "failovers").is_empty());
+    assert_eq!(
+        lines.last().unwrap(),
+        "nothing would have failed over with a hold of 9 s"
+    );
+}
+
+#[test]
+fn freeze_holds_back_what_is_down_everywhere() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let bytes = record(&targets, &Profile::fast(), |_| Some(20), always);
+    let (lines, json) = replayed(&bytes, None, 3);
+    assert!(clusters(&json, "failovers").is_empty(), "{lines:#?}");
+    assert_eq!(clusters(&json, "heldBack"), FIVE);
+    assert_eq!(json["heldBack"][0]["reason"], "Freeze");
+    let answers = &lines[lines.len() - 6..];
+    assert_eq!(answers[0], "nothing would have failed over with a hold of 3 s");
+    let said =
+        "with a hold of 3 s: 5 of 5 clusters look down: nothing is evicted until it is at most 55 % for 60 s";
+    assert!(
+        answers[1].starts_with("a would have been held back by FREEZE after ") && answers[1].ends_with(said),
+        "{answers:#?}"
+    );
+}
+
+#[test]
+fn the_better_family_of_a_path_decides() {
+    let targets = fleet(&FIVE, &[Family::V4, Family::V6]);
+    let dead = |families: &'static [Family]| {
+        move |t: &Target| (t.cluster == "a" && families.contains(&t.family)).then_some(20)
+    };
+    let one = record(&targets, &Profile::fast(), dead(&[Family::V4]), always);
+    let (lines, json) = replayed(&one, None, 3);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("a traffic ipv4: Suspect to Down")
+                || line.contains("a traffic ipv4: Up to Down")),
+        "{lines:#?}"
+    );
+    assert!(clusters(&json, "failovers").is_empty(), "{lines:#?}");
+    let both = record(
+        &targets,
+        &Profile::fast(),
+        dead(&[Family::V4, Family::V6]),
+        always,
+    );
+    assert_eq!(clusters(&replayed(&both, None, 3).1, "failovers"), ["a"]);
+}
+
+#[test]
+fn what_is_frozen_is_unknown_and_keeps_its_replicas() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let dead = |t: &Target| (t.cluster == "a").then_some(20);
+    // A second after the Down only two observers are heard, too few to decide anything.
+    let bytes = record(&targets, &Profile::fast(), dead, |observer, round| {
+        observer <= 2 || round < 40
+    });
+    let (lines, json) = replayed(&bytes, None, 3);
+    assert!(clusters(&json, "failovers").is_empty(), "{lines:#?}");
+    assert_eq!(clusters(&replayed(&bytes, None, 1).1, "failovers"), ["a"]);
+}
+
+#[test]
+fn first_verdicts_are_no_changes_and_a_hold_that_began_before_is_said_to() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let bytes = record(
+        &targets,
+        &Profile::fast(),
+        |t| (t.cluster == "a").then_some(0),
+        always,
+    );
+    let (lines, json) = replayed(&bytes, None, 3);
+    let firsts = json["transitions"].as_array().unwrap().iter();
+    assert_eq!(firsts.filter(|t| t["first"] == true).count(), 10);
+    assert!(lines[0].contains("first verdict"), "{}", lines[0]);
+    assert!(
+        lines
+            .iter()
+            .any(|line| line.contains("; 0 changes of verdict after 10 first verdicts")),
+        "{lines:#?}"
+    );
+    let said = "with a hold of 3 s (it was Down as the recording began: its hold is counted from there)";
+    assert!(lines.last().unwrap().ends_with(said), "{lines:#?}");
+    assert_eq!(json["failovers"][0]["downAsRecordingBegan"], true);
+}
+
+#[test]
+fn another_profile_says_what_it_takes_from_the_recording() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let bytes = record(&targets, &Profile::fast(), |_| None, always);
+    let (lines, json) = replayed(&bytes, Some("wan"), 3);
+    assert_eq!(
+        lines[0],
+        "wan counts misses in probes each 200 ms; here it counts them in probes each 100 ms, as recorded, so the times are not \
+         those that wan would have taken"
+    );
+    assert_eq!(
+        lines[1],
+        "the votes are those of the recording's observers: 5, of whom 4 decide"
+    );
+    assert_eq!(json["remarks"][0], lines[0].as_str());
+    assert_eq!(
+        (&json["profileName"], &json["ownIntervalMs"], &json["holdMs"]),
+        (&json!("wan"), &json!(200), &json!(3_000))
+    );
+    assert_eq!(
+        (&json["profile"]["intervalMs"], &json["profile"]["freshMs"]),
+        (&json!(100), &json!(1_500))
+    );
+    assert_eq!(json["recording"]["lengthMs"], 10_004);
+    let (_, json) = replayed(&bytes, None, 3);
+    assert_eq!(
+        (&json["profileName"], &json["remarks"]),
+        (&Value::Null, &json!([]))
+    );
+    let one = record(&targets, &Profile::fast(), |_| None, |observer, _| observer == 1);
+    let (lines, _) = replayed(&one, None, 3);
+    assert_eq!(
+        lines[0],
+        "the recorded profile decides with 3 observers or more; the recording has 1, so nothing is decided"
+    );
+}
+
+#[test]
+fn a_profile_that_does_not_go_with_the_probes_is_refused_by_its_field() {
+    let judge = |name, recorded: &Profile| {
+        Judging::by(Some(name), recorded, Duration::from_secs(3))
+            .map(drop)
+            .map_err(|error| error.to_string())
+    };
+    let refused = judge("fast", &Profile::wan()).unwrap_err();
+    assert!(
+        refused.contains("--profile fast") && refused.contains("freshMs is 500"),
+        "{refused}"
+    );
+    for preset in Preset::ALL {
+        judge(preset.name(), &Profile::fast()).unwrap_or_else(|refused| panic!("{preset}: {refused}"));
+    }
+}

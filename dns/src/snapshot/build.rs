@@ -101,8 +101,8 @@ impl Builder<'_> {
         let Some(count) = counted(set.count) else {
             return Ok(());
         };
-        let inner = self.inner.get(zone as usize).into_iter().flatten();
-        if let Some(apex) = inner.filter(|apex| owner.is_within(apex)).next() {
+        let mut inner = self.inner.get(zone as usize).into_iter().flatten();
+        if let Some(apex) = inner.find(|apex| owner.is_within(apex)) {
             if let Some(parent) = apex.parent() {
                 self.pending.entry(parent).or_insert_with(|| Pending {
                     zone,

@@ -3,6 +3,7 @@
 mod eviction;
 mod home;
 mod intents;
+pub(super) mod outage;
 
 use lifeboat_health::Verdict;
 use serde_json::{Value, json};

@@ -181,9 +181,10 @@ fn cluster(subject: &str) -> Option<&str> {
 mod tests {
     use std::time::Duration;
 
-    use lifeboat_health::{Cell, Family, MonoClock, MonoTime};
+    use lifeboat_health::MonoClock;
 
     use super::*;
+    use crate::controller::tests::outage::not_reached_from;
 
     fn said(timeline: &Timeline) -> Vec<(String, Option<String>, String)> {
         let entries = timeline.since(0).0.into_iter();
@@ -232,19 +233,7 @@ mod tests {
         let timeline = Timeline::new(MonoClock::new());
         let mut told = Told::default();
         let mut tell = |not_reached: &[&str]| {
-            let partial = (!not_reached.is_empty()).then(|| PartialOutage {
-                since: MonoTime::ZERO,
-                reached: vec!["eu-west".to_owned()],
-                not_reached: not_reached.iter().map(|region| (*region).to_owned()).collect(),
-            });
-            let cell = Cell {
-                partial,
-                ..Cell::default()
-            };
-            let mut verdicts = FleetView::default();
-            verdicts
-                .cells
-                .insert(("a".to_owned(), Path::Traffic, Family::V4), cell);
+            let verdicts = not_reached_from(not_reached);
             told.tell(&timeline, &FailoverPlan::default(), &[], &verdicts);
         };
         for not_reached in [

@@ -32,27 +32,10 @@ pub(super) fn condition(cluster: &Value, verdicts: &FleetView, stamp: &str) -> O
 
 #[cfg(test)]
 mod tests {
-    use lifeboat_health::{Cell, Family, MonoTime, PartialOutage};
     use serde_json::json;
 
     use super::*;
-
-    fn verdicts(not_reached: &[&str]) -> FleetView {
-        let partial = (!not_reached.is_empty()).then(|| PartialOutage {
-            since: MonoTime::ZERO,
-            reached: vec!["eu-west".to_owned()],
-            not_reached: not_reached.iter().map(|region| (*region).to_owned()).collect(),
-        });
-        let cell = Cell {
-            partial,
-            ..Cell::default()
-        };
-        let mut verdicts = FleetView::default();
-        verdicts
-            .cells
-            .insert(("a".to_owned(), Path::Traffic, Family::V4), cell);
-        verdicts
-    }
+    use crate::controller::tests::outage::not_reached_from as verdicts;
 
     #[test]
     fn it_names_the_regions_and_comes_only_with_an_outage() {

@@ -6,6 +6,16 @@ use serde_json::json;
 
 use super::*;
 
+/// Of cluster `a` at 4.5 s.
+fn traffic_path(cell: Cell) -> FleetView {
+    let key = ("a".to_owned(), Path::Traffic, lifeboat_health::Family::V4);
+    FleetView {
+        at: lifeboat_health::MonoTime::from_millis(4_500),
+        cells: BTreeMap::from([(key, cell)]),
+        ..FleetView::default()
+    }
+}
+
 #[test]
 fn who_is_held_back_is_told_by_the_dns_servers() {
     let held_back = |downs, second| HeldBack {
@@ -63,12 +73,7 @@ fn a_path_shows_its_regions_its_partial_outage_and_its_losses() {
         }),
         ..Cell::default()
     };
-    let key = ("a".to_owned(), Path::Traffic, lifeboat_health::Family::V4);
-    let verdicts = FleetView {
-        at: lifeboat_health::MonoTime::from_millis(4_500),
-        cells: BTreeMap::from([(key, cell)]),
-        ..FleetView::default()
-    };
+    let verdicts = traffic_path(cell);
     let (traffic, control) = paths(&verdicts, &BTreeMap::new(), "a");
     let traffic = serde_json::to_value(&traffic).unwrap();
     assert_eq!(
@@ -95,12 +100,7 @@ fn a_frozen_path_is_unknown_and_keeps_its_last_verdict() {
         since: lifeboat_health::MonoTime::from_millis(1_000),
         ..Cell::default()
     };
-    let key = ("a".to_owned(), Path::Traffic, lifeboat_health::Family::V4);
-    let verdicts = FleetView {
-        at: lifeboat_health::MonoTime::from_millis(4_500),
-        cells: BTreeMap::from([(key, cell)]),
-        ..FleetView::default()
-    };
+    let verdicts = traffic_path(cell);
     let (traffic, _) = paths(&verdicts, &BTreeMap::new(), "a");
     assert_eq!(
         (

@@ -39,6 +39,15 @@ pub struct Applied {
     pub rejected: Vec<Problem>,
 }
 
+/// What a maker of plans must know of the one in force: what its next plan has to exceed, and may remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The highest stamp ever accepted.
+    pub stamp: Option<Stamp>,
+    pub zones: Vec<Name>,
+    pub names: Vec<Name>,
+}
+
 /// Why a whole plan was refused. What was there before stays.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
@@ -128,6 +137,14 @@ impl Catalog {
             names: self.names.values().map(|name| name.input.clone()).collect(),
             removed: Vec::new(),
         })
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            stamp: self.high_water.clone(),
+            zones: self.zones.keys().cloned().collect(),
+            names: self.names.keys().cloned().collect(),
+        }
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &CheckedName> {

@@ -30,7 +30,7 @@ mod wire;
 pub mod zonefile;
 
 pub use answer::{Outcome, QueryMeta, Reply, Scratch, Transport, answer};
-pub use catalog::{Applied, Catalog, Problem, Refused};
+pub use catalog::{Applied, Catalog, Held, Problem, Refused};
 pub use gate::table::{GateTable, GateValue};
 pub use gate::{FULL, GateView, Gates, HeldBack, Ramp};
 pub use input::{
@@ -42,7 +42,7 @@ pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
 pub use server::shares::{AnswerShare, NameShares};
 pub use server::sink::{GateSink, Notice};
 pub use server::status::{LkgStatus, PlanSource, QueryCount, Status};
-pub use server::{Server, ServerConfig, StartError};
+pub use server::{Listen, Server, ServerConfig, StartError};
 pub use snapshot::Snapshot;
 pub use snapshot::build::BuildError;
 pub use stamp::Stamp;

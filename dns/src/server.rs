@@ -23,13 +23,13 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Transport;
-use crate::catalog::{Applied, Refused};
+use crate::catalog::{Applied, Catalog, Held, Refused};
 use crate::gate::GateView;
 use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
 use crate::{tcp, udp};
-pub use config::ServerConfig;
+pub use config::{Listen, ServerConfig};
 use explain::{ExplainError, Explanation};
 use listen::Listening;
 use shared::Shared;
@@ -42,8 +42,8 @@ use status::Status;
 pub enum StartError {
     #[error("listen: is empty; at least one address is needed")]
     NoAddress,
-    #[error("udpThreads: is {0}; 1 to {max} are allowed", max = config::MAX_UDP_THREADS)]
-    UdpThreads(usize),
+    #[error("listen {address}: udpThreads: is {given}; 1 to {max} are allowed", max = config::MAX_UDP_THREADS)]
+    UdpThreads { address: SocketAddr, given: usize },
     #[error("ramp.stepPermille: is {0}; 1 to 1000 are allowed")]
     RampStep(u32),
     #[error("listening on {address} ({transport}): {source}")]
@@ -133,6 +133,12 @@ impl Server {
     /// Applies a steering plan. Errors leave everything as it was; parts that are not valid are in `rejected`.
     pub fn apply(&self, plan: SnapshotInput) -> Result<Applied, Refused> {
         self.shared.apply(&plan)
+    }
+
+    /// What is in force, for whoever makes the next plan.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.shared.with_catalog(Catalog::held)
     }
 
     /// What the consumer of evidence calls after every poll. One sink a server.

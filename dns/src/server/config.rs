@@ -14,15 +14,14 @@ pub(crate) const MAX_UDP_THREADS: usize = 256;
 pub struct ServerConfig {
     /// Names threads, and the `server` label of metrics.
     pub name: String,
-    pub listen: Vec<SocketAddr>,
-    /// Threads for each listen address.
-    pub udp_threads: usize,
-    pub tcp: bool,
+    pub listen: Vec<Listen>,
     pub tcp_limits: TcpLimits,
     /// Folder of last-known-good; created if absent.
     pub state: PathBuf,
     /// How long after the start answers wait for verdicts.
     pub start_grace: Duration,
+    /// No answers before there is a plan, or last-known-good in its place.
+    pub wait_for_plan: bool,
     pub ramp: Ramp,
     /// Seed of the draws; from the system where not set.
     pub seed: Option<u64>,
@@ -30,18 +29,40 @@ pub struct ServerConfig {
     pub soak: Duration,
 }
 
+/// One address and what answers there.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Listen {
+    pub address: SocketAddr,
+    pub udp_threads: usize,
+    pub tcp: bool,
+}
+
+impl From<SocketAddr> for Listen {
+    /// One UDP thread, and TCP.
+    fn from(address: SocketAddr) -> Self {
+        Self {
+            address,
+            udp_threads: 1,
+            tcp: true,
+        }
+    }
+}
+
 impl ServerConfig {
     /// The usual settings: one UDP thread an address, TCP, 2 s of grace, the default ramp, 3 s of soak.
     #[must_use]
-    pub fn new(name: impl Into<String>, listen: Vec<SocketAddr>, state: impl Into<PathBuf>) -> Self {
+    pub fn new(
+        name: impl Into<String>,
+        listen: impl IntoIterator<Item = impl Into<Listen>>,
+        state: impl Into<PathBuf>,
+    ) -> Self {
         Self {
             name: name.into(),
-            listen,
-            udp_threads: 1,
-            tcp: true,
+            listen: listen.into_iter().map(Into::into).collect(),
             tcp_limits: TcpLimits::default(),
             state: state.into(),
             start_grace: Duration::from_secs(2),
+            wait_for_plan: false,
             ramp: Ramp::default(),
             seed: None,
             soak: Duration::from_secs(3),
@@ -52,8 +73,16 @@ impl ServerConfig {
         if self.listen.is_empty() {
             return Err(StartError::NoAddress);
         }
-        if self.udp_threads == 0 || self.udp_threads > MAX_UDP_THREADS {
-            return Err(StartError::UdpThreads(self.udp_threads));
+        for Listen {
+            address, udp_threads, ..
+        } in &self.listen
+        {
+            if *udp_threads == 0 || *udp_threads > MAX_UDP_THREADS {
+                return Err(StartError::UdpThreads {
+                    address: *address,
+                    given: *udp_threads,
+                });
+            }
         }
         if self.ramp.step_permille == 0 || self.ramp.step_permille > 1_000 {
             return Err(StartError::RampStep(self.ramp.step_permille));

@@ -93,6 +93,7 @@ impl Shared {
         {
             catalog.remember_high_water(stamp);
         }
+        let planned = told.source != PlanSource::None;
         let keeper = Keeper::spawn(
             &config.name,
             folder.clone(),
@@ -105,7 +106,7 @@ impl Shared {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             gates,
             gate_views: ArcSwap::from_pointee(Vec::new()),
-            readiness: Readiness::new(config.start_grace),
+            readiness: Readiness::new(config.start_grace, !config.wait_for_plan || planned),
             counters,
             plans: PlanCounters::default(),
             keeper,
@@ -131,6 +132,7 @@ impl Shared {
                 let old = self.snapshot.swap(Arc::new(snapshot));
                 *catalog = next.clone();
                 drop(catalog);
+                self.readiness.planned();
                 self.retire(old);
                 self.plans.applied.fetch_add(1, Ordering::Relaxed);
                 self.plans

@@ -1,21 +1,20 @@
 //! Builds a snapshot from checked zones and names: every owner and its ancestors become nodes, every record set
 //! becomes octets.
 
+mod steered;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use lifeboat_health::Family;
 use thiserror::Error;
 
 use super::table::Table;
-use super::{Addresses, Candidate, Node, Policy, RrData, RrSet, Snapshot, Span, Steered, Zone};
+use super::{Addresses, Node, RrData, RrSet, Snapshot, Span, Zone};
 use crate::catalog::check::{CheckedName, CheckedZone};
 use crate::catalog::held::HeldZone;
 use crate::gate::table::{GateTable, SlotId};
-use crate::input::Steer;
 use crate::name::Name;
-use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
 use crate::wire::{body, rtype};
 use crate::zonefile::{self, RecordSet};
@@ -270,83 +269,6 @@ impl Builder<'_> {
             self.fixed(zone, owner, set)?;
         }
         Ok(())
-    }
-
-    fn name(&mut self, zone: u32, name: &CheckedName) -> Result<(), BuildError> {
-        for (kind, family) in [(rtype::A, Family::V4), (rtype::AAAA, Family::V6)] {
-            let mut candidates = Vec::new();
-            for endpoint in name.endpoints_in_order() {
-                if let Some(candidate) = self.candidate(endpoint, kind, family, name.input.ttl)? {
-                    candidates.push(candidate);
-                }
-            }
-            // A set whose every weight is 0 keeps its candidates; the steering chain never leaves it empty.
-            let Some(candidates) = NonEmpty::new(candidates) else {
-                continue;
-            };
-            let policy = match &name.input.steer {
-                Steer::Weighted => Policy::Weighted,
-                Steer::Failover { .. } => Policy::Failover,
-                Steer::All { max } => Policy::All {
-                    max: max.map(|max| u16::try_from(max).unwrap_or(u16::MAX)),
-                },
-            };
-            let data = RrData::Steered(Steered { policy, candidates });
-            self.add(
-                zone,
-                &name.name,
-                RrSet {
-                    kind,
-                    ttl_s: name.input.ttl,
-                    data,
-                },
-            );
-        }
-        Ok(())
-    }
-
-    fn candidate(
-        &mut self,
-        endpoint: &crate::input::EndpointInput,
-        kind: u16,
-        family: Family,
-        ttl_s: u32,
-    ) -> Result<Option<Candidate>, BuildError> {
-        let body_start = self.position()?;
-        let mut total = 0_usize;
-        for address in endpoint
-            .addresses
-            .iter()
-            .filter(|address| body::address_type(address) == kind)
-        {
-            body::address(&mut self.octets, &body::OWNER_QUESTION, ttl_s, address);
-            total += 1;
-        }
-        self.position()?;
-        let Some(count) = counted(total) else {
-            return Ok(None);
-        };
-        let slot = self.slot(&endpoint.cluster, family)?;
-        let longest = self.longest_ttls.entry(slot).or_insert(0);
-        *longest = ttl_s.max(*longest);
-        let next = u32::try_from(self.clusters.len()).map_err(|_| BuildError::TooLarge)?;
-        let cluster = *self.clusters.entry(endpoint.cluster.clone()).or_insert(next);
-        Ok(Some(Candidate {
-            slot,
-            cluster,
-            weight: endpoint.weight,
-            count,
-            body_start,
-        }))
-    }
-
-    fn slot(&self, cluster: &str, family: Family) -> Result<SlotId, BuildError> {
-        self.gates
-            .intern(cluster, family)
-            .ok_or_else(|| BuildError::NoSlot {
-                cluster: cluster.to_owned(),
-                capacity: self.gates.capacity(),
-            })
     }
 
     /// Adds every empty non-terminal between an owner and its zone's apex (RFC 8020 §3.1).

@@ -5,21 +5,23 @@
 //! `removed` says so. So no plan, however bad, can empty a live name.
 
 pub(crate) mod check;
+pub(crate) mod held;
 mod problem;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::Serialize;
 use thiserror::Error;
 
 use crate::gate::table::GateTable;
-use crate::input::{NameInput, SnapshotInput, ZoneInput};
+use crate::input::{BrokenZone, NameInput, SnapshotInput};
 use crate::name::Name;
 use crate::snapshot::Snapshot;
 use crate::snapshot::build::{self, BuildError};
 use crate::stamp::Stamp;
-use check::{CheckedName, CheckedZone};
+use check::CheckedName;
+use held::HeldZone;
 pub use problem::Problem;
 
 /// What a plan did.
@@ -73,7 +75,9 @@ pub struct Catalog {
     stamp: Option<Stamp>,
     /// The highest stamp ever accepted; it also names the fleet where no plan is held.
     high_water: Option<Stamp>,
-    zones: BTreeMap<Name, Arc<CheckedZone>>,
+    zones: BTreeMap<Name, HeldZone>,
+    /// Zones that could not be loaded and of which no earlier version is held, with the reasons.
+    broken: BTreeMap<Name, String>,
     names: BTreeMap<Name, Arc<CheckedName>>,
 }
 
@@ -111,7 +115,8 @@ impl Catalog {
         next.stamp = Some(plan.stamp.clone());
         next.remember_high_water(&plan.stamp);
         next.remove_names(plan, &mut outcome);
-        next.take_zones(&plan.zones, &mut outcome);
+        next.take_zones(plan, &mut outcome);
+        next.take_broken(&plan.broken, &mut outcome);
         next.take_names(&plan.names, &mut outcome);
         next.remove_zones(plan, &mut outcome);
         outcome.zones = next.zones.len();
@@ -124,8 +129,8 @@ impl Catalog {
         let Some(stamp) = &self.stamp else {
             return Ok(Snapshot::empty());
         };
-        let zones = self.zones.values().map(|zone| &**zone);
-        build::snapshot(stamp, zones, self.names.values().map(|name| &**name), gates)
+        let names = self.names.values().map(|name| &**name);
+        build::snapshot(stamp, self.zones.values(), self.broken.keys(), names, gates)
     }
 
     /// All of it as one plan: what last-known-good keeps.
@@ -133,9 +138,9 @@ impl Catalog {
     pub fn export(&self) -> Option<SnapshotInput> {
         Some(SnapshotInput {
             stamp: self.stamp.clone()?,
-            zones: self.zones.values().map(|zone| zone.input.clone()).collect(),
+            zones: self.zones.values().filter_map(|zone| zone.input()).collect(),
             names: self.names.values().map(|name| name.input.clone()).collect(),
-            removed: Vec::new(),
+            ..SnapshotInput::default()
         })
     }
 
@@ -198,13 +203,16 @@ impl Catalog {
 
     /// A zone goes when it is in `removed`, is not in the plan, and no steered name needs it any more.
     fn remove_zones(&mut self, plan: &SnapshotInput, outcome: &mut Applied) {
-        let kept: Vec<Name> = plan
-            .zones
-            .iter()
-            .filter_map(|zone| Name::parse(&zone.name).ok())
-            .collect();
+        let named = plan.zones.iter().map(|zone| &zone.name);
+        let named = named.chain(plan.broken.iter().map(|zone| &zone.name));
+        let mut kept: BTreeSet<Name> = named.filter_map(|name| Name::parse(name).ok()).collect();
+        kept.extend(plan.files.iter().map(|zone| zone.apex().clone()));
         for apex in plan.removed.iter().filter_map(|text| Name::parse(text).ok()) {
-            if !self.zones.contains_key(&apex) || kept.contains(&apex) {
+            if kept.contains(&apex) {
+                continue;
+            }
+            outcome.removed += usize::from(self.broken.remove(&apex).is_some());
+            if !self.zones.contains_key(&apex) {
                 continue;
             }
             if let Some(user) = self.names.values().find(|name| name.zone == apex) {
@@ -223,31 +231,60 @@ impl Catalog {
         }
     }
 
-    fn take_zones(&mut self, zones: &[ZoneInput], outcome: &mut Applied) {
-        let duplicates = check::duplicates(zones.iter().map(|zone| zone.name.as_str()));
-        for input in zones {
-            if duplicates.contains(&input.name.to_ascii_lowercase()) {
-                outcome
-                    .rejected
-                    .push(Problem::new("zone", &input.name, "name", "is in the plan twice"));
-                continue;
+    fn take_zones(&mut self, plan: &SnapshotInput, outcome: &mut Applied) {
+        let apexes: Vec<String> = plan.files.iter().map(|zone| zone.apex().to_string()).collect();
+        let names = plan.zones.iter().map(|zone| &zone.name).chain(&apexes);
+        let duplicates = check::duplicates(names.map(String::as_str));
+        let mut offer = |name: &str, check: &dyn Fn() -> Result<HeldZone, Problem>| {
+            if duplicates.contains(&name.to_ascii_lowercase()) {
+                let problem = Problem::new("zone", name, "name", "is in the plan twice");
+                outcome.rejected.push(problem);
+                return;
             }
-            match check::zone(input).and_then(|zone| self.free_of_steered(zone)) {
-                Ok(zone)
-                    if self
-                        .zones
-                        .get(&zone.apex)
-                        .is_some_and(|held| held.input == zone.input) => {}
-                Ok(zone) => {
-                    self.zones.insert(zone.apex.clone(), Arc::new(zone));
-                    outcome.changed += 1;
-                }
+            match check().and_then(|zone| self.free_of_steered(zone)) {
+                Ok(zone) => self.take_zone(zone, outcome),
                 Err(problem) => outcome.rejected.push(problem),
+            }
+        };
+        for input in &plan.zones {
+            offer(&input.name, &|| {
+                check::zone(input).map(|zone| HeldZone::Object(Arc::new(zone)))
+            });
+        }
+        for (zone, apex) in plan.files.iter().zip(&apexes) {
+            offer(apex, &|| Ok(HeldZone::File(Arc::clone(zone))));
+        }
+    }
+
+    fn take_zone(&mut self, zone: HeldZone, outcome: &mut Applied) {
+        self.broken.remove(zone.apex());
+        if self.zones.get(zone.apex()).is_none_or(|held| *held != zone) {
+            self.zones.insert(zone.apex().clone(), zone);
+            outcome.changed += 1;
+        }
+    }
+
+    fn take_broken(&mut self, broken: &[BrokenZone], outcome: &mut Applied) {
+        for zone in broken {
+            match Name::parse(&zone.name) {
+                Ok(apex) if self.zones.contains_key(&apex) => {
+                    let reason = format!("{}; the version before it stays", zone.reason);
+                    outcome.rejected.push(Problem::new("zone", &apex, "file", reason));
+                }
+                Ok(apex) => {
+                    let problem = Problem::new("zone", &apex, "file", &zone.reason);
+                    outcome.rejected.push(problem);
+                    self.broken.insert(apex, zone.reason.clone());
+                }
+                Err(error) => {
+                    let problem = Problem::new("zone", &zone.name, "name", error);
+                    outcome.rejected.push(problem);
+                }
             }
         }
     }
 
-    fn free_of_steered(&self, zone: CheckedZone) -> Result<CheckedZone, Problem> {
+    fn free_of_steered(&self, zone: HeldZone) -> Result<HeldZone, Problem> {
         let mut obstacles = self
             .names
             .keys()
@@ -255,7 +292,7 @@ impl Catalog {
         match obstacles.next() {
             Some((name, obstacle)) => Err(Problem::new(
                 "zone",
-                &zone.apex,
+                zone.apex(),
                 "records",
                 format!("{obstacle} {name}, which is steered"),
             )),

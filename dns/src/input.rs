@@ -2,11 +2,13 @@
 //! The same types are read from a file, from the control plane, and from last-known-good on disk.
 
 use std::net::IpAddr;
+use std::sync::Arc;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stamp::Stamp;
+use crate::zonefile::Zone;
 
 /// One steering plan: every zone and name it changes, and what it takes away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -16,12 +18,26 @@ pub struct SnapshotInput {
     /// Zones to create or replace. A zone that is not listed stays.
     #[serde(default)]
     pub zones: Vec<ZoneInput>,
+    /// Zones read from master files, to create or replace. A zone that is not listed stays.
+    #[serde(skip)]
+    pub files: Vec<Arc<Zone>>,
+    /// Zones whose file could not be loaded. One that is held stays as it is; of one that is not, all queries fail.
+    #[serde(skip)]
+    pub broken: Vec<BrokenZone>,
     /// Steered names to create or replace. A name that is not listed stays.
     #[serde(default)]
     pub names: Vec<NameInput>,
     /// Names and zones to take away: the only way anything disappears.
     #[serde(default)]
     pub removed: Vec<String>,
+}
+
+/// A zone that should be served and cannot be loaded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BrokenZone {
+    pub name: String,
+    /// For people.
+    pub reason: String,
 }
 
 /// One zone: its SOA, its name servers and its fixed records.

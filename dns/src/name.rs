@@ -107,6 +107,13 @@ impl Name {
         self.0.get(first + 1..).map(|rest| Self(rest.into()))
     }
 
+    /// The name and those above it, up to `top`; to the root where that is not above it.
+    pub(crate) fn up_to(&self, top: &Self) -> impl Iterator<Item = Self> {
+        std::iter::successors(Some(self.clone()), move |name| {
+            (name != top).then(|| name.parent()).flatten()
+        })
+    }
+
     /// True when this name is `zone` or lies below it.
     pub(crate) fn is_within(&self, zone: &Self) -> bool {
         let mut rest: &[u8] = &self.0;

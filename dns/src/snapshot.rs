@@ -46,8 +46,9 @@ pub struct Snapshot {
 #[derive(Debug)]
 pub(crate) struct Zone {
     pub(crate) apex: Name,
-    /// The SOA record with TTL = min(TTL, MINIMUM) (RFC 2308 §3); its first two octets are the owner pointer.
-    pub(crate) negative: Span,
+    /// The SOA record with TTL = min(TTL, MINIMUM) (RFC 2308 §3); its first two octets are the owner pointer. `None`
+    /// for a zone that could not be loaded.
+    pub(crate) negative: Option<Span>,
 }
 
 /// A name that exists: with records, or as an empty non-terminal (RFC 8020 §3.1).
@@ -118,6 +119,8 @@ pub(crate) struct Candidate {
 pub(crate) enum Lookup<'a> {
     /// No zone of ours encloses the name.
     NotOurs,
+    /// The zone of the name could not be loaded.
+    Broken(&'a Zone),
     /// The name does not exist in the zone.
     Absent(&'a Zone),
     /// The name exists, or a wildcard stands for it; `sets` is empty for an empty non-terminal.
@@ -208,10 +211,11 @@ impl Snapshot {
             }
             return match encloser.wildcard.and_then(|index| self.nodes.get(index as usize)) {
                 Some(wildcard) => self.present(encloser, wildcard),
-                None => self
-                    .zones
-                    .get(encloser.zone as usize)
-                    .map_or(Lookup::NotOurs, Lookup::Absent),
+                None => match self.zones.get(encloser.zone as usize) {
+                    Some(zone) if zone.negative.is_none() => Lookup::Broken(zone),
+                    Some(zone) => Lookup::Absent(zone),
+                    None => Lookup::NotOurs,
+                },
             };
         }
         Lookup::NotOurs
@@ -229,12 +233,14 @@ impl Snapshot {
     }
 
     fn present(&self, place: &Node, source: &Node) -> Lookup<'_> {
-        self.zones
-            .get(place.zone as usize)
-            .map_or(Lookup::NotOurs, |zone| Lookup::Present {
+        match self.zones.get(place.zone as usize) {
+            Some(zone) if zone.negative.is_none() => Lookup::Broken(zone),
+            Some(zone) => Lookup::Present {
                 zone,
                 sets: self.sets_of(source),
-            })
+            },
+            None => Lookup::NotOurs,
+        }
     }
 
     fn sets_of(&self, node: &Node) -> &[RrSet] {

@@ -39,6 +39,7 @@ pub use sets::RecordSet;
 pub use text::NameFault;
 
 use crate::name::Name;
+use crate::wire::rtype;
 
 /// Files open at once, the zone's own counted.
 const MAX_DEPTH: usize = 16;
@@ -54,7 +55,7 @@ const MAX_GENERATED: usize = 1 << 20;
 const MAX_GENERATED_OCTETS: usize = 1 << 26;
 
 /// A checked zone: exactly one SOA, and no record outside or twice.
-#[derive(Debug)]
+#[derive(Debug, PartialEq, Eq)]
 pub struct Zone {
     apex: Name,
     sets: Vec<RecordSet>,
@@ -71,6 +72,33 @@ impl Zone {
     #[must_use]
     pub fn sets(&self) -> &[RecordSet] {
         &self.sets
+    }
+
+    /// The sets of one name.
+    pub(crate) fn at(&self, name: &Name) -> impl Iterator<Item = &RecordSet> {
+        let start = self
+            .sets
+            .partition_point(|set| set.owner().cmp_canonical(name).is_lt());
+        let sets = self.sets.get(start..).unwrap_or_default();
+        sets.iter().take_while(move |set| set.owner() == name)
+    }
+
+    /// What of the zone's own records leaves no room for a steered name, as the middle of a sentence.
+    pub(crate) fn obstacle(&self, name: &Name) -> Option<&'static str> {
+        let own = self.at(name).find_map(|set| match set.kind() {
+            rtype::A | rtype::AAAA => Some("has fixed addresses for"),
+            rtype::CNAME => Some("has a CNAME for"),
+            _ => None,
+        });
+        own.or_else(|| {
+            name.up_to(&self.apex).find_map(|above| {
+                self.at(&above).find_map(|set| match set.kind() {
+                    rtype::NS if above != self.apex => Some("delegates"),
+                    rtype::DNAME if above != *name => Some("has a DNAME above"),
+                    _ => None,
+                })
+            })
+        })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::invariants;
 use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered, Zone};
 use crate::steer::{self, Choice, all};
 use crate::wire::query::Query;
-use crate::wire::writer::{Section, Writer};
+use crate::wire::writer::{Extended, Section, Writer};
 use crate::wire::{Rcode, body, rtype};
 
 /// HINFO "RFC8482" "", TTL 3600: the whole answer to ANY (RFC 8482 §4.2).
@@ -26,26 +26,30 @@ pub(super) fn respond(
         return Outcome::Dropped;
     };
     if query.edns.is_some_and(|edns| edns.version > 0) {
-        return finish(writer, query, Rcode::BadVers, false, false);
+        return finish(writer, query, Rcode::BadVers, false, None);
     }
     if let Some(rcode) = not_data(query.qtype) {
-        return finish(writer, query, rcode, false, false);
+        return finish(writer, query, rcode, false, None);
     }
     let Scratch { qname, effective } = scratch;
     let mut chain = Chain::of(qname.wire().len());
     loop {
         let (rcode, panic) = match snapshot.lookup(qname, query.qtype) {
             Lookup::NotOurs if chain.aliases == 0 => {
-                return finish(writer, query, Rcode::Refused, false, false);
+                return finish(writer, query, Rcode::Refused, false, None);
             }
-            Lookup::NotOurs => (Rcode::NoError, false),
+            Lookup::Broken(_) if chain.aliases == 0 => {
+                return finish(writer, query, Rcode::ServFail, false, Some(Extended::InvalidData));
+            }
+            // The resolver goes on from the alias, and is told then.
+            Lookup::NotOurs | Lookup::Broken(_) => (Rcode::NoError, false),
             Lookup::Absent(zone) => {
                 negative(&mut writer, snapshot, zone, &chain);
                 (Rcode::NxDomain, false)
             }
             Lookup::Delegated { owner_len, servers } => {
                 referral(&mut writer, snapshot, servers, chain.suffix(owner_len));
-                return finish(writer, query, Rcode::NoError, chain.aliases > 0, false);
+                return finish(writer, query, Rcode::NoError, chain.aliases > 0, None);
             }
             Lookup::Redirected { owner_len, dname } => {
                 match redirect(&mut writer, snapshot, dname, owner_len, &mut chain, qname) {
@@ -73,7 +77,7 @@ pub(super) fn respond(
                 }
             }
         };
-        return finish(writer, query, rcode, true, panic);
+        return finish(writer, query, rcode, true, panic.then_some(Extended::LastGood));
     }
 }
 
@@ -162,7 +166,9 @@ fn addresses(
 /// SOA in the authority section; its owner is the tail of the name that was looked up (RFC 2308 §3).
 fn negative(writer: &mut Writer<'_>, snapshot: &Snapshot, zone: &Zone, chain: &Chain) {
     let owner = chain.suffix(zone.apex.wire().len());
-    writer.put_owned(Section::Authority, 1, snapshot.octets(zone.negative), owner);
+    if let Some(negative) = zone.negative {
+        writer.put_owned(Section::Authority, 1, snapshot.octets(negative), owner);
+    }
 }
 
 /// The name servers of a zone cut, and the addresses without which nobody gets there (RFC 9471 §3).
@@ -185,13 +191,19 @@ fn referral(writer: &mut Writer<'_>, snapshot: &Snapshot, servers: &RrSet, owner
     }
 }
 
-fn finish(writer: Writer<'_>, query: &Query, rcode: Rcode, authoritative: bool, panic: bool) -> Outcome {
-    let (len, truncated) = writer.finish(query, rcode, authoritative, panic);
+fn finish(
+    writer: Writer<'_>,
+    query: &Query,
+    rcode: Rcode,
+    authoritative: bool,
+    extended: Option<Extended>,
+) -> Outcome {
+    let (len, truncated) = writer.finish(query, rcode, authoritative, extended);
     Outcome::Reply(Reply {
         len,
         rcode,
         qtype: query.qtype,
         truncated,
-        panic,
+        panic: extended == Some(Extended::LastGood),
     })
 }

@@ -122,7 +122,7 @@ fn chaos(scratch: &Scratch, packet: &[u8], query: &Query, out: &mut [u8]) -> Out
         return Outcome::Dropped;
     };
     writer.put(Section::Answer, 1, &record);
-    let (len, truncated) = writer.finish(query, Rcode::NoError, true, false);
+    let (len, truncated) = writer.finish(query, Rcode::NoError, true, None);
     Outcome::Reply(Reply {
         len,
         rcode: Rcode::NoError,
@@ -137,7 +137,7 @@ fn rcode_only(packet: &[u8], query: &Query, rcode: Rcode, out: &mut [u8]) -> Out
     let Some(writer) = Writer::start(out, packet, query, limit) else {
         return Outcome::Dropped;
     };
-    let (len, truncated) = writer.finish(query, rcode, false, false);
+    let (len, truncated) = writer.finish(query, rcode, false, None);
     Outcome::Reply(Reply {
         len,
         rcode,

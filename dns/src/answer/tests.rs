@@ -17,6 +17,7 @@ use crate::input::SnapshotInput;
 mod aliases;
 mod delegation;
 mod edns;
+mod files;
 mod malformed;
 mod message;
 mod names;

@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::input::{EndpointInput, NameServerInput, RecordInput, SoaInput, Steer};
+use crate::input::{EndpointInput, NameServerInput, RecordInput, SoaInput, Steer, ZoneInput};
 
 fn stamp(seq: u64) -> Stamp {
     Stamp {
@@ -58,7 +58,7 @@ fn plan(seq: u64) -> SnapshotInput {
         stamp: stamp(seq),
         zones: vec![zone()],
         names: vec![name(seq)],
-        removed: Vec::new(),
+        ..SnapshotInput::default()
     }
 }
 

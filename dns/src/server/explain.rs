@@ -127,6 +127,18 @@ fn step<'a>(explanation: &mut Explanation, snapshot: &'a Snapshot, qname: &QName
             "REFUSED".clone_into(&mut explanation.answer);
         }
         Lookup::NotOurs => explanation.say("lookup", "no zone of this server encloses the alias's target"),
+        Lookup::Broken(zone) if explanation.steps.is_empty() => {
+            explanation.rcode = Rcode::ServFail;
+            explanation.zone = Some(zone.apex.to_string());
+            explanation.say("lookup", format!("the zone {} could not be loaded", zone.apex));
+            "SERVFAIL".clone_into(&mut explanation.answer);
+        }
+        Lookup::Broken(zone) => {
+            explanation.say(
+                "lookup",
+                format!("the zone {} of the alias's target could not be loaded", zone.apex),
+            );
+        }
         Lookup::Absent(zone) => {
             explanation.rcode = Rcode::NxDomain;
             explanation.zone = Some(zone.apex.to_string());

@@ -1,22 +1,23 @@
 //! Builds a snapshot from checked zones and names: every owner and its ancestors become nodes, every record set
 //! becomes octets.
 
+mod steered;
+
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 
-use lifeboat_health::Family;
 use thiserror::Error;
 
 use super::table::Table;
-use super::{Addresses, Candidate, Node, Policy, RrData, RrSet, Snapshot, Span, Steered, Zone};
+use super::{Addresses, Node, RrData, RrSet, Snapshot, Span, Zone};
 use crate::catalog::check::{CheckedName, CheckedZone};
+use crate::catalog::held::HeldZone;
 use crate::gate::table::{GateTable, SlotId};
-use crate::input::Steer;
 use crate::name::Name;
-use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
 use crate::wire::{body, rtype};
+use crate::zonefile::{self, RecordSet};
 
 /// Why a checked plan could not become a snapshot. The previous one stays.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -49,7 +50,8 @@ struct Builder<'a> {
 /// Builds the snapshot of a whole catalog, interning its clusters in the gate table.
 pub(crate) fn snapshot<'a>(
     stamp: &Stamp,
-    zones: impl Iterator<Item = &'a CheckedZone>,
+    zones: impl Iterator<Item = &'a HeldZone>,
+    broken: impl Iterator<Item = &'a Name>,
     names: impl Iterator<Item = &'a CheckedName>,
     gates: &GateTable,
 ) -> Result<Snapshot, BuildError> {
@@ -63,12 +65,24 @@ pub(crate) fn snapshot<'a>(
         longest_ttls: BTreeMap::new(),
     };
     let mut indexes = BTreeMap::new();
-    let zones: Vec<&CheckedZone> = zones.collect();
-    builder.inner = inner(&zones);
+    let zones: Vec<&HeldZone> = zones.collect();
+    let broken: Vec<&Name> = broken.collect();
+    let apexes: Vec<&Name> = zones
+        .iter()
+        .map(|zone| zone.apex())
+        .chain(broken.iter().copied())
+        .collect();
+    builder.inner = inner(&apexes);
     for zone in zones {
         let index = u32::try_from(builder.zones.len()).map_err(|_| BuildError::TooLarge)?;
-        indexes.insert(zone.apex.clone(), index);
-        builder.zone(index, zone, stamp.serial())?;
+        indexes.insert(zone.apex().clone(), index);
+        match zone {
+            HeldZone::Object(zone) => builder.zone(index, zone, stamp.serial())?,
+            HeldZone::File(zone) => builder.file(index, zone)?,
+        }
+    }
+    for apex in broken {
+        builder.broken(apex)?;
     }
     for name in names {
         if let Some(&zone) = indexes.get(&name.zone) {
@@ -160,7 +174,7 @@ impl Builder<'_> {
             ttl_s.min(soa.minimum),
             &rdata,
         );
-        let negative = self.span(&negative)?;
+        let negative = Some(self.span(&negative)?);
         self.zones.push(Zone {
             apex: zone.apex.clone(),
             negative,
@@ -197,6 +211,43 @@ impl Builder<'_> {
         Ok(())
     }
 
+    /// A zone of a master file, which has been checked.
+    fn file(&mut self, index: u32, zone: &zonefile::Zone) -> Result<(), BuildError> {
+        let mut negative = None;
+        for set in zone.sets() {
+            let mut fixed = FixedSet::new(set.kind(), set.ttl_s());
+            for rdata in set.rdata() {
+                fixed.push(rdata);
+                if set.kind() == rtype::NS {
+                    fixed.glue(zone, set, rdata);
+                }
+            }
+            if set.kind() == rtype::SOA
+                && let Some(soa) = set.rdata().first()
+            {
+                let minimum = soa.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+                let mut record = Vec::new();
+                let ttl_s = set.ttl_s().min(minimum);
+                body::record(&mut record, &body::OWNER_QUESTION, rtype::SOA, ttl_s, soa);
+                negative = Some(self.span(&record)?);
+            }
+            self.fixed(index, set.owner(), fixed)?;
+        }
+        let apex = zone.apex().clone();
+        self.zones.push(Zone { apex, negative });
+        Ok(())
+    }
+
+    /// A zone that is ours and of which nothing is known.
+    fn broken(&mut self, apex: &Name) -> Result<(), BuildError> {
+        let zone = u32::try_from(self.zones.len()).map_err(|_| BuildError::TooLarge)?;
+        let sets = Vec::new();
+        self.pending.insert(apex.clone(), Pending { zone, sets });
+        let (apex, negative) = (apex.clone(), None);
+        self.zones.push(Zone { apex, negative });
+        Ok(())
+    }
+
     fn addresses(
         &mut self,
         zone: u32,
@@ -218,83 +269,6 @@ impl Builder<'_> {
             self.fixed(zone, owner, set)?;
         }
         Ok(())
-    }
-
-    fn name(&mut self, zone: u32, name: &CheckedName) -> Result<(), BuildError> {
-        for (kind, family) in [(rtype::A, Family::V4), (rtype::AAAA, Family::V6)] {
-            let mut candidates = Vec::new();
-            for endpoint in name.endpoints_in_order() {
-                if let Some(candidate) = self.candidate(endpoint, kind, family, name.input.ttl)? {
-                    candidates.push(candidate);
-                }
-            }
-            // A set whose every weight is 0 keeps its candidates; the steering chain never leaves it empty.
-            let Some(candidates) = NonEmpty::new(candidates) else {
-                continue;
-            };
-            let policy = match &name.input.steer {
-                Steer::Weighted => Policy::Weighted,
-                Steer::Failover { .. } => Policy::Failover,
-                Steer::All { max } => Policy::All {
-                    max: max.map(|max| u16::try_from(max).unwrap_or(u16::MAX)),
-                },
-            };
-            let data = RrData::Steered(Steered { policy, candidates });
-            self.add(
-                zone,
-                &name.name,
-                RrSet {
-                    kind,
-                    ttl_s: name.input.ttl,
-                    data,
-                },
-            );
-        }
-        Ok(())
-    }
-
-    fn candidate(
-        &mut self,
-        endpoint: &crate::input::EndpointInput,
-        kind: u16,
-        family: Family,
-        ttl_s: u32,
-    ) -> Result<Option<Candidate>, BuildError> {
-        let body_start = self.position()?;
-        let mut total = 0_usize;
-        for address in endpoint
-            .addresses
-            .iter()
-            .filter(|address| body::address_type(address) == kind)
-        {
-            body::address(&mut self.octets, &body::OWNER_QUESTION, ttl_s, address);
-            total += 1;
-        }
-        self.position()?;
-        let Some(count) = counted(total) else {
-            return Ok(None);
-        };
-        let slot = self.slot(&endpoint.cluster, family)?;
-        let longest = self.longest_ttls.entry(slot).or_insert(0);
-        *longest = ttl_s.max(*longest);
-        let next = u32::try_from(self.clusters.len()).map_err(|_| BuildError::TooLarge)?;
-        let cluster = *self.clusters.entry(endpoint.cluster.clone()).or_insert(next);
-        Ok(Some(Candidate {
-            slot,
-            cluster,
-            weight: endpoint.weight,
-            count,
-            body_start,
-        }))
-    }
-
-    fn slot(&self, cluster: &str, family: Family) -> Result<SlotId, BuildError> {
-        self.gates
-            .intern(cluster, family)
-            .ok_or_else(|| BuildError::NoSlot {
-                cluster: cluster.to_owned(),
-                capacity: self.gates.capacity(),
-            })
     }
 
     /// Adds every empty non-terminal between an owner and its zone's apex (RFC 8020 §3.1).
@@ -393,19 +367,19 @@ impl Builder<'_> {
 }
 
 /// By zone, the apexes of the zones inside it.
-fn inner(zones: &[&CheckedZone]) -> Vec<Vec<Name>> {
-    let apexes: BTreeMap<&Name, usize> = zones
+fn inner(apexes: &[&Name]) -> Vec<Vec<Name>> {
+    let mut inner = vec![Vec::new(); apexes.len()];
+    let indexes: BTreeMap<&Name, usize> = apexes
         .iter()
-        .enumerate()
-        .map(|(index, zone)| (&zone.apex, index))
+        .zip(0..)
+        .map(|(apex, index)| (*apex, index))
         .collect();
-    let mut inner = vec![Vec::new(); zones.len()];
-    for zone in zones {
-        let mut above = zone.apex.parent();
+    for apex in apexes {
+        let mut above = apex.parent();
         while let Some(name) = above {
-            let outer = apexes.get(&name).and_then(|&index| inner.get_mut(index));
+            let outer = indexes.get(&name).and_then(|&index| inner.get_mut(index));
             if let Some(outer) = outer {
-                outer.push(zone.apex.clone());
+                outer.push((*apex).clone());
             }
             above = name.parent();
         }
@@ -460,6 +434,19 @@ impl FixedSet {
             rdata,
         );
         self.count += 1;
+    }
+
+    /// The addresses that the zone has of the name server in the data of its NS record.
+    fn glue(&mut self, zone: &zonefile::Zone, set: &RecordSet, rdata: &[u8]) {
+        let server = Name::from_wire(&rdata.to_ascii_lowercase());
+        let needed = server.is_within(set.owner());
+        for addresses in zone.at(&server) {
+            for rdata in addresses.rdata() {
+                if let Some(address) = body::address_of(addresses.kind(), rdata) {
+                    self.address(needed, &server, addresses.ttl_s(), &address);
+                }
+            }
+        }
     }
 
     fn address(&mut self, needed: bool, owner: &Name, ttl_s: u32, address: &IpAddr) {

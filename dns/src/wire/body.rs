@@ -25,6 +25,15 @@ pub(crate) fn address_type(address: &IpAddr) -> u16 {
     }
 }
 
+/// The address in the data of an A or AAAA record.
+pub(crate) fn address_of(kind: u16, rdata: &[u8]) -> Option<IpAddr> {
+    match kind {
+        rtype::A => <[u8; 4]>::try_from(rdata).ok().map(IpAddr::from),
+        rtype::AAAA => <[u8; 16]>::try_from(rdata).ok().map(IpAddr::from),
+        _ => None,
+    }
+}
+
 /// Appends one record.
 pub(crate) fn record(out: &mut Vec<u8>, owner: &[u8], kind: u16, ttl_s: u32, rdata: &[u8]) {
     out.extend_from_slice(owner);

@@ -6,8 +6,27 @@ use super::{CLASS_IN, EDNS_UDP_PAYLOAD, HEADER_LEN, Rcode, body, flag};
 
 /// An OPT record without options.
 const OPT_LEN: usize = 11;
-/// EDE 0 "Other" (RFC 8914 §4.1) saying that the health of every candidate is in doubt.
-const EDE_LAST_GOOD: &[u8] = b"\x00\x0f\x00\x0f\x00\x00last good set";
+
+/// What a response says of itself beyond its code (RFC 8914).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Extended {
+    /// The health of every candidate is in doubt.
+    LastGood,
+    /// The zone could not be loaded.
+    InvalidData,
+}
+
+impl Extended {
+    /// The EDNS option.
+    fn option(self) -> &'static [u8] {
+        match self {
+            // "Other" (§4.1).
+            Self::LastGood => b"\x00\x0f\x00\x0f\x00\x00last good set",
+            // "Invalid Data" (§4.25).
+            Self::InvalidData => b"\x00\x0f\x00\x11\x00\x18zone not loaded",
+        }
+    }
+}
 
 /// The sections a body can go to, as indexes into the header's counts.
 #[derive(Clone, Copy)]
@@ -130,13 +149,13 @@ impl<'a> Writer<'a> {
         query: &Query,
         rcode: Rcode,
         authoritative: bool,
-        last_good: bool,
+        extended: Option<Extended>,
     ) -> (usize, bool) {
         if self.overflowed {
             self.len = query.question_end;
             self.counts = [1, 0, 0, 0];
         }
-        self.opt(query, rcode, last_good);
+        self.opt(query, rcode, extended);
         let mut flags =
             flag::QR | (query.flags & (flag::OPCODE | flag::RD | flag::CD)) | (rcode.number() & 0xf);
         if authoritative {
@@ -155,14 +174,11 @@ impl<'a> Writer<'a> {
     }
 
     /// OPT if and only if the query had one (RFC 6891 §6.1.1): version 0, DO copied, no option echoed.
-    fn opt(&mut self, query: &Query, rcode: Rcode, last_good: bool) {
+    fn opt(&mut self, query: &Query, rcode: Rcode, extended: Option<Extended>) {
         let Some(edns) = query.edns else { return };
         let room = (self.body_limit + OPT_LEN).saturating_sub(self.len + OPT_LEN);
-        let options = if last_good && EDE_LAST_GOOD.len() <= room {
-            EDE_LAST_GOOD
-        } else {
-            &[]
-        };
+        let option = extended.map_or(&[][..], Extended::option);
+        let options = if option.len() <= room { option } else { &[] };
         let payload = EDNS_UDP_PAYLOAD.to_be_bytes();
         let extended = u8::try_from(rcode.number() >> 4).unwrap_or(0);
         let flags = if edns.dnssec_ok { 0x80 } else { 0 };

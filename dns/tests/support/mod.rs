@@ -82,7 +82,7 @@ pub(crate) fn plan(seq: u64) -> SnapshotInput {
             name("shop", Steer::Weighted, endpoints),
             name("many", Steer::All { max: None }, vec![many]),
         ],
-        removed: Vec::new(),
+        ..SnapshotInput::default()
     }
 }
 

@@ -43,6 +43,7 @@ pub(crate) fn stamp(
         zones: zones.into_values().collect(),
         names,
         removed,
+        ..SnapshotInput::default()
     };
     let unchanged = input.previous.is_some()
         && plan.stamp.fleet_uid == previous.stamp.fleet_uid

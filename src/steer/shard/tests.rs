@@ -27,6 +27,7 @@ fn plan(names: usize, endpoints: usize) -> SnapshotInput {
         zones: Vec::new(),
         names: (0..names).map(name).collect(),
         removed: vec!["old.demo.example".to_owned()],
+        ..SnapshotInput::default()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::catalog::problem::Problem;
 use crate::input::{RecordInput, ZoneInput};
 use crate::name::Name;
 use crate::nonempty::NonEmpty;
-use crate::wire::rtype;
+use crate::wire::{body, rtype};
 
 #[derive(Debug)]
 pub(crate) struct CheckedZone {
@@ -42,7 +42,7 @@ impl CheckedZone {
         let fixed = sets.flat_map(|set| {
             set.rdata
                 .iter()
-                .filter_map(|rdata| Some((set.ttl_s, address(set.kind, rdata)?)))
+                .filter_map(|rdata| Some((set.ttl_s, body::address_of(set.kind, rdata)?)))
         });
         let servers = self.name_servers.iter().filter(|server| server.name == *name);
         let servers =
@@ -273,13 +273,5 @@ impl Checker<'_> {
             return Err(self.problem(field, format!("{name} lies outside the zone")));
         }
         Ok(name)
-    }
-}
-
-fn address(kind: u16, rdata: &[u8]) -> Option<IpAddr> {
-    match kind {
-        rtype::A => <[u8; 4]>::try_from(rdata).ok().map(IpAddr::from),
-        rtype::AAAA => <[u8; 16]>::try_from(rdata).ok().map(IpAddr::from),
-        _ => None,
     }
 }

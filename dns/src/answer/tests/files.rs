@@ -1,0 +1,185 @@
+//! Zones of master files, and those whose file could not be loaded.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::*;
+use crate::input::{BrokenZone, EndpointInput, NameInput, Steer};
+use crate::stamp::Stamp;
+use crate::zonefile::{self, parse_name};
+
+const ZONE: &str = "$TTL 300
+@ SOA ns hm 77 3600 600 86400 60
+@ NS ns
+ns A 192.0.2.53
+a.b TXT x
+*.wild 30 A 192.0.2.7
+sub NS ns.sub
+sub NS ns
+ns.sub A 192.0.2.90
+old DNAME b
+shop TXT beside
+";
+
+fn plan() -> SnapshotInput {
+    let mut source = |_: &Path| Ok(ZONE.as_bytes().to_vec());
+    let reading = zonefile::read(&parse_name("file.example").unwrap(), Path::new("z"), &mut source);
+    let broken = |name: &str| BrokenZone {
+        name: name.to_owned(),
+        reason: "z:1:1: error".to_owned(),
+    };
+    SnapshotInput {
+        stamp: Stamp {
+            fleet_uid: "fleet".to_owned(),
+            epoch: 1,
+            seq: 8,
+        },
+        files: vec![Arc::new(reading.zone.unwrap())],
+        names: vec![NameInput {
+            name: "shop.file.example".to_owned(),
+            zone: "file.example".to_owned(),
+            epoch: 1,
+            seq: 8,
+            ttl: 5,
+            steer: Steer::Weighted,
+            endpoints: vec![EndpointInput {
+                cluster: "a".to_owned(),
+                addresses: vec!["192.0.2.1".parse().unwrap()],
+                weight: 1,
+            }],
+        }],
+        broken: vec![broken("broken.file.example"), broken("other.example")],
+        ..SnapshotInput::default()
+    }
+}
+
+fn bench() -> Bench {
+    let gates = GateTable::new();
+    let (catalog, applied) = Catalog::default().applied(&plan()).unwrap();
+    let told: Vec<String> = applied.rejected.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            "zone broken.file.example: file: z:1:1: error",
+            "zone other.example: file: z:1:1: error"
+        ]
+    );
+    Bench {
+        snapshot: catalog.build(&gates).unwrap(),
+        gates,
+        scratch: Scratch::new(),
+    }
+}
+
+#[test]
+fn a_file_is_served_with_names_steered_in_it() {
+    let mut bench = bench();
+    let mut check = |name: &str, kind, rcode, counts: (usize, usize, usize)| {
+        let reply = bench.ask(name, kind);
+        let sections = (
+            reply.answers.len(),
+            reply.authorities.len(),
+            reply.additionals.len(),
+        );
+        assert_eq!(
+            (reply.metadata.response_code, sections),
+            (rcode, counts),
+            "{name} {kind}: {reply}"
+        );
+        reply
+    };
+    let ok = ResponseCode::NoError;
+    check("file.example.", RecordType::NS, ok, (1, 0, 1));
+    check("b.file.example.", RecordType::A, ok, (0, 1, 0));
+    check("a.b.file.example.", RecordType::TXT, ok, (1, 0, 0));
+    check(
+        "x.file.example.",
+        RecordType::A,
+        ResponseCode::NXDomain,
+        (0, 1, 0),
+    );
+    check("x.wild.file.example.", RecordType::A, ok, (1, 0, 0));
+    check("x.sub.file.example.", RecordType::A, ok, (0, 2, 2));
+    check("a.old.file.example.", RecordType::TXT, ok, (3, 0, 0));
+    check("shop.file.example.", RecordType::TXT, ok, (1, 0, 0));
+    let shop = check("shop.file.example.", RecordType::A, ok, (1, 0, 0));
+    assert_eq!(addresses(&shop), ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+    let soa = check("file.example.", RecordType::SOA, ok, (1, 0, 0));
+    let RData::SOA(soa) = &soa.answers[0].data else {
+        panic!("{soa}");
+    };
+    assert_eq!((soa.serial, soa.minimum), (77, 60));
+    // RFC 2308 §3: the least of the SOA's TTL and its minimum.
+    let absent = check(
+        "x.file.example.",
+        RecordType::A,
+        ResponseCode::NXDomain,
+        (0, 1, 0),
+    );
+    assert_eq!(absent.authorities[0].ttl, 60);
+}
+
+/// RFC 8914 §4.25; no other server of the zone would be asked after REFUSED.
+#[test]
+fn a_zone_that_cannot_be_loaded_fails() {
+    let mut bench = bench();
+    for name in [
+        "other.example.",
+        "a.b.other.example.",
+        "broken.file.example.",
+        "x.broken.file.example.",
+    ] {
+        let reply = bench.send(&with_edns(question(name, RecordType::A), 1232));
+        assert_eq!(reply.metadata.response_code, ResponseCode::ServFail, "{name}");
+        assert!(!reply.metadata.authoritative && reply.authorities.is_empty());
+        let edns = reply.edns.unwrap();
+        let [(_, option)] = edns.options().as_ref() else {
+            panic!("{name}: {edns:?}");
+        };
+        let octets: Vec<u8> = option.try_into().unwrap();
+        assert_eq!(octets, b"\x00\x18zone not loaded");
+    }
+    let reply = bench.ask("example.", RecordType::A);
+    assert_eq!(reply.metadata.response_code, ResponseCode::Refused);
+}
+
+#[test]
+fn a_zone_that_breaks_later_stays_and_one_that_is_mended_is_served() {
+    let (catalog, _) = Catalog::default().applied(&plan()).unwrap();
+    let mut next = plan();
+    next.stamp.seq = 9;
+    next.files.clear();
+    next.broken = vec![BrokenZone {
+        name: "file.example".to_owned(),
+        reason: "z:1:1: error".to_owned(),
+    }];
+    let (catalog, applied) = catalog.applied(&next).unwrap();
+    assert_eq!(
+        applied.rejected[0].to_string(),
+        "zone file.example: file: z:1:1: error; the version before it stays"
+    );
+    let mut source = |_: &Path| Ok(ZONE.as_bytes().to_vec());
+    let mended = zonefile::read(&parse_name("other.example").unwrap(), Path::new("z"), &mut source);
+    next.stamp.seq = 10;
+    next.files = vec![Arc::new(mended.zone.unwrap())];
+    next.broken.clear();
+    let (catalog, applied) = catalog.applied(&next).unwrap();
+    assert_eq!((applied.rejected.len(), applied.zones), (0, 2));
+    let gates = GateTable::new();
+    let mut bench = Bench {
+        snapshot: catalog.build(&gates).unwrap(),
+        gates,
+        scratch: Scratch::new(),
+    };
+    for (name, rcode) in [
+        ("a.b.file.example.", ResponseCode::NoError),
+        ("a.b.other.example.", ResponseCode::NoError),
+        ("broken.file.example.", ResponseCode::ServFail),
+    ] {
+        assert_eq!(
+            bench.ask(name, RecordType::TXT).metadata.response_code,
+            rcode,
+            "{name}"
+        );
+    }
+}

@@ -1,0 +1,90 @@
+//! Steered names: candidates by address family, each with its slot in the gate table and its ready-made records.
+
+use lifeboat_health::Family;
+
+use super::super::{Candidate, Policy, RrData, RrSet, Steered};
+use super::{BuildError, Builder, counted};
+use crate::catalog::check::CheckedName;
+use crate::gate::table::SlotId;
+use crate::input::{EndpointInput, Steer};
+use crate::nonempty::NonEmpty;
+use crate::wire::{body, rtype};
+
+impl Builder<'_> {
+    pub(super) fn name(&mut self, zone: u32, name: &CheckedName) -> Result<(), BuildError> {
+        for (kind, family) in [(rtype::A, Family::V4), (rtype::AAAA, Family::V6)] {
+            let mut candidates = Vec::new();
+            for endpoint in name.endpoints_in_order() {
+                if let Some(candidate) = self.candidate(endpoint, kind, family, name.input.ttl)? {
+                    candidates.push(candidate);
+                }
+            }
+            // A set whose every weight is 0 keeps its candidates; the steering chain never leaves it empty.
+            let Some(candidates) = NonEmpty::new(candidates) else {
+                continue;
+            };
+            let policy = match &name.input.steer {
+                Steer::Weighted => Policy::Weighted,
+                Steer::Failover { .. } => Policy::Failover,
+                Steer::All { max } => Policy::All {
+                    max: max.map(|max| u16::try_from(max).unwrap_or(u16::MAX)),
+                },
+            };
+            let data = RrData::Steered(Steered { policy, candidates });
+            self.add(
+                zone,
+                &name.name,
+                RrSet {
+                    kind,
+                    ttl_s: name.input.ttl,
+                    data,
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn candidate(
+        &mut self,
+        endpoint: &EndpointInput,
+        kind: u16,
+        family: Family,
+        ttl_s: u32,
+    ) -> Result<Option<Candidate>, BuildError> {
+        let body_start = self.position()?;
+        let mut total = 0_usize;
+        for address in endpoint
+            .addresses
+            .iter()
+            .filter(|address| body::address_type(address) == kind)
+        {
+            body::address(&mut self.octets, &body::OWNER_QUESTION, ttl_s, address);
+            total += 1;
+        }
+        self.position()?;
+        let Some(count) = counted(total) else {
+            return Ok(None);
+        };
+        let slot = self.slot(&endpoint.cluster, family)?;
+        let longest = self.longest_ttls.entry(slot).or_insert(0);
+        *longest = ttl_s.max(*longest);
+        let next = u32::try_from(self.clusters.len()).map_err(|_| BuildError::TooLarge)?;
+        let cluster = *self.clusters.entry(endpoint.cluster.clone()).or_insert(next);
+        Ok(Some(Candidate {
+            slot,
+            cluster,
+            weight: endpoint.weight,
+            count,
+            body_start,
+        }))
+    }
+
+    fn slot(&self, cluster: &str, family: Family) -> Result<SlotId, BuildError> {
+        self.gates
+            .intern(cluster, family)
+            .ok_or_else(|| BuildError::NoSlot {
+                cluster: cluster.to_owned(),
+                capacity: self.gates.capacity(),
+            })
+    }
+}

@@ -38,7 +38,7 @@ pub use input::{
     ZoneInput,
 };
 pub use metrics::register_all;
-pub use name::Name;
+pub use name::{Name, NameError};
 pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
 pub use server::shares::{AnswerShare, NameShares};
 pub use server::sink::{GateSink, Notice};

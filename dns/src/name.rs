@@ -18,7 +18,7 @@ pub struct Name(Box<[u8]>);
 
 /// Why a text is not a domain name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum NameError {
+pub enum NameError {
     #[error("is empty; a domain name is needed")]
     Empty,
     #[error("has an empty label in `{0}`")]
@@ -35,7 +35,9 @@ pub(crate) enum NameError {
 
 impl Name {
     /// Parses presentation form, with or without the trailing dot; `.` is the root.
-    pub(crate) fn parse(text: &str) -> Result<Self, NameError> {
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
@@ -115,7 +117,8 @@ impl Name {
     }
 
     /// True when this name is `zone` or lies below it.
-    pub(crate) fn is_within(&self, zone: &Self) -> bool {
+    #[must_use]
+    pub fn is_within(&self, zone: &Self) -> bool {
         let mut rest: &[u8] = &self.0;
         loop {
             if rest == &*zone.0 {
@@ -137,7 +140,8 @@ impl Name {
         self.0.starts_with(b"\x01*")
     }
 
-    pub(crate) fn label_count(&self) -> usize {
+    #[must_use]
+    pub fn label_count(&self) -> usize {
         let mut count = 0;
         let mut rest: &[u8] = &self.0;
         while let Some(&length) = rest.first().filter(|length| **length != 0) {

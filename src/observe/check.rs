@@ -9,7 +9,7 @@ use super::{ObserverFile, process};
 /// All problems of the file, each with its field, and how many targets can be probed.
 pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
     let mut problems = Vec::new();
-    match file.identity() {
+    match file.tls.identity() {
         Ok(identity) => problems.extend(of_identity(file, &identity)),
         Err(error) => problems.push(format!("{error:#}")),
     }

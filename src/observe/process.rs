@@ -42,7 +42,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         targets: listed,
         anchors: file.anchors.clone(),
         consumers: consumers.iter().copied().collect(),
-        tls: file.identity()?,
+        tls: file.tls.identity()?,
         profile: file.profile.clone(),
         seed: fastrand::u64(..),
         metrics,
@@ -128,7 +128,7 @@ impl Held {
                 "changed, which takes effect with a restart; what was in force stays, the rest of the file is taken"
             );
         }
-        observer.set_identity(file.identity()?)?;
+        observer.set_identity(file.tls.identity()?)?;
         targets.list(&file);
         observer.set_targets(targets.now())?;
         self.file = file;
@@ -300,21 +300,24 @@ fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -
 /// `None` where no reports are taken: beyond loopback without a token.
 pub(super) fn guard(address: SocketAddr, file: &ObserverFile) -> anyhow::Result<Option<Guard>> {
     let token = match &file.admin_token_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("adminTokenFile: reading {}", path.display()))?;
-            anyhow::ensure!(
-                !text.trim().is_empty(),
-                "adminTokenFile: {} holds no token",
-                path.display()
-            );
-            Some(text.trim().to_owned())
-        }
+        Some(path) => Some(token(path)?),
         None if !address.ip().is_loopback() => return Ok(None),
         None => None,
     };
     let guard = Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")?;
     Ok(Some(guard))
+}
+
+/// The token in the file that `adminTokenFile` names.
+pub(crate) fn token(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("adminTokenFile: reading {}", path.display()))?;
+    anyhow::ensure!(
+        !text.trim().is_empty(),
+        "adminTokenFile: {} holds no token",
+        path.display()
+    );
+    Ok(text.trim().to_owned())
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ pub(crate) mod table;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+use lifeboat_health::invariants::s14_ramp_within_step;
 use lifeboat_health::{Cell, Family, FleetView, GrayState, MonoTime, Path, Verdict};
 use serde::Serialize;
 
@@ -275,11 +276,7 @@ impl Slot {
         self.value.held = false;
         let before = self.value.gate;
         self.step_up(now, verdict, step, per);
-        debug_assert!(
-            crate::invariants::s14_ramp_within_step(before, self.value.gate, step),
-            "a gate rose from {before} to {} in steps of {step}",
-            self.value.gate
-        );
+        debug_assert_eq!(s14_ramp_within_step(before, self.value.gate, step), Ok(()));
     }
 
     fn step_up(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: impl Fn() -> Duration) {

@@ -16,7 +16,7 @@ use quinn::ServerConfig;
 use tokio::sync::{broadcast, watch};
 
 use super::thread::OwnThread;
-use super::{Identity, TlsError, tls};
+use super::{Identity, Role, TlsError, tls};
 use crate::clock::MonoClock;
 use crate::metrics::ConsumerMetrics;
 use crate::profile::{Profile, ProfileError};
@@ -107,10 +107,7 @@ impl Consumer {
             name: name.clone(),
             source,
         })?;
-        let server = tls::server(&tls, &profile).map_err(|source| ConsumerError::Tls {
-            name: name.clone(),
-            source,
-        })?;
+        let server = server(&name, &tls, &profile)?;
         let wrong = |source| ConsumerError::Listen {
             name: name.clone(),
             listen,
@@ -195,10 +192,7 @@ impl Consumer {
     /// # Errors
     /// The identity cannot be used; then nothing is changed.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), ConsumerError> {
-        let server = tls::server(identity, &self.profile).map_err(|source| ConsumerError::Tls {
-            name: self.name.clone(),
-            source,
-        })?;
+        let server = server(&self.name, identity, &self.profile)?;
         self.identity.send_replace(server);
         Ok(())
     }
@@ -211,4 +205,14 @@ impl Consumer {
 
     /// Close and join, within two seconds.
     pub fn stop(self) {}
+}
+
+fn server(name: &str, identity: &Identity, profile: &Profile) -> Result<ServerConfig, ConsumerError> {
+    let config = Role::Consumer
+        .check(identity)
+        .and_then(|()| tls::server(identity, profile));
+    config.map_err(|source| ConsumerError::Tls {
+        name: name.to_owned(),
+        source,
+    })
 }

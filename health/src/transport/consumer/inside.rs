@@ -90,10 +90,7 @@ impl Inside {
                 let from = incoming.remote_address();
                 match incoming.await {
                     Ok(connection) => hearing.listen(&connection).await,
-                    Err(error) => {
-                        hearing.counters.handshake.inc();
-                        tracing::debug!(peer.addr = %from, %error, "an observer's handshake failed");
-                    }
+                    Err(error) => hearing.counters.failed(from, &error),
                 }
             });
         }

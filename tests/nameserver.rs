@@ -59,11 +59,19 @@ fn a_configuration_alone_is_a_complete_server() {
         assert_eq!((answer.response_code, &found[..]), (code, data), "{name}");
         assert!(answer.authoritative, "{name}");
     };
-    check("www.example.org.", RecordType::A, ResponseCode::NoError, &[address("192.0.2.80")]);
+    check(
+        "www.example.org.",
+        RecordType::A,
+        ResponseCode::NoError,
+        &[address("192.0.2.80")],
+    );
     check("no.example.org.", RecordType::A, ResponseCode::NXDomain, &[]);
     check("www.example.org.", RecordType::AAAA, ResponseCode::NoError, &[]);
     assert_eq!(server.ask("alias.example.org.", RecordType::A).answers.len(), 2);
-    assert_eq!(server.ask("a.b.wild.example.org.", RecordType::TXT).answers.len(), 1);
+    assert_eq!(
+        server.ask("a.b.wild.example.org.", RecordType::TXT).answers.len(),
+        1
+    );
     server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
 
     // It withdraws what dies, and takes back what returns.
@@ -81,7 +89,10 @@ fn a_configuration_alone_is_a_complete_server() {
     assert_eq!(status["observers"][0]["fresh"], true);
     assert_eq!(status["configuration"]["refused"], Value::Null);
     let metrics = server.get("/metrics").1;
-    assert!(metrics.contains("lifeboat_dns_zone_file_in_force{zone=\"example.org\"} 1"), "{metrics}");
+    assert!(
+        metrics.contains("lifeboat_dns_zone_file_in_force{zone=\"example.org\"} 1"),
+        "{metrics}"
+    );
 }
 
 #[test]
@@ -101,7 +112,10 @@ fn changes_are_taken_and_mistakes_are_not() {
     server.until("the refusal", |status| zone(status)["serving"] == "lastKnownGood");
     let status = server.status();
     let told = zone(&status)["problems"][0].as_str().unwrap().to_owned();
-    assert!(told.contains("example.org.zone:4:7") && told.contains("192.0.2.999"), "{told}");
+    assert!(
+        told.contains("example.org.zone:4:7") && told.contains("192.0.2.999"),
+        "{told}"
+    );
     server.until_answered("www.example.org.", &["192.0.2.81"]);
 
     // One bad name costs no other; what it was stays.
@@ -109,7 +123,9 @@ fn changes_are_taken_and_mistakes_are_not() {
     let bad = text.replace("ttl: 5", "ttl: soon") + more;
     server.configure(&bad);
     server.until("the bad name", |status| {
-        status["configuration"]["problems"].to_string().contains("names[0] (shop.example.org): ttl")
+        status["configuration"]["problems"]
+            .to_string()
+            .contains("names[0] (shop.example.org): ttl")
     });
     server.until_answered("new.example.org.", &["192.0.2.1"]);
     assert_eq!(server.ask("shop.example.org.", RecordType::A).answers[0].ttl, 5);
@@ -117,13 +133,17 @@ fn changes_are_taken_and_mistakes_are_not() {
     // What is no configuration at all is refused whole.
     server.configure(&format!("{text}lissten: 1\n"));
     server.until("the refusal", |status| {
-        status["configuration"]["refused"].as_str().is_some_and(|told| told.contains("lissten"))
+        status["configuration"]["refused"]
+            .as_str()
+            .is_some_and(|told| told.contains("lissten"))
     });
     server.until_answered("new.example.org.", &["192.0.2.1"]);
 
     // What is asked for no more goes.
     server.configure(&text);
-    server.until("the old text", |status| status["configuration"]["refused"].is_null());
+    server.until("the old text", |status| {
+        status["configuration"]["refused"].is_null()
+    });
     server.until_code("new.example.org.", ResponseCode::NXDomain);
 }
 
@@ -136,7 +156,10 @@ fn a_bad_zone_fails_alone_and_is_served_once_it_is_mended() {
     );
     server.until_answered("www.good.example.", &["192.0.2.80"]);
     server.until_code("www.bad.example.", ResponseCode::ServFail);
-    assert_eq!(server.ask("elsewhere.example.", RecordType::A).response_code, ResponseCode::Refused);
+    assert_eq!(
+        server.ask("elsewhere.example.", RecordType::A).response_code,
+        ResponseCode::Refused
+    );
     let zones = server.status()["zones"].clone();
     assert_eq!(zones[0]["serving"], "nothing", "{zones}");
     folder.write("bad.zone", ZONE);
@@ -150,18 +173,24 @@ fn last_known_good_serves_where_the_configuration_is_bad_at_start() {
     let server = Nameserver::start(&folder, text);
     server.until_answered("www.example.org.", &["192.0.2.80"]);
     folder.until_file("state/config-good.json");
+    let admin = server.admin();
     assert!(server.terminate() < Duration::from_secs(2));
 
-    let server = Nameserver::start_with(&folder, "listen: nowhere\nstate: state\n", server.admin());
+    let server = Nameserver::start_with(&folder, "listen: nowhere\nstate: state\n", admin);
     server.until_answered("www.example.org.", &["192.0.2.80"]);
     let status = server.status();
     let configuration = &status["configuration"];
     assert_eq!(configuration["lastKnownGood"], true, "{configuration}");
-    assert!(configuration["refused"].as_str().unwrap().contains("nowhere"), "{configuration}");
+    assert!(
+        configuration["refused"].as_str().unwrap().contains("nowhere"),
+        "{configuration}"
+    );
 
     // Mended, it is in force without a restart.
     server.configure(text);
-    server.until("the mended file", |status| status["configuration"]["lastKnownGood"] == false);
+    server.until("the mended file", |status| {
+        status["configuration"]["lastKnownGood"] == false
+    });
 }
 
 #[test]
@@ -181,11 +210,20 @@ fn check_tells_every_mistake_and_fails() {
             .output()
             .unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (output.status.code(), text + &String::from_utf8_lossy(&output.stderr))
+        (
+            output.status.code(),
+            text + &String::from_utf8_lossy(&output.stderr),
+        )
     };
     let (code, told) = run("dns.yaml");
     assert_eq!(code, Some(1), "{told}");
-    for part in ["bad.zone:1:", "pigeon", "a.example.com", "ttl: is 100000", "nobody-has-this-name"] {
+    for part in [
+        "bad.zone:1:",
+        "pigeon",
+        "a.example.com",
+        "ttl: is 100000",
+        "nobody-has-this-name",
+    ] {
         assert!(told.contains(part), "{part}: {told}");
     }
     folder.write("good.yaml", "listen: [{address: '127.0.0.1:0'}]\n");
@@ -203,14 +241,14 @@ fn observers_elsewhere_are_heard() {
     let tls = |name: &str| format!("tls: {{certificate: {name}.pem, key: {name}.key, roots: authority.pem}}");
     let observers = format!(
         "observers:\n  listen: '{evidence}'\n  {}\n  names: [{{name: one}}, {{name: two}}, {{name: three}}]\n  \
-         profile: {{preset: fast, minFresh: 2, timeoutMinMs: 300, loopLagMs: 200, recoverHoldMs: 300, recoverGood: 1}}\n",
+         profile: {{preset: fast, timeoutMinMs: 300, loopLagMs: 200, recoverHoldMs: 300, recoverGood: 1}}\n",
         tls("dns-1")
     );
     let server = Nameserver::start(&folder, &(configuration(&eu, &us) + &observers));
     let observer = |name: &str| {
         let text = format!(
             "name: {name}\nconsumers: ['{evidence}']\n{}\n\
-             profile: {{preset: fast, minFresh: 2, timeoutMinMs: 300, loopLagMs: 200, recoverHoldMs: 300, recoverGood: 1}}\n\
+             profile: {{preset: fast, timeoutMinMs: 300, loopLagMs: 200, recoverHoldMs: 300, recoverGood: 1}}\n\
              targets:\n\
              - {{cluster: eu, path: traffic, family: ipv4, check: {{kind: http, url: '{}'}}}}\n\
              - {{cluster: us, path: traffic, family: ipv4, check: {{kind: http, url: '{}'}}}}\n",

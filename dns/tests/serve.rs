@@ -93,7 +93,7 @@ fn tcp_queries_are_pipelined() {
 fn listen(text: &str) -> Listen {
     Listen {
         udp_threads: 2,
-        ..text.parse::<SocketAddr>().unwrap().into()
+        ..text.parse::<SocketAddr>().expect("an address").into()
     }
 }
 

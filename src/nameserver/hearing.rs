@@ -41,7 +41,8 @@ impl Hearing {
             Probing::Nobody => return Ok(None),
             Probing::Remote { listen, tls } => (listen, tls.identity().context("observers.tls")?, None),
             Probing::Builtin => {
-                let mut fleet = Identity::generate_fleet(&[BUILTIN], &[name]).context("making certificates")?;
+                let mut fleet =
+                    Identity::generate_fleet(&[BUILTIN], &[name]).context("making certificates")?;
                 let mut own = |name: &str| fleet.remove(name).context("making certificates");
                 (
                     SocketAddr::from(([127, 0, 0, 1], 0)),

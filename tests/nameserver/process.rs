@@ -173,12 +173,16 @@ impl<'a> Nameserver<'a> {
             admin,
             dns: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         };
-        server.dns = until("the admin listener", || {
+        let dns = until("the admin listener", || {
+            if let Some(ended) = server.process.0.try_wait().unwrap() {
+                panic!("{ended}: {}", fs::read_to_string(folder.path("dns.log")).unwrap());
+            }
             TcpStream::connect(admin).ok()?;
             let status: Value = serde_json::from_str(&server.get("/api/status").1).ok()?;
             let ready = status["server"]["ready"] == true;
             ready.then(|| status["server"]["listen"][0].as_str().unwrap().parse().unwrap())
         });
+        server.dns = dns;
         server
     }
 
@@ -256,11 +260,18 @@ impl<'a> Nameserver<'a> {
     /// Status and body of a GET.
     pub(crate) fn get(&self, path: &str) -> (u16, String) {
         let mut stream = TcpStream::connect(self.admin).unwrap();
-        let asked = format!("GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", self.admin);
+        let asked = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.admin
+        );
         stream.write_all(asked.as_bytes()).unwrap();
         let mut answer = String::new();
         stream.read_to_string(&mut answer).unwrap();
-        let code = answer.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or(0);
+        let code = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .unwrap_or(0);
         let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
         (code, body.to_owned())
     }
@@ -270,7 +281,10 @@ fn whole(text: &str, admin: SocketAddr) -> String {
     format!("listen: [{{address: '127.0.0.1:0'}}]\nadmin: '{admin}'\nstate: state\n{text}")
 }
 
-#[expect(clippy::disallowed_methods, reason = "a test waits for what another process does")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for what another process does"
+)]
 fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {

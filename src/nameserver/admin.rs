@@ -1,6 +1,9 @@
 //! The admin listener: metrics, health, status and explanations. It only reads.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{
+    net::{IpAddr, Ipv4Addr},
+    sync::Arc,
+};
 
 use anyhow::Context;
 use axum::{
@@ -20,6 +23,9 @@ use crate::serve::{
     Guard, Reached, Refusal, open_metrics,
     query::{Asked, Named},
 };
+
+/// Whom an answer is explained for where nobody is named.
+const LOCALHOST: IpAddr = IpAddr::V4(Ipv4Addr::LOCALHOST);
 
 #[derive(Clone)]
 struct Reads {
@@ -104,7 +110,7 @@ async fn explain(State(reads): State<Reads>, Named(name): Named, asked: Asked) -
     asked.only(&["client", "kind"])?;
     let client: IpAddr = asked
         .one("client", "an IPv4 or IPv6 address")?
-        .unwrap_or(std::net::Ipv4Addr::LOCALHOST.into());
+        .unwrap_or(LOCALHOST);
     let kind: Option<String> = asked.one("kind", "a record type")?;
     let server = &reads.running.server;
     let explanation = server

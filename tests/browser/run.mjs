@@ -1,9 +1,10 @@
 // Checks the web console in headless Chromium against a running demo.
 //
-//   node run.mjs http://127.0.0.1:8080 [folder for screenshots [token]]
+//   node run.mjs http://127.0.0.1:8080 [folder for screenshots [token [control plane's API server]]]
 //
 // Signs in, where a token is given. Loads the page in both themes and on a phone's width, cuts the power of one cluster with the page's own button,
-// sees the verdict and the answers move, clears the fault and sees the cluster return. Exits 1 with the first
+// sees the verdict and the answers move, clears the fault and sees the cluster return. Where an API server is given: lets too few observers
+// count, and sees every path frozen while the answers stay. Exits 1 with the first
 // expectation that was not met. CHROMIUM names another browser than /usr/bin/chromium.
 
 import { mkdir } from "node:fs/promises";
@@ -11,14 +12,14 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { pureChecks } from "./pure.mjs";
 
-const [url, folder = "shots", token] = process.argv.slice(2);
+const [url, folder = "shots", token, api] = process.argv.slice(2);
 const VICTIM = "eu-central-1";
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const MAX_LAYOUT_SHIFT = 0.1;
 const SECOND = 1000;
 
 if (!url) {
-  console.error("usage: node run.mjs URL [FOLDER [TOKEN]]");
+  console.error("usage: node run.mjs URL [FOLDER [TOKEN [API]]]");
   process.exit(2);
 }
 
@@ -152,6 +153,32 @@ async function recovery(page, shot) {
   await shot("recovered");
 }
 
+/** As soon as there are Observer objects, only their observers count. */
+async function count(observers) {
+  for (const name of observers) {
+    const object = { apiVersion: "lifeboat.dev/v1alpha1", kind: "Observer", metadata: { name }, spec: {} };
+    const response = await fetch(`${api}/apis/lifeboat.dev/v1alpha1/observers`, {
+      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(object),
+    });
+    expect(response.ok, `creating the Observer ${name} was answered ${response.status}: ${await response.text()}`);
+  }
+}
+
+/** Two of five observers decide nothing: every path is unknown, and nobody is moved. */
+async function frozen(page, shot) {
+  const paths = (word) => {
+    const cells = [...document.querySelectorAll("td.path")];
+    return cells.length === 10 && cells.every((cell) => cell.dataset.v === word && (cell.querySelector(".verdict .sub").textContent === "frozen") === (word === "Unknown"));
+  };
+  await count(["observer-1", "observer-2"]);
+  await until(page, "every path is frozen", 20 * SECOND, paths, "Unknown");
+  await until(page, `answers go on naming ${VICTIM}`, 5 * SECOND, answered, [VICTIM, true]);
+  await until(page, "the sentence waits for observers", 5 * SECOND, () => document.querySelector("#sentence").textContent.includes("waiting for the observers"));
+  await shot("frozen");
+  await count(["observer-3", "observer-4", "observer-5"]);
+  await until(page, "every path is Up again", 20 * SECOND, paths, "Up");
+}
+
 async function main(browser) {
   if (token) await signIn(browser);
   const page = await open(browser, { viewport: { width: 1440, height: 900 }, colorScheme: "dark" });
@@ -167,6 +194,7 @@ async function main(browser) {
   await until(page, "live after the reload", 20 * SECOND, () => document.body.dataset.link === "live" && document.querySelectorAll(".node").length === 5);
   await failure(page, shot);
   await recovery(page, shot);
+  if (api) await frozen(page, shot);
   await page.reload();
   await until(page, "live after another reload", 20 * SECOND, () => document.body.dataset.link === "live");
   expect(!page.url().includes(token ?? "#"), `the address is ${page.url()}`);

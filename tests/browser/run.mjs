@@ -3,8 +3,8 @@
 //   node run.mjs http://127.0.0.1:8080 [folder for screenshots [token [control plane's API server]]]
 //
 // Signs in, where a token is given. Loads the page in both themes and on a phone's width, cuts the power of one cluster with the page's own button,
-// sees the verdict and the answers move, clears the fault and sees the cluster return. Where an API server is given: lets too few observers
-// count, and sees every path frozen while the answers stay. Exits 1 with the first
+// sees the verdict and the answers move, clears the fault and sees the cluster return. Where an API server is given: deletes Observer
+// objects until too few count, and sees every path frozen while the answers stay. Exits 1 with the first
 // expectation that was not met. CHROMIUM names another browser than /usr/bin/chromium.
 
 import { mkdir } from "node:fs/promises";
@@ -153,29 +153,34 @@ async function recovery(page, shot) {
   await shot("recovered");
 }
 
-/** As soon as there are Observer objects, only their observers count. */
-async function count(observers) {
-  for (const name of observers) {
-    const object = { apiVersion: "lifeboat.dev/v1alpha1", kind: "Observer", metadata: { name }, spec: {} };
-    const response = await fetch(`${api}/apis/lifeboat.dev/v1alpha1/observers`, {
-      method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(object),
-    });
-    expect(response.ok, `creating the Observer ${name} was answered ${response.status}: ${await response.text()}`);
-  }
+/** One request about an Observer object. */
+async function observer(method, name, object) {
+  const all = `${api}/apis/lifeboat.dev/v1alpha1/observers`;
+  const response = await fetch(method === "POST" ? all : `${all}/${name}`, {
+    method, headers: { "Content-Type": "application/json" }, body: object && JSON.stringify(object),
+  });
+  const said = await response.text();
+  expect(response.ok, `${method} of the Observer ${name} was answered ${response.status}: ${said}`);
+  return JSON.parse(said);
 }
 
 /** Two of five observers decide nothing: every path is unknown, and nobody is moved. */
 async function frozen(page, shot) {
   const paths = (word) => {
     const cells = [...document.querySelectorAll("td.path")];
-    return cells.length === 10 && cells.every((cell) => cell.dataset.v === word && (cell.querySelector(".verdict .sub").textContent === "frozen") === (word === "Unknown"));
+    const says = (cell) => cell.dataset.v === word && (cell.querySelector(".verdict .sub").textContent === "frozen") === (word === "Unknown");
+    return cells.length === 10 && cells.every(says);
   };
-  await count(["observer-1", "observer-2"]);
+  const taken = [];
+  for (const name of ["observer-3", "observer-4", "observer-5"]) {
+    taken.push(await observer("GET", name));
+    await observer("DELETE", name);
+  }
   await until(page, "every path is frozen", 20 * SECOND, paths, "Unknown");
   await until(page, `answers go on naming ${VICTIM}`, 5 * SECOND, answered, [VICTIM, true]);
   await until(page, "the sentence waits for observers", 5 * SECOND, () => document.querySelector("#sentence").textContent.includes("waiting for the observers"));
   await shot("frozen");
-  await count(["observer-3", "observer-4", "observer-5"]);
+  for (const { apiVersion, kind, metadata: { name }, spec } of taken) await observer("POST", name, { apiVersion, kind, metadata: { name }, spec });
   await until(page, "every path is Up again", 20 * SECOND, paths, "Up");
 }
 

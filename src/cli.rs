@@ -42,7 +42,8 @@ struct Cli {
         long,
         global = true,
         env = "LIFEBOAT_LOG",
-        default_value = "warn,kube_client=off",
+        // Watches that fail are told of by whoever tries them again.
+        default_value = "warn,kube_client=off,kube_runtime=error",
         value_name = "FILTER"
     )]
     log: String,

@@ -118,6 +118,7 @@ impl Consumer {
 
         let clock = MonoClock::new();
         let quorum = Quorum::new(targets, profile.clone());
+        warn_of_too_few(&name, observers.as_ref(), &profile);
         let observers = Arc::new(ArcSwap::from_pointee(observers));
         let (identity, server) = watch::channel(server);
         let (tap, _) = broadcast::channel(TAP_DATAGRAMS);
@@ -131,6 +132,7 @@ impl Consumer {
             quorum: Arc::clone(&quorum),
             view: Arc::clone(&view),
             observers: Arc::clone(&observers),
+            min_fresh: profile.min_fresh,
             tap: tap.clone(),
         };
         let thread = OwnThread::spawn(&format!("verdict-{name}"), move |stop| {
@@ -182,7 +184,14 @@ impl Consumer {
     }
 
     /// Count only the evidence of these observers from now on; of all that have a certificate where `None`.
+    /// What the others said is forgotten. Where they are fewer than the profile's `minFresh`, the log says so.
     pub fn set_observers(&self, observers: Option<Listed>) {
+        warn_of_too_few(&self.name, observers.as_ref(), &self.profile);
+        // Whoever is being heard holds the quorum while its name is looked up.
+        let mut quorum = self.quorum.lock();
+        if let Some(listed) = &observers {
+            quorum.retain_observers(|name| listed.contains_key(name));
+        }
         self.observers.store(Arc::new(observers));
     }
 
@@ -205,6 +214,14 @@ impl Consumer {
 
     /// Close and join, within two seconds.
     pub fn stop(self) {}
+}
+
+fn warn_of_too_few(name: &str, observers: Option<&Listed>, profile: &Profile) {
+    if let Some(listed) = observers
+        && let Err(error) = profile.check_observers(listed.len())
+    {
+        tracing::warn!(consumer.name = %name, %error, "too few observers are listed");
+    }
 }
 
 fn server(name: &str, identity: &Identity, profile: &Profile) -> Result<ServerConfig, ConsumerError> {

@@ -9,7 +9,7 @@ use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
 
 use super::*;
 use crate::evidence::{Header, Row, encode_table};
-use crate::metrics::{ConsumerMetrics, ConsumerResultLabel, ObserverMetrics};
+use crate::metrics::{ConsumerLabel, ConsumerMetrics, ConsumerResultLabel, HeardLabel, ObserverMetrics};
 use crate::server::{Manners, Server};
 use crate::{
     Check, Family, FleetView, MonoClock, MonoTime, Path, Profile, StatusRange, Target, Transition, Verdict,
@@ -99,6 +99,13 @@ fn count(metrics: &ConsumerMetrics, result: &'static str) -> u64 {
         result,
     };
     metrics.datagrams.get_or_create(&label).get()
+}
+
+fn heard(observer: &str) -> HeardLabel {
+    HeardLabel {
+        consumer: "dns-1".into(),
+        observer: observer.into(),
+    }
 }
 
 /// An observer's side of a connection, made by hand.
@@ -451,6 +458,16 @@ async fn only_listed_observers_count() {
         region().as_deref() == Some("listed")
     })
     .await;
+    // Whoever is taken off the list is forgotten, whatever it goes on sending.
+    let shown = || metrics.evidence_age.get(&heard("observer-1")).is_some();
+    until("its age is shown", shown).await;
+    consumer.set_observers(Some([("observer-2".to_owned(), String::new())].into()));
+    connection.send_datagram(datagram("observer-1", 4)).unwrap();
+    until("it is counted again", || count(&metrics, "unlisted-name") == 2).await;
+    until("nothing of it is left", || {
+        consumer.view().observers.is_empty() && !shown()
+    })
+    .await;
 }
 
 #[tokio::test]
@@ -472,6 +489,41 @@ async fn consumers_come_and_go() {
         one.view().observers.iter().all(|observer| !observer.fresh)
     })
     .await;
+}
+
+#[tokio::test]
+async fn too_few_observers_are_told_by_a_metric() {
+    let fleet = Identity::generate_fleet(&[], &["dns-1"]).unwrap();
+    let metrics = ConsumerMetrics::default();
+    let config = ConsumerConfig {
+        name: "dns-1".into(),
+        listen: ANY,
+        tls: fleet["dns-1"].clone(),
+        targets: Vec::new(),
+        observers: None,
+        profile: Profile::fast(),
+        metrics: metrics.clone(),
+    };
+    let consumer = Consumer::spawn(config, Box::new(Deaf)).unwrap();
+    let lacking = |expected: i64| {
+        let label = ConsumerLabel {
+            consumer: "dns-1".into(),
+        };
+        metrics
+            .lacking
+            .get(&label)
+            .is_some_and(|gauge| gauge.get() == expected)
+    };
+    until("nobody is heard", || lacking(3)).await;
+    let listed = |count: usize| {
+        (1..=count)
+            .map(|n| (format!("observer-{n}"), String::new()))
+            .collect()
+    };
+    for (count, expected) in [(2, 1), (3, 0), (4, 0), (1, 2)] {
+        consumer.set_observers(Some(listed(count)));
+        until("the list counts", || lacking(expected)).await;
+    }
 }
 
 #[tokio::test]

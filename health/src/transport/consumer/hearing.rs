@@ -64,6 +64,7 @@ impl Hearing {
                 }
                 known = Some(name.clone());
             }
+            let mut quorum = self.quorum.lock();
             if let Some(listed) = self.observers.load().as_ref() {
                 let Some(region) = listed.get(name) else {
                     self.counters.unlisted.inc();
@@ -77,7 +78,7 @@ impl Hearing {
                 // Nobody listening any more is no error.
                 let _ = self.tap.send((now, bytes.clone()));
             }
-            match self.quorum.lock().ingest(&datagram, now) {
+            match quorum.ingest(&datagram, now) {
                 Ok(ingested) => {
                     self.counters.accepted.inc();
                     self.counters.rows.inc_by((ingested.rows - ingested.stale).into());

@@ -6,7 +6,10 @@
 
 pub(crate) mod check;
 pub(crate) mod held;
+mod kept;
+mod names;
 mod problem;
+mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -15,13 +18,14 @@ use serde::Serialize;
 use thiserror::Error;
 
 use crate::gate::table::GateTable;
-use crate::input::{BrokenZone, NameInput, SnapshotInput};
-use crate::name::Name;
+use crate::input::SnapshotInput;
+use crate::name::{Name, wire};
 use crate::snapshot::Snapshot;
 use crate::snapshot::build::{self, BuildError};
 use crate::stamp::Stamp;
 use check::CheckedName;
 use held::HeldZone;
+pub(crate) use kept::Kept;
 pub use problem::Problem;
 
 /// What a plan did.
@@ -69,16 +73,18 @@ pub enum Refused {
     Build(#[from] BuildError),
 }
 
-/// Zones and names by name. Cheap to clone: the entries are shared.
+/// Zones and names by name, in canonical order. Cheap to clone: the entries are shared.
 #[derive(Clone, Debug, Default)]
 pub struct Catalog {
     stamp: Option<Stamp>,
     /// The highest stamp ever accepted; it also names the fleet where no plan is held.
     high_water: Option<Stamp>,
-    zones: BTreeMap<Name, HeldZone>,
+    zones: Arc<BTreeMap<Name, HeldZone>>,
     /// Zones that could not be loaded and of which no earlier version is held, with the reasons.
     broken: BTreeMap<Name, String>,
-    names: BTreeMap<Name, Arc<CheckedName>>,
+    names: Arc<BTreeMap<Name, Arc<CheckedName>>>,
+    /// The serials under which zones of master files that are not held were served before a restart.
+    remembered: BTreeMap<Name, u32>,
 }
 
 impl Catalog {
@@ -114,11 +120,14 @@ impl Catalog {
         };
         next.stamp = Some(plan.stamp.clone());
         next.remember_high_water(&plan.stamp);
-        next.remove_names(plan, &mut outcome);
-        next.take_zones(plan, &mut outcome);
+        // The zones of which something changes: their serials rise.
+        let mut touched = BTreeSet::new();
+        next.remove_names(&plan.removed, &mut touched, &mut outcome);
+        next.take_zones(plan, &mut touched, &mut outcome);
         next.take_broken(&plan.broken, &mut outcome);
-        next.take_names(&plan.names, &mut outcome);
+        next.take_names(&plan.names, &mut touched, &mut outcome);
         next.remove_zones(plan, &mut outcome);
+        next.raise_serials(self, &touched);
         outcome.zones = next.zones.len();
         outcome.names = next.names.len();
         Ok((next, outcome))
@@ -133,17 +142,6 @@ impl Catalog {
         build::snapshot(stamp, self.zones.values(), self.broken.keys(), names, gates)
     }
 
-    /// All of it as one plan: what last-known-good keeps.
-    #[must_use]
-    pub fn export(&self) -> Option<SnapshotInput> {
-        Some(SnapshotInput {
-            stamp: self.stamp.clone()?,
-            zones: self.zones.values().filter_map(|zone| zone.input()).collect(),
-            names: self.names.values().map(|name| name.input.clone()).collect(),
-            ..SnapshotInput::default()
-        })
-    }
-
     pub(crate) fn held(&self) -> Held {
         Held {
             stamp: self.high_water.clone(),
@@ -152,12 +150,26 @@ impl Catalog {
         }
     }
 
-    pub(crate) fn names(&self) -> impl Iterator<Item = &CheckedName> {
+    pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &CheckedName> {
         self.names.values().map(|name| &**name)
     }
 
     pub(crate) fn zone_names(&self) -> Vec<String> {
         self.zones.keys().map(Name::to_string).collect()
+    }
+
+    /// The zone that a name belongs to, one that could not be loaded included: the closest one (RFC 1034 §4.2.1).
+    fn zone_of(&self, name: &Name) -> Option<Name> {
+        wire::upward(name.wire())
+            .map(Name::from_wire)
+            .find(|above| self.zones.contains_key(above) || self.broken.contains_key(above))
+    }
+
+    /// The steered names at and below a name.
+    fn names_within<'a>(&'a self, top: &'a Name) -> impl Iterator<Item = &'a CheckedName> {
+        let from = self.names.range::<Name, _>(top..);
+        from.map(|(_, name)| &**name)
+            .take_while(move |name| name.name.is_within(top))
     }
 
     fn fence(&self, offered: &Stamp) -> Result<(), Refused> {
@@ -188,181 +200,6 @@ impl Catalog {
             }),
             Some(_) | None => Ok(()),
         }
-    }
-
-    fn remove_names(&mut self, plan: &SnapshotInput, outcome: &mut Applied) {
-        for text in &plan.removed {
-            match Name::parse(text) {
-                Ok(name) => outcome.removed += usize::from(self.names.remove(&name).is_some()),
-                Err(error) => outcome
-                    .rejected
-                    .push(Problem::new("removed", text, "name", error)),
-            }
-        }
-    }
-
-    /// A zone goes when it is in `removed`, is not in the plan, and no steered name needs it any more.
-    fn remove_zones(&mut self, plan: &SnapshotInput, outcome: &mut Applied) {
-        let named = plan.zones.iter().map(|zone| &zone.name);
-        let named = named.chain(plan.broken.iter().map(|zone| &zone.name));
-        let mut kept: BTreeSet<Name> = named.filter_map(|name| Name::parse(name).ok()).collect();
-        kept.extend(plan.files.iter().map(|zone| zone.apex().clone()));
-        for apex in plan.removed.iter().filter_map(|text| Name::parse(text).ok()) {
-            if kept.contains(&apex) {
-                continue;
-            }
-            outcome.removed += usize::from(self.broken.remove(&apex).is_some());
-            if !self.zones.contains_key(&apex) {
-                continue;
-            }
-            if let Some(user) = self.names.values().find(|name| name.zone == apex) {
-                let reason = format!("still holds the name {}; remove its names too", user.name);
-                outcome
-                    .rejected
-                    .push(Problem::new("zone", &apex, "removed", reason));
-            } else if !plan
-                .names
-                .iter()
-                .any(|name| Name::parse(&name.name).ok().as_ref() == Some(&apex))
-            {
-                self.zones.remove(&apex);
-                outcome.removed += 1;
-            }
-        }
-    }
-
-    fn take_zones(&mut self, plan: &SnapshotInput, outcome: &mut Applied) {
-        let apexes: Vec<String> = plan.files.iter().map(|zone| zone.apex().to_string()).collect();
-        let names = plan.zones.iter().map(|zone| &zone.name).chain(&apexes);
-        let duplicates = check::duplicates(names.map(String::as_str));
-        let mut offer = |name: &str, check: &dyn Fn() -> Result<HeldZone, Problem>| {
-            if duplicates.contains(&name.to_ascii_lowercase()) {
-                let problem = Problem::new("zone", name, "name", "is in the plan twice");
-                outcome.rejected.push(problem);
-                return;
-            }
-            match check().and_then(|zone| self.free_of_steered(zone)) {
-                Ok(zone) => self.take_zone(zone, outcome),
-                Err(problem) => outcome.rejected.push(problem),
-            }
-        };
-        for input in &plan.zones {
-            offer(&input.name, &|| {
-                check::zone(input).map(|zone| HeldZone::Object(Arc::new(zone)))
-            });
-        }
-        for (zone, apex) in plan.files.iter().zip(&apexes) {
-            offer(apex, &|| Ok(HeldZone::File(Arc::clone(zone))));
-        }
-    }
-
-    fn take_zone(&mut self, zone: HeldZone, outcome: &mut Applied) {
-        self.broken.remove(zone.apex());
-        if self.zones.get(zone.apex()).is_none_or(|held| *held != zone) {
-            self.zones.insert(zone.apex().clone(), zone);
-            outcome.changed += 1;
-        }
-    }
-
-    fn take_broken(&mut self, broken: &[BrokenZone], outcome: &mut Applied) {
-        for zone in broken {
-            match Name::parse(&zone.name) {
-                Ok(apex) if self.zones.contains_key(&apex) => {
-                    let reason = format!("{}; the version before it stays", zone.reason);
-                    outcome.rejected.push(Problem::new("zone", &apex, "file", reason));
-                }
-                Ok(apex) => {
-                    let problem = Problem::new("zone", &apex, "file", &zone.reason);
-                    outcome.rejected.push(problem);
-                    self.broken.insert(apex, zone.reason.clone());
-                }
-                Err(error) => {
-                    let problem = Problem::new("zone", &zone.name, "name", error);
-                    outcome.rejected.push(problem);
-                }
-            }
-        }
-    }
-
-    fn free_of_steered(&self, zone: HeldZone) -> Result<HeldZone, Problem> {
-        let mut obstacles = self
-            .names
-            .keys()
-            .filter_map(|name| Some((name, zone.obstacle(name)?)));
-        match obstacles.next() {
-            Some((name, obstacle)) => Err(Problem::new(
-                "zone",
-                zone.apex(),
-                "records",
-                format!("{obstacle} {name}, which is steered"),
-            )),
-            None => Ok(zone),
-        }
-    }
-
-    fn take_names(&mut self, names: &[NameInput], outcome: &mut Applied) {
-        let duplicates = check::duplicates(names.iter().map(|name| name.name.as_str()));
-        for input in names {
-            if duplicates.contains(&input.name.to_ascii_lowercase()) {
-                outcome
-                    .rejected
-                    .push(Problem::new("name", &input.name, "name", "is in the plan twice"));
-                continue;
-            }
-            match check::name(input).and_then(|name| self.fits_zone(name)) {
-                Ok(name) => self.take_name(name, outcome),
-                Err(problem) => outcome.rejected.push(problem),
-            }
-        }
-    }
-
-    fn take_name(&mut self, name: CheckedName, outcome: &mut Applied) {
-        if let Some(held) = self.names.get(&name.name) {
-            let (held_order, order) = (
-                (held.input.epoch, held.input.seq),
-                (name.input.epoch, name.input.seq),
-            );
-            if order < held_order {
-                outcome.skipped += 1;
-                return;
-            }
-            debug_assert!(crate::invariants::s2_stamp_does_not_fall(held_order, order));
-            if held.input == name.input {
-                return;
-            }
-        }
-        self.names.insert(name.name.clone(), Arc::new(name));
-        outcome.changed += 1;
-    }
-
-    fn fits_zone(&self, name: CheckedName) -> Result<CheckedName, Problem> {
-        let Some(zone) = self.zones.get(&name.zone) else {
-            let held = self.zone_names().join(", ");
-            let held = if held.is_empty() {
-                "no zone at all".to_owned()
-            } else {
-                held
-            };
-            let reason = format!("the server has no zone {}; it has {held}", name.zone);
-            return Err(Problem::new("name", &name.name, "zone", reason));
-        };
-        let closer = self
-            .zones
-            .keys()
-            .find(|apex| **apex != name.zone && apex.is_within(&name.zone) && name.name.is_within(apex));
-        if let Some(closer) = closer {
-            return Err(Problem::new(
-                "name",
-                &name.name,
-                "zone",
-                format!("the name belongs to the zone {closer}"),
-            ));
-        }
-        if let Some(obstacle) = zone.obstacle(&name.name) {
-            let reason = format!("the zone {} {obstacle} it", name.zone);
-            return Err(Problem::new("name", &name.name, "name", reason));
-        }
-        Ok(name)
     }
 }
 

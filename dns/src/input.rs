@@ -8,7 +8,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stamp::Stamp;
-use crate::zonefile::Zone;
+use crate::zone::Zone;
 
 /// One steering plan: every zone and name it changes, and what it takes away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

@@ -3,6 +3,7 @@
 //! A plan goes to disk only after it has served for the soak time with the process alive, so a plan that kills the
 //! server never becomes its past. All of it happens on a thread of its own, off the answer path.
 
+pub(crate) mod body;
 mod file;
 mod folder;
 
@@ -16,7 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::catalog::Catalog;
 use crate::stamp::Stamp;
-pub(crate) use folder::{Folder, Loaded};
+pub(crate) use folder::{Folder, HighWater, Loaded};
 
 /// What the keeper has done, for status and metrics.
 #[derive(Clone, Debug, Default)]
@@ -31,7 +32,7 @@ pub(crate) struct KeeperState {
 struct Work {
     /// The newest plan and when it began to serve. An older one that waited here is replaced.
     latest: Option<(Catalog, Instant)>,
-    high_water: Option<Stamp>,
+    high_water: Option<HighWater>,
     stop: bool,
     state: KeeperState,
 }
@@ -78,8 +79,12 @@ impl Keeper {
     /// A plan has begun to serve.
     #[expect(clippy::disallowed_methods, reason = "times the soak, off the answer path")]
     pub(crate) fn served(&self, catalog: Catalog) {
+        let high_water = catalog.stamp().map(|stamp| HighWater {
+            stamp: stamp.clone(),
+            serials: catalog.serials(),
+        });
         let mut work = self.shared.work.lock();
-        work.high_water = catalog.stamp().cloned();
+        work.high_water = high_water;
         work.latest = Some((catalog, Instant::now()));
         self.shared.wake.notify_one();
     }
@@ -122,13 +127,13 @@ fn keep(shared: &Shared, folder: &Folder, soak: Duration) {
                 }
             }
         };
-        if let Some(stamp) = high_water {
-            record(shared, folder.path(), folder.write_high_water(&stamp), None);
+        if let Some(high_water) = high_water {
+            record(shared, folder.path(), folder.write_high_water(&high_water), None);
         }
         let ripe = soaking.take_if(|(_, since)| *since + soak <= Instant::now());
-        if let Some(plan) = ripe.and_then(|(catalog, _)| catalog.export()) {
-            let stamp = plan.stamp.clone();
-            record(shared, folder.path(), folder.write_good(&plan), Some(stamp));
+        if let Some((catalog, _)) = ripe {
+            let stamp = catalog.stamp().cloned();
+            record(shared, folder.path(), folder.write_good(&catalog), stamp);
         }
         if stop {
             return;

@@ -1,5 +1,7 @@
 //! A domain name as the server keeps it: wire form, lower case, root label included (RFC 1035 §3.1, RFC 4343).
 
+pub(crate) mod wire;
+
 use std::cmp::Ordering;
 use std::fmt;
 
@@ -13,7 +15,7 @@ const MAX_LABELS: usize = 127;
 pub(crate) const MAX_LABEL_LEN: usize = 63;
 
 /// A domain name: absolute, compared without case.
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct Name(Box<[u8]>);
 
 /// Why a text is not a domain name.
@@ -66,126 +68,33 @@ impl Name {
         &self.0
     }
 
-    /// Canonical order: by labels from the right, so that what lies below a name follows it (RFC 4034 §6.1).
-    pub(crate) fn cmp_canonical(&self, other: &Self) -> Ordering {
-        if self == other {
-            return Ordering::Equal;
-        }
-        let (mut mine, mut others) = (Starts::of(&self.0), Starts::of(&other.0));
-        loop {
-            match (mine.pop(), others.pop()) {
-                (None, None) => return Ordering::Equal,
-                (None, Some(_)) => return Ordering::Less,
-                (Some(_), None) => return Ordering::Greater,
-                (Some(left), Some(right)) => match left.cmp(right) {
-                    Ordering::Equal => {}
-                    unequal @ (Ordering::Less | Ordering::Greater) => return unequal,
-                },
-            }
-        }
-    }
-
-    /// Octets that compare as names do in canonical order: labels from the right, each ended by 0.
-    pub(crate) fn canonical_key(&self) -> Vec<u8> {
-        let mut key = Vec::with_capacity(self.0.len());
-        let mut labels = Starts::of(&self.0);
-        while let Some(label) = labels.pop() {
-            for octet in label {
-                match octet {
-                    0 | 1 => key.extend_from_slice(&[1, octet + 1]),
-                    _ => key.push(*octet),
-                }
-            }
-            key.push(0);
-        }
-        key
-    }
-
-    pub(crate) fn parent(&self) -> Option<Self> {
-        let first = usize::from(*self.0.first()?);
-        if first == 0 {
-            return None;
-        }
-        self.0.get(first + 1..).map(|rest| Self(rest.into()))
-    }
-
-    /// The name and those above it, up to `top`; to the root where that is not above it.
-    pub(crate) fn up_to(&self, top: &Self) -> impl Iterator<Item = Self> {
-        std::iter::successors(Some(self.clone()), move |name| {
-            (name != top).then(|| name.parent()).flatten()
-        })
-    }
-
     /// True when this name is `zone` or lies below it.
     #[must_use]
     pub fn is_within(&self, zone: &Self) -> bool {
-        let mut rest: &[u8] = &self.0;
-        loop {
-            if rest == &*zone.0 {
-                return true;
-            }
-            match rest.first() {
-                None | Some(0) => return false,
-                Some(&length) => rest = rest.get(usize::from(length) + 1..).unwrap_or_default(),
-            }
-        }
-    }
-
-    /// True when this name lies below `other`.
-    pub(crate) fn is_below(&self, other: &Self) -> bool {
-        self != other && self.is_within(other)
+        wire::is_within(&self.0, &zone.0)
     }
 
     pub(crate) fn is_wildcard(&self) -> bool {
-        self.0.starts_with(b"\x01*")
+        wire::is_wildcard(&self.0)
     }
 
+    /// Labels, the root's not counted.
     #[must_use]
     pub fn label_count(&self) -> usize {
-        let mut count = 0;
-        let mut rest: &[u8] = &self.0;
-        while let Some(&length) = rest.first().filter(|length| **length != 0) {
-            count += 1;
-            rest = rest.get(usize::from(length) + 1..).unwrap_or_default();
-        }
-        count
+        wire::label_count(&self.0)
     }
 }
 
-/// Where the labels of a name start.
-struct Starts<'a> {
-    wire: &'a [u8],
-    at: [u8; MAX_LABELS],
-    count: usize,
+/// Canonical order: what lies below a name follows it (RFC 4034 §6.1).
+impl Ord for Name {
+    fn cmp(&self, other: &Self) -> Ordering {
+        wire::cmp(&self.0, &other.0)
+    }
 }
 
-impl<'a> Starts<'a> {
-    fn of(wire: &'a [u8]) -> Self {
-        let mut starts = Self {
-            wire,
-            at: [0; MAX_LABELS],
-            count: 0,
-        };
-        let mut at = 0_u8;
-        for slot in &mut starts.at {
-            match wire.get(usize::from(at)) {
-                None | Some(0) => break,
-                Some(length) => {
-                    *slot = at;
-                    at = at.saturating_add(length + 1);
-                    starts.count += 1;
-                }
-            }
-        }
-        starts
-    }
-
-    /// The last label that was not yet given.
-    fn pop(&mut self) -> Option<&'a [u8]> {
-        self.count = self.count.checked_sub(1)?;
-        let start = usize::from(*self.at.get(self.count)?);
-        let length = usize::from(*self.wire.get(start)?);
-        self.wire.get(start + 1..start + 1 + length)
+impl PartialOrd for Name {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
     }
 }
 
@@ -268,36 +177,6 @@ mod tests {
         check(&vec!["abcdefgh"; 30].join("."), Err("at most 255"));
     }
 
-    /// The example of RFC 4034 §6.1.
-    #[test]
-    fn canonical_order() {
-        let wires: [&[u8]; 9] = [
-            b"\x07example\x00",
-            b"\x01a\x07example\x00",
-            b"\x08yljkjljk\x01a\x07example\x00",
-            b"\x01z\x01a\x07example\x00",
-            b"\x04zabc\x01a\x07example\x00",
-            b"\x01z\x07example\x00",
-            b"\x01\x01\x01z\x07example\x00",
-            b"\x01*\x01z\x07example\x00",
-            b"\x01\xc8\x01z\x07example\x00",
-        ];
-        let names = wires.map(Name::from_wire);
-        for (index, name) in names.iter().enumerate() {
-            for (other_index, other) in names.iter().enumerate() {
-                assert_eq!(
-                    name.cmp_canonical(other),
-                    index.cmp(&other_index),
-                    "{name} {other}"
-                );
-                assert_eq!(
-                    name.canonical_key().cmp(&other.canonical_key()),
-                    index.cmp(&other_index)
-                );
-            }
-        }
-    }
-
     #[test]
     fn displays_with_escapes() {
         let name = Name::from_wire(b"\x06a.\\\"\x00\xe9\x01z\x00");
@@ -311,8 +190,6 @@ mod tests {
         assert!(zone.is_within(&zone));
         assert!(!Name::parse("xdemo.example").unwrap().is_within(&zone));
         assert!(!Name::parse("example").unwrap().is_within(&zone));
-        assert_eq!(zone.parent().unwrap().to_string(), "example");
-        assert_eq!(Name::parse("a.b.c").unwrap().label_count(), 3);
         assert_eq!(Name::parse(".").unwrap().to_string(), ".");
     }
 }

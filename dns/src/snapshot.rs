@@ -9,6 +9,7 @@
 //! Architecture Invariant: nothing here changes after it is built; what moves is the gate table.
 
 pub(crate) mod build;
+mod node;
 mod table;
 
 use std::net::IpAddr;
@@ -21,6 +22,7 @@ use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
 use crate::wire::query::QName;
 use crate::wire::{body, rtype};
+use node::{Node, NodeId, Sets};
 use table::Table;
 
 /// Where an octet string stands in the snapshot's arena.
@@ -35,11 +37,15 @@ pub(crate) struct Span {
 pub struct Snapshot {
     stamp: Option<Stamp>,
     table: Table,
-    nodes: Vec<Node>,
-    sets: Vec<RrSet>,
+    nodes: Box<[Node]>,
+    sets: Box<[RrSet]>,
+    /// Nodes with steered sets.
+    steered: Vec<NodeId>,
+    /// The largest number of candidates of a set.
+    widest: usize,
     zones: Vec<Zone>,
     clusters: Vec<String>,
-    octets: Vec<u8>,
+    octets: Box<[u8]>,
 }
 
 /// A zone, as far as negative answers need it.
@@ -49,19 +55,6 @@ pub(crate) struct Zone {
     /// The SOA record with TTL = min(TTL, MINIMUM) (RFC 2308 §3); its first two octets are the owner pointer. `None`
     /// for a zone that could not be loaded.
     pub(crate) negative: Option<Span>,
-}
-
-/// A name that exists: with records, or as an empty non-terminal (RFC 8020 §3.1).
-#[derive(Debug)]
-pub(crate) struct Node {
-    name: Span,
-    zone: u32,
-    /// The node of `*` below this name (RFC 4592 §3.3.1).
-    wildcard: Option<u32>,
-    /// The node of the zone cut that this name is or lies below: another server's data (RFC 1034 §4.2.1).
-    cut: Option<u32>,
-    first_set: u32,
-    set_count: u16,
 }
 
 /// The records of one type at one name.
@@ -138,11 +131,13 @@ impl Snapshot {
         Self {
             stamp: None,
             table: Table::with_capacity(0),
-            nodes: Vec::new(),
-            sets: Vec::new(),
+            nodes: Box::default(),
+            sets: Box::default(),
+            steered: Vec::new(),
+            widest: 0,
             zones: Vec::new(),
             clusters: Vec::new(),
-            octets: Vec::new(),
+            octets: Box::default(),
         }
     }
 
@@ -189,9 +184,9 @@ impl Snapshot {
     /// Finds what answers a name: the zone cut above it, else itself, else a DNAME or the wildcard at its closest encloser
     /// (RFC 1034 §4.3.2, RFC 6672 §3.2, RFC 4592 §3.3.1), else nothing. Of DS it is the parent's side that answers (RFC 4035 §3.1.4.1).
     pub(crate) fn lookup(&self, qname: &QName, qtype: u16) -> Lookup<'_> {
-        if let Some((index, node)) = self.find(qname.wire()) {
+        if let Some((id, node)) = self.find(qname.wire()) {
             return match node.cut {
-                Some(cut) if cut != index || qtype != rtype::DS => self.delegated(cut),
+                Some(cut) if cut != id || qtype != rtype::DS => self.delegated(cut),
                 Some(_) | None => self.present(node, node),
             };
         }
@@ -209,7 +204,7 @@ impl Snapshot {
                     dname,
                 };
             }
-            return match encloser.wildcard.and_then(|index| self.nodes.get(index as usize)) {
+            return match encloser.wildcard.and_then(|id| self.nodes.get(id.index())) {
                 Some(wildcard) => self.present(encloser, wildcard),
                 None => match self.zones.get(encloser.zone as usize) {
                     Some(zone) if zone.negative.is_none() => Lookup::Broken(zone),
@@ -221,8 +216,8 @@ impl Snapshot {
         Lookup::NotOurs
     }
 
-    fn delegated(&self, cut: u32) -> Lookup<'_> {
-        let found = self.nodes.get(cut as usize).and_then(|node| {
+    fn delegated(&self, cut: NodeId) -> Lookup<'_> {
+        let found = self.nodes.get(cut.index()).and_then(|node| {
             let servers = self.sets_of(node).iter().find(|set| set.kind == rtype::NS)?;
             Some(Lookup::Delegated {
                 owner_len: node.name.len as usize,
@@ -232,7 +227,7 @@ impl Snapshot {
         found.unwrap_or(Lookup::NotOurs)
     }
 
-    fn present(&self, place: &Node, source: &Node) -> Lookup<'_> {
+    fn present<'a>(&'a self, place: &Node, source: &'a Node) -> Lookup<'a> {
         match self.zones.get(place.zone as usize) {
             Some(zone) if zone.negative.is_none() => Lookup::Broken(zone),
             Some(zone) => Lookup::Present {
@@ -243,25 +238,24 @@ impl Snapshot {
         }
     }
 
-    fn sets_of(&self, node: &Node) -> &[RrSet] {
-        let first = node.first_set as usize;
-        self.sets
-            .get(first..first + usize::from(node.set_count))
-            .unwrap_or_default()
+    fn sets_of<'a>(&'a self, node: &'a Node) -> &'a [RrSet] {
+        node.sets.all(&self.sets)
     }
 
-    fn find(&self, wire: &[u8]) -> Option<(u32, &Node)> {
+    fn find(&self, wire: &[u8]) -> Option<(NodeId, &Node)> {
         let found = self.table.find(wire, |index| {
             self.nodes
                 .get(index as usize)
                 .is_some_and(|node| self.octets(node.name) == wire)
         })?;
-        Some((found, self.nodes.get(found as usize)?))
+        let found = found as usize;
+        Some((NodeId::new(found)?, self.nodes.get(found)?))
     }
 
     /// Every steered record set with its owner.
     pub(crate) fn steered(&self) -> impl Iterator<Item = (Name, &RrSet, &Steered)> {
-        self.nodes.iter().flat_map(move |node| {
+        let nodes = self.steered.iter().filter_map(|id| self.nodes.get(id.index()));
+        nodes.flat_map(move |node| {
             self.sets_of(node).iter().filter_map(move |set| match &set.data {
                 RrData::Steered(steered) => Some((Name::from_wire(self.octets(node.name)), set, steered)),
                 RrData::Fixed { .. } => None,
@@ -285,13 +279,6 @@ impl Snapshot {
 
     /// The largest number of candidates any set has: how much room an answer needs.
     pub(crate) fn widest(&self) -> usize {
-        self.sets
-            .iter()
-            .map(|set| match &set.data {
-                RrData::Steered(steered) => steered.candidates.len(),
-                RrData::Fixed { .. } => 0,
-            })
-            .max()
-            .unwrap_or(0)
+        self.widest
     }
 }

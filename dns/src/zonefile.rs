@@ -33,13 +33,17 @@ use std::io;
 use std::path::Path;
 
 pub use include::from_disk;
+pub(crate) use problem::{At, Problems, Spot};
 pub use problem::{Place, Problem, Reason, Severity};
+pub(crate) use rdata::{is_meta, parse_kind};
 pub use scan::ScanError;
-pub use sets::RecordSet;
+pub(crate) use sets::Records;
 pub use text::NameFault;
 
+use self::problem::shown;
+use self::token::{Entry, Lexer};
 use crate::name::Name;
-use crate::wire::rtype;
+use crate::zone::Zone;
 
 /// Files open at once, the zone's own counted.
 const MAX_DEPTH: usize = 16;
@@ -53,54 +57,6 @@ const MAX_WORDS: usize = 1 << 17;
 const MAX_GENERATED: usize = 1 << 20;
 /// Octets of text that they make.
 const MAX_GENERATED_OCTETS: usize = 1 << 26;
-
-/// A checked zone: exactly one SOA, and no record outside or twice.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Zone {
-    apex: Name,
-    sets: Vec<RecordSet>,
-}
-
-impl Zone {
-    /// The name of the zone.
-    #[must_use]
-    pub fn apex(&self) -> &Name {
-        &self.apex
-    }
-
-    /// The record sets in canonical order of owners (RFC 4034 §6.1), then by type.
-    #[must_use]
-    pub fn sets(&self) -> &[RecordSet] {
-        &self.sets
-    }
-
-    /// The sets of one name.
-    pub(crate) fn at(&self, name: &Name) -> impl Iterator<Item = &RecordSet> {
-        let start = self
-            .sets
-            .partition_point(|set| set.owner().cmp_canonical(name).is_lt());
-        let sets = self.sets.get(start..).unwrap_or_default();
-        sets.iter().take_while(move |set| set.owner() == name)
-    }
-
-    /// What of the zone's own records leaves no room for a steered name, as the middle of a sentence.
-    pub(crate) fn obstacle(&self, name: &Name) -> Option<&'static str> {
-        let own = self.at(name).find_map(|set| match set.kind() {
-            rtype::A | rtype::AAAA => Some("has fixed addresses for"),
-            rtype::CNAME => Some("has a CNAME for"),
-            _ => None,
-        });
-        own.or_else(|| {
-            name.up_to(&self.apex).find_map(|above| {
-                self.at(&above).find_map(|set| match set.kind() {
-                    rtype::NS if above != self.apex => Some("delegates"),
-                    rtype::DNAME if above != *name => Some("has a DNAME above"),
-                    _ => None,
-                })
-            })
-        })
-    }
-}
 
 /// What came of reading a zone.
 #[derive(Debug)]
@@ -118,17 +74,43 @@ pub struct Reading {
 /// `source` gives the octets of a file; paths of included files come joined to the folder of the including one.
 pub fn read(apex: &Name, file: &Path, source: &mut dyn FnMut(&Path) -> io::Result<Vec<u8>>) -> Reading {
     let (records, soa_ttl_s, mut problems) = read::Reader::new(apex, source).run(file);
-    let sets = sets::group(records, soa_ttl_s, &mut problems);
-    check::check(apex, &sets, &mut problems);
-    let zone = (!problems.has_errors()).then(|| Zone {
-        apex: apex.clone(),
-        sets: sets.into_iter().map(|placed| placed.set).collect(),
-    });
+    let zone = whole(apex, records, soa_ttl_s, &mut problems);
     let (problems, left_out) = problems.finish();
     Reading {
         zone,
         problems,
         left_out,
+    }
+}
+
+/// The zone that records make; `soa_ttl_s` is the TTL of those without one. `None` when it breaks a rule.
+pub(crate) fn whole(apex: &Name, records: Records, soa_ttl_s: u32, problems: &mut Problems) -> Option<Zone> {
+    let (image, places) = sets::group(records, soa_ttl_s, problems);
+    check::check(apex, &image, &places, problems);
+    let image = (!problems.has_errors()).then_some(image)?;
+    Zone::new(apex.clone(), image)
+}
+
+/// The data of one record by itself; names in it are full.
+pub(crate) fn parse_data(kind: u16, text: &str) -> Result<Vec<u8>, Reason> {
+    let spot = Spot { line: 1, column: 1 };
+    let mut lexer = Lexer::generated(text.as_bytes(), spot);
+    let (mut tokens, mut problems) = (Vec::new(), Vec::new());
+    lexer.entry(&mut tokens, &mut problems);
+    let errors = problems.into_iter().map(|(_, reason)| reason);
+    if let Some(reason) = errors
+        .into_iter()
+        .find(|reason| reason.severity() == Severity::Error)
+    {
+        return Err(reason);
+    }
+    let data = rdata::read(kind, &tokens, &[0], spot, |_| {}).map_err(|(_, reason)| reason)?;
+    match lexer.entry(&mut tokens, &mut Vec::new()) {
+        Entry::End => Ok(data),
+        Entry::Words { .. } | Entry::Broken => Err(Reason::Extra {
+            word: shown(tokens.first().map_or(b"", |token| token.raw)),
+            after: "one record's data".to_owned(),
+        }),
     }
 }
 

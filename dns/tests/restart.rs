@@ -5,10 +5,11 @@ mod support;
 
 use std::fs;
 use std::path::Path;
+use std::sync::Arc;
 
 use hickory_proto::op::ResponseCode;
-use hickory_proto::rr::RecordType;
-use lifeboat_dns::{PlanSource, Refused, Server};
+use hickory_proto::rr::{RData, RecordType};
+use lifeboat_dns::{PlanSource, Refused, Server, SnapshotInput, zonefile};
 use support::{SHOP, ask, config, eventually, plan};
 
 /// Runs a server until its plan is last-known-good.
@@ -110,5 +111,54 @@ fn a_foreign_fleet_is_refused_after_a_restart() {
         (status.plans_refused, status.last_refusal),
         (1, Some(refused.to_string()))
     );
+    server.stop();
+}
+
+/// RFC 1982: a zone of a master file is not served under a lower serial than before.
+#[test]
+fn a_file_zone_is_served_after_a_restart() {
+    let zone = |text: &str| {
+        let text = format!("$TTL 9\n@ SOA ns hm 7 2 3 4 5\n NS ns.other.\na TXT {text}\n");
+        let apex = zonefile::parse_name("file.example").unwrap();
+        let mut source = |_: &Path| Ok(text.clone().into_bytes());
+        let zone = zonefile::read(&apex, Path::new("z"), &mut source).zone;
+        Arc::new(zone.unwrap())
+    };
+    let serial = |server: &Server| {
+        let reply = ask(server.local_addrs()[0], "file.example.", RecordType::SOA);
+        let RData::SOA(soa) = &reply.answers[0].data else {
+            panic!("{reply}");
+        };
+        soa.serial
+    };
+    let with = |seq, text| SnapshotInput {
+        files: vec![zone(text)],
+        ..plan(seq)
+    };
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(config(home.path())).unwrap();
+    for (seq, text, expected) in [(1, "x", 7), (2, "y", 8)] {
+        server.apply(with(seq, text)).unwrap();
+        assert_eq!(serial(&server), expected);
+        let stamp = plan(seq).stamp;
+        eventually("the save", || {
+            server.status().last_known_good.saved.as_ref() == Some(&stamp)
+        });
+    }
+    server.stop();
+    let server = Server::start(config(home.path())).unwrap();
+    assert_eq!(serial(&server), 8);
+    server.apply(with(3, "y")).unwrap();
+    assert_eq!(serial(&server), 8);
+    server.stop();
+    for entry in fs::read_dir(home.path()).unwrap() {
+        let path = entry.unwrap().path();
+        if path.to_string_lossy().contains("good-") {
+            fs::remove_file(path).unwrap();
+        }
+    }
+    let server = Server::start(config(home.path())).unwrap();
+    server.apply(with(3, "y")).unwrap();
+    assert_eq!(serial(&server), 9, "only the serial was known");
     server.stop();
 }

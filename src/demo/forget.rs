@@ -49,7 +49,7 @@ fn is_ours(file: &Path) -> bool {
         .and_then(|name| name.to_str())
         .unwrap_or_default();
     let whole = name.strip_suffix(".tmp").unwrap_or(name);
-    let named = whole == "high-water.json" || whole.starts_with("good-") && whole.ends_with(".json");
+    let named = whole == "high-water.lkg" || whole.starts_with("good-") && whole.ends_with(".lkg");
     let regular = fs::symlink_metadata(file).is_ok_and(|found| found.is_file());
     let begins = || {
         let mut start = [0; HEADER.len()];
@@ -65,7 +65,7 @@ fn is_ours(file: &Path) -> bool {
 mod tests {
     use super::*;
 
-    const GOOD: &str = "{\"format\":\"lifeboat.dns/last-known-good\",\"version\":1}\n{}";
+    const GOOD: &str = "{\"format\":\"lifeboat.dns/last-known-good\",\"version\":2}\n{}";
 
     #[test]
     fn only_a_folder_of_last_known_good_is_emptied() {
@@ -74,14 +74,14 @@ mod tests {
         forget(&folder).unwrap();
         fs::create_dir(&folder).unwrap();
         for (name, content) in [
-            ("good-1-2.json", GOOD),
-            ("high-water.json", GOOD),
-            ("good-1-3.json.tmp", ""),
+            ("good-1-2.lkg", GOOD),
+            ("high-water.lkg", GOOD),
+            ("good-1-3.lkg.tmp", ""),
         ] {
             fs::write(folder.join(name), content).unwrap();
         }
         let files = || fs::read_dir(&folder).unwrap().count();
-        for (stranger, content) in [("thesis.tex", "x"), ("good-1.json", "{}"), ("notes.tmp", "")] {
+        for (stranger, content) in [("thesis.tex", "x"), ("good-1.lkg", "{}"), ("notes.tmp", "")] {
             let path = folder.join(stranger);
             fs::write(&path, content).unwrap();
             let refused = forget(&folder).unwrap_err().to_string();

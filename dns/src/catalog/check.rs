@@ -1,13 +1,12 @@
 //! Turns plan data into checked values: names parsed, limits held, answer sets not empty.
 
-mod data;
 mod name;
 mod zone;
 
-use std::collections::BTreeSet;
+use std::cmp::Ordering;
 
 pub(crate) use name::{CheckedName, check as name};
-pub(crate) use zone::{CheckedZone, check as zone};
+pub(crate) use zone::check as zone;
 
 /// The largest TTL (RFC 2181 §8).
 pub(crate) const MAX_TTL_S: u32 = 0x7fff_ffff;
@@ -17,17 +16,31 @@ pub(crate) const MAX_ADDRESSES: usize = 1_000;
 /// The longest record data: a TXT of the size an answer over TCP can carry.
 const MAX_TEXT_OCTETS: usize = 32_000;
 
-/// The names that occur more than once, in lower case.
-pub(crate) fn duplicates<'a>(names: impl Iterator<Item = &'a str>) -> BTreeSet<String> {
-    let mut seen = BTreeSet::new();
-    let mut twice = BTreeSet::new();
-    for name in names.map(str::to_ascii_lowercase) {
-        if !seen.insert(name.trim_end_matches('.').to_owned()) {
-            twice.insert(name.trim_end_matches('.').to_owned());
-            twice.insert(format!("{}.", name.trim_end_matches('.')));
-        }
+/// Names that occur more than once.
+#[derive(Debug)]
+pub(crate) struct Duplicates<'a>(Vec<&'a str>);
+
+impl Duplicates<'_> {
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.0.binary_search_by(|twice| cmp(twice, name)).is_ok()
     }
-    twice
+}
+
+/// Finds names that occur more than once, whatever their case and with the last dot or without.
+pub(crate) fn duplicates<'a>(names: impl Iterator<Item = &'a str>) -> Duplicates<'a> {
+    let mut names: Vec<&str> = names.collect();
+    names.sort_by(|left, right| cmp(left, right));
+    let twice = names.chunk_by(|left, right| cmp(left, right).is_eq());
+    Duplicates(twice.filter(|same| same.len() > 1).map(|same| same[0]).collect())
+}
+
+fn cmp(left: &str, right: &str) -> Ordering {
+    fn octets(name: &str) -> impl Iterator<Item = u8> + '_ {
+        name.trim_end_matches('.')
+            .bytes()
+            .map(|octet| octet.to_ascii_lowercase())
+    }
+    octets(left).cmp(octets(right))
 }
 
 /// Why a TTL is not allowed.

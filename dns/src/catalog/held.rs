@@ -1,51 +1,31 @@
-//! A zone that is served, by where it came from.
+//! A zone that is served.
 
 use std::sync::Arc;
 
-use super::check::CheckedZone;
-use crate::input::ZoneInput;
-use crate::name::Name;
-use crate::zonefile::Zone;
+use crate::stamp::Stamp;
+use crate::zone::Zone;
 
+/// A zone's data, and what its serial is.
 #[derive(Clone, Debug)]
-pub(crate) enum HeldZone {
-    /// A part of a plan.
-    Object(Arc<CheckedZone>),
-    /// A master file.
-    File(Arc<Zone>),
+pub(crate) struct HeldZone {
+    pub(crate) data: Arc<Zone>,
+    pub(crate) serial: Serial,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Serial {
+    /// That of the plan: the zone is a part of one.
+    Plan,
+    /// Its own, or one that it was raised to: the zone is a master file.
+    Own(u32),
 }
 
 impl HeldZone {
-    pub(crate) fn apex(&self) -> &Name {
-        match self {
-            Self::Object(zone) => &zone.apex,
-            Self::File(zone) => zone.apex(),
-        }
-    }
-
-    /// What of the zone's own records leaves no room for a steered name, as the middle of a sentence.
-    pub(crate) fn obstacle(&self, name: &Name) -> Option<&'static str> {
-        match self {
-            _ if !name.is_within(self.apex()) => None,
-            Self::Object(zone) => zone.obstacle(name),
-            Self::File(zone) => zone.obstacle(name),
-        }
-    }
-
-    pub(crate) fn input(&self) -> Option<ZoneInput> {
-        match self {
-            Self::Object(zone) => Some(zone.input.clone()),
-            Self::File(_) => None,
-        }
-    }
-}
-
-impl PartialEq for HeldZone {
-    fn eq(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Object(mine), Self::Object(theirs)) => mine.input == theirs.input,
-            (Self::File(mine), Self::File(theirs)) => mine == theirs,
-            (Self::Object(_), Self::File(_)) | (Self::File(_), Self::Object(_)) => false,
+    /// The serial under a plan.
+    pub(crate) fn serial(&self, stamp: &Stamp) -> u32 {
+        match self.serial {
+            Serial::Plan => stamp.serial(),
+            Serial::Own(serial) => serial,
         }
     }
 }

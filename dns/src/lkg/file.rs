@@ -1,25 +1,24 @@
-//! One file: a header line with format, version, length and CRC-32, then plain JSON. Written to a temporary name,
-//! synced, renamed, and the folder synced, so a reader sees the old file or the new one.
+//! One file: a header line in JSON with format, version, length and CRC-32, then octets. Written to a temporary name, synced,
+//! renamed, and the folder synced, so a reader sees the old file or the new one.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 const FORMAT: &str = "lifeboat.dns/last-known-good";
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Larger files are not read.
-const MAX_OCTETS: u64 = 4 << 30;
+const MAX_OCTETS: u64 = 8 << 30;
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Header {
     format: String,
     version: u32,
-    octets: usize,
+    octets: u64,
     crc32: String,
 }
 
@@ -37,37 +36,48 @@ pub(crate) enum FileError {
     #[error("is of format {0} version {1}; {FORMAT} version {VERSION} is read")]
     Format(String, u32),
     #[error("is torn: {found} octets of {expected}")]
-    Torn { found: usize, expected: usize },
+    Torn { found: u64, expected: u64 },
     #[error("is corrupt: its checksum is {found}, its header says {expected}")]
     Checksum { found: String, expected: String },
     #[error("does not hold what its checksum vouches for: {0}")]
-    Body(serde_json::Error),
+    Body(String),
 }
 
-pub(crate) fn write<T: Serialize>(folder: &Path, name: &str, value: &T) -> io::Result<()> {
-    let body = serde_json::to_vec(value)?;
+/// Writes the parts behind each other.
+pub(crate) fn write(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+    let mut checksum = crc32fast::Hasher::new();
+    parts.iter().for_each(|part| checksum.update(part));
     let header = Header {
         format: FORMAT.to_owned(),
         version: VERSION,
-        octets: body.len(),
-        crc32: format!("{:08x}", crc32fast::hash(&body)),
+        octets: parts.iter().map(|part| part.len() as u64).sum(),
+        crc32: format!("{:08x}", checksum.finalize()),
     };
     let temporary = folder.join(format!("{name}.tmp"));
     let mut file = File::create(&temporary)?;
     file.write_all(&serde_json::to_vec(&header)?)?;
     file.write_all(b"\n")?;
-    file.write_all(&body)?;
+    for part in parts {
+        file.write_all(part)?;
+    }
     file.sync_all()?;
     drop(file);
     fs::rename(&temporary, folder.join(name))?;
     File::open(folder)?.sync_all()
 }
 
-pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     if fs::metadata(path)?.len() > MAX_OCTETS {
         return Err(FileError::TooLarge);
     }
-    let content = fs::read(path)?;
+    let mut content = fs::read(path)?;
+    let start = check(&content)?;
+    content.drain(..start);
+    Ok(content)
+}
+
+/// Where the body of a whole file starts.
+fn check(content: &[u8]) -> Result<usize, FileError> {
     let newline = content
         .iter()
         .position(|byte| *byte == b'\n')
@@ -78,9 +88,9 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
     if header.format != FORMAT || header.version != VERSION {
         return Err(FileError::Format(header.format, header.version));
     }
-    if body.len() != header.octets {
+    if body.len() as u64 != header.octets {
         return Err(FileError::Torn {
-            found: body.len(),
+            found: body.len() as u64,
             expected: header.octets,
         });
     }
@@ -91,7 +101,7 @@ pub(crate) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, FileError> {
             expected: header.crc32,
         });
     }
-    serde_json::from_slice(body).map_err(FileError::Body)
+    Ok(newline + 1)
 }
 
 #[cfg(test)]
@@ -102,15 +112,15 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, content).unwrap();
-        let error = read::<Vec<u32>>(&path).unwrap_err().to_string();
+        let error = read(&path).unwrap_err().to_string();
         assert!(error.contains(expected), "{error} should contain `{expected}`");
     }
 
     #[test]
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), "x", &[1, 2, 3]).unwrap();
-        assert_eq!(read::<Vec<u32>>(&folder.path().join("x")).unwrap(), [1, 2, 3]);
+        write(folder.path(), "x", &[b"1,\n", b"", b"2"]).unwrap();
+        assert_eq!(read(&folder.path().join("x")).unwrap(), b"1,\n2");
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
             1,
@@ -121,7 +131,7 @@ mod tests {
     #[test]
     fn damage_is_named() {
         let folder = tempfile::tempdir().unwrap();
-        write(folder.path(), "x", &[1, 2, 3]).unwrap();
+        write(folder.path(), "x", &[b"123"]).unwrap();
         let whole = fs::read(folder.path().join("x")).unwrap();
         check(b"", "no header line");
         check(b"{}\n[1]", "header that is not ours");
@@ -131,9 +141,9 @@ mod tests {
         check(&flipped, "is corrupt");
         let foreign = String::from_utf8(whole)
             .unwrap()
-            .replace("\"version\":1", "\"version\":9");
+            .replace("\"version\":2", "\"version\":9");
         check(foreign.as_bytes(), "version 9");
-        let error = read::<Vec<u32>>(&folder.path().join("absent")).unwrap_err();
+        let error = read(&folder.path().join("absent")).unwrap_err();
         assert!(error.to_string().contains("cannot be read"));
     }
 }

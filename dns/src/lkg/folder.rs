@@ -1,15 +1,28 @@
-//! The state folder: some generations of good plans, newest first, and the highest stamp ever accepted.
+//! The state folder: some generations of good plans, newest first, and how far the server has come.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
-use super::file;
-use crate::input::SnapshotInput;
+use serde::{Deserialize, Serialize};
+
+use super::body::{self, Good};
+use super::file::{self, FileError};
+use crate::catalog::Catalog;
 use crate::stamp::Stamp;
 
 /// Good plans kept.
 const GENERATIONS: usize = 3;
-const HIGH_WATER: &str = "high-water.json";
+const HIGH_WATER: &str = "high-water.lkg";
+
+/// How far the server has come: what it accepted last, soaked or not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub(crate) struct HighWater {
+    pub(crate) stamp: Stamp,
+    /// The serials that zones of master files were served under.
+    pub(crate) serials: BTreeMap<String, u32>,
+}
 
 #[derive(Clone, Debug)]
 pub(crate) struct Folder(PathBuf);
@@ -17,8 +30,8 @@ pub(crate) struct Folder(PathBuf);
 /// What was found at start.
 #[derive(Debug, Default)]
 pub(crate) struct Loaded {
-    pub(crate) plan: Option<SnapshotInput>,
-    pub(crate) high_water: Option<Stamp>,
+    pub(crate) good: Option<Good>,
+    pub(crate) high_water: Option<HighWater>,
     /// Files passed over, each with the reason.
     pub(crate) skipped: Vec<String>,
 }
@@ -37,34 +50,40 @@ impl Folder {
     pub(crate) fn load(&self) -> io::Result<Loaded> {
         let mut loaded = Loaded::default();
         for name in self.generations()? {
-            match file::read::<SnapshotInput>(&self.0.join(&name)) {
-                Ok(plan) => {
-                    loaded.plan = Some(plan);
+            match file::read(&self.0.join(&name)).and_then(|body| body::decode(&body)) {
+                Ok(good) => {
+                    loaded.good = Some(good);
                     break;
                 }
                 Err(error) => loaded.skipped.push(format!("{name} {error}")),
             }
         }
         if self.0.join(HIGH_WATER).exists() {
-            match file::read(&self.0.join(HIGH_WATER)) {
-                Ok(stamp) => loaded.high_water = Some(stamp),
+            let parsed = file::read(&self.0.join(HIGH_WATER)).and_then(|body| {
+                serde_json::from_slice(&body).map_err(|error| FileError::Body(error.to_string()))
+            });
+            match parsed {
+                Ok(high_water) => loaded.high_water = Some(high_water),
                 Err(error) => loaded.skipped.push(format!("{HIGH_WATER} {error}")),
             }
         }
         Ok(loaded)
     }
 
-    pub(crate) fn write_good(&self, plan: &SnapshotInput) -> io::Result<()> {
-        let name = format!("good-{:020}-{:020}.json", plan.stamp.epoch, plan.stamp.seq);
-        file::write(&self.0, &name, plan)?;
+    pub(crate) fn write_good(&self, catalog: &Catalog) -> io::Result<()> {
+        let Some(stamp) = catalog.stamp() else {
+            return Ok(());
+        };
+        let name = format!("good-{:020}-{:020}.lkg", stamp.epoch, stamp.seq);
+        body::encode(catalog, |parts| file::write(&self.0, &name, parts))?;
         for old in self.generations()?.into_iter().skip(GENERATIONS) {
             fs::remove_file(self.0.join(old))?;
         }
         Ok(())
     }
 
-    pub(crate) fn write_high_water(&self, stamp: &Stamp) -> io::Result<()> {
-        file::write(&self.0, HIGH_WATER, stamp)
+    pub(crate) fn write_high_water(&self, high_water: &HighWater) -> io::Result<()> {
+        file::write(&self.0, HIGH_WATER, &[&serde_json::to_vec(high_water)?])
     }
 
     /// Good plans by stamp, newest first: the names sort as the stamps do.
@@ -72,7 +91,7 @@ impl Folder {
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.0)? {
             let name = entry?.file_name().to_string_lossy().into_owned();
-            if name.starts_with("good-") && Path::new(&name).extension().is_some_and(|end| end == "json") {
+            if name.starts_with("good-") && Path::new(&name).extension().is_some_and(|end| end == "lkg") {
                 names.push(name);
             }
         }
@@ -85,43 +104,50 @@ impl Folder {
 mod tests {
     use super::*;
 
-    fn plan(seq: u64) -> SnapshotInput {
+    use crate::input::SnapshotInput;
+
+    fn catalog(seq: u64) -> Catalog {
         let stamp = Stamp {
             fleet_uid: "fleet".to_owned(),
             epoch: 1,
             seq,
         };
-        SnapshotInput {
+        let plan = SnapshotInput {
             stamp,
             ..SnapshotInput::default()
-        }
+        };
+        Catalog::default().applied(&plan).unwrap().0
     }
 
     #[test]
     fn keeps_three_and_loads_the_newest_whole_one() {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::create(&home.path().join("state")).unwrap();
-        assert!(folder.load().unwrap().plan.is_none());
+        assert!(folder.load().unwrap().good.is_none());
         for seq in [9, 10, 11, 12] {
-            folder.write_good(&plan(seq)).unwrap();
+            folder.write_good(&catalog(seq)).unwrap();
         }
         let generations = folder.generations().unwrap();
         assert_eq!(generations.len(), 3);
-        assert_eq!(folder.load().unwrap().plan.unwrap().stamp.seq, 12);
+        assert_eq!(folder.load().unwrap().good.unwrap().kept.stamp.seq, 12);
 
         let newest = folder.path().join(&generations[0]);
         let content = fs::read(&newest).unwrap();
         fs::write(&newest, &content[..content.len() / 2]).unwrap();
         let loaded = folder.load().unwrap();
-        assert_eq!(loaded.plan.unwrap().stamp.seq, 11);
+        assert_eq!(loaded.good.unwrap().kept.stamp.seq, 11);
         assert_eq!(loaded.skipped.len(), 1);
     }
 
     #[test]
-    fn remembers_the_highest_stamp() {
+    fn remembers_how_far_it_came() {
         let home = tempfile::tempdir().unwrap();
         let folder = Folder::create(home.path()).unwrap();
-        folder.write_high_water(&plan(7).stamp).unwrap();
-        assert_eq!(folder.load().unwrap().high_water.unwrap().seq, 7);
+        let high_water = HighWater {
+            stamp: catalog(7).stamp().unwrap().clone(),
+            serials: BTreeMap::from([("example".to_owned(), 5)]),
+        };
+        folder.write_high_water(&high_water).unwrap();
+        assert_eq!(folder.load().unwrap().high_water, Some(high_water));
     }
 }

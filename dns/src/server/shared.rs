@@ -17,7 +17,8 @@ use crate::catalog::{Applied, Catalog, Problem, Refused};
 use crate::gate::table::GateTable;
 use crate::gate::{GateView, Ramp};
 use crate::input::SnapshotInput;
-use crate::lkg::{Folder, Keeper, Loaded};
+use crate::lkg::body::Good;
+use crate::lkg::{Folder, HighWater, Keeper, Loaded};
 use crate::metrics::Counters;
 use crate::snapshot::Snapshot;
 
@@ -77,21 +78,20 @@ impl Shared {
             problems: Vec::new(),
         };
         let mut skipped_files = loaded.skipped;
-        if let Some(plan) = &loaded.plan {
-            match restore(plan, &gates) {
-                Ok((restored, built, applied)) => {
+        if let Some(good) = loaded.good {
+            let stamp = good.kept.stamp.to_string();
+            match restore(good, loaded.high_water.as_ref(), &gates) {
+                Ok((restored, built, problems)) => {
                     catalog = restored;
                     snapshot = built;
                     told.source = PlanSource::LastKnownGood;
-                    told.problems = applied.rejected;
+                    told.problems = problems;
                 }
-                Err(error) => skipped_files.push(format!("{}: {error}", plan.stamp)),
+                Err(error) => skipped_files.push(format!("{stamp}: {error}")),
             }
         }
-        if let Some(stamp) = &loaded.high_water
-            && catalog.stamp().is_none_or(|own| own.fleet_uid == stamp.fleet_uid)
-        {
-            catalog.remember_high_water(stamp);
+        if let Some(high_water) = loaded.high_water.filter(|_| catalog.stamp().is_none()) {
+            remember(&mut catalog, &high_water);
         }
         let planned = told.source != PlanSource::None;
         let keeper = Keeper::spawn(
@@ -201,8 +201,24 @@ impl Shared {
     }
 }
 
-fn restore(plan: &SnapshotInput, gates: &GateTable) -> Result<(Catalog, Snapshot, Applied), Refused> {
-    let (catalog, applied) = Catalog::default().applied(plan)?;
+fn restore(
+    good: Good,
+    high_water: Option<&HighWater>,
+    gates: &GateTable,
+) -> Result<(Catalog, Snapshot, Vec<Problem>), Refused> {
+    let (mut catalog, problems) = Catalog::restored(good.kept, good.zones);
+    if let Some(high_water) = high_water {
+        remember(&mut catalog, high_water);
+    }
     let snapshot = catalog.build(gates)?;
-    Ok((catalog, snapshot, applied))
+    Ok((catalog, snapshot, problems))
+}
+
+/// How far the server had come; not where it has followed another fleet since.
+fn remember(catalog: &mut Catalog, high_water: &HighWater) {
+    let HighWater { stamp, serials } = high_water;
+    if catalog.stamp().is_none_or(|own| own.fleet_uid == stamp.fleet_uid) {
+        catalog.remember_high_water(stamp);
+        catalog.remember_serials(serials);
+    }
 }

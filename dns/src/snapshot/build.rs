@@ -1,23 +1,29 @@
-//! Builds a snapshot from checked zones and names: every owner and its ancestors become nodes, every record set
-//! becomes octets.
+//! Builds a snapshot from checked zones and names, in one pass over each zone in canonical order: what is above a name
+//! comes before it, so a path of nodes is all that is remembered.
+//!
+//! ```text
+//! apexes, names ──place──> what each zone holds ──Builder──> nodes, sets, octets ──Table──> Snapshot
+//! ```
 
+mod place;
 mod steered;
 
 use std::collections::BTreeMap;
-use std::net::IpAddr;
 use std::num::NonZeroU16;
 
 use thiserror::Error;
 
 use super::table::Table;
-use super::{Addresses, Node, RrData, RrSet, Snapshot, Span, Zone};
-use crate::catalog::check::{CheckedName, CheckedZone};
+use super::{Addresses, Node, NodeId, RrData, RrSet, Sets, Snapshot, Span, Zone};
+use crate::catalog::check::CheckedName;
 use crate::catalog::held::HeldZone;
 use crate::gate::table::{GateTable, SlotId};
-use crate::name::Name;
+use crate::name::{Name, wire};
 use crate::stamp::Stamp;
 use crate::wire::{body, rtype};
-use crate::zonefile::{self, RecordSet};
+use crate::zone::RecordSet;
+use crate::zone::image::Image;
+use place::Place;
 
 /// Why a checked plan could not become a snapshot. The previous one stays.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -30,24 +36,34 @@ pub enum BuildError {
     TooLarge,
 }
 
-#[derive(Default)]
-struct Pending {
-    zone: u32,
-    sets: Vec<RrSet>,
-}
-
 struct Builder<'a> {
     gates: &'a GateTable,
     octets: Vec<u8>,
     clusters: BTreeMap<String, u32>,
     zones: Vec<Zone>,
-    /// By zone, the apexes of zones inside it: what it has at and below them is theirs to say (RFC 2181 §6).
-    inner: Vec<Vec<Name>>,
-    pending: BTreeMap<Name, Pending>,
+    nodes: Vec<Node>,
+    sets: Vec<RrSet>,
+    /// Nodes with steered sets.
+    steered: Vec<NodeId>,
+    widest: usize,
     longest_ttls: BTreeMap<SlotId, u32>,
+    /// From the zone's apex to the node that is being built.
+    path: Vec<Step>,
+    /// The sets of that node so far.
+    own: Vec<RrSet>,
 }
 
-/// Builds the snapshot of a whole catalog, interning its clusters in the gate table.
+/// One name of the path.
+#[derive(Clone, Copy)]
+struct Step {
+    node: NodeId,
+    /// Octets of its name.
+    len: usize,
+    cut: Option<NodeId>,
+}
+
+/// Builds the snapshot of a whole catalog, interning its clusters in the gate table. Zones, broken zones and names come
+/// in canonical order.
 pub(crate) fn snapshot<'a>(
     stamp: &Stamp,
     zones: impl Iterator<Item = &'a HeldZone>,
@@ -60,291 +76,304 @@ pub(crate) fn snapshot<'a>(
         octets: Vec::new(),
         clusters: BTreeMap::new(),
         zones: Vec::new(),
-        inner: Vec::new(),
-        pending: BTreeMap::new(),
+        nodes: Vec::new(),
+        sets: Vec::new(),
+        steered: Vec::new(),
+        widest: 0,
         longest_ttls: BTreeMap::new(),
+        path: Vec::new(),
+        own: Vec::new(),
     };
-    let mut indexes = BTreeMap::new();
-    let zones: Vec<&HeldZone> = zones.collect();
-    let broken: Vec<&Name> = broken.collect();
-    let apexes: Vec<&Name> = zones
-        .iter()
-        .map(|zone| zone.apex())
-        .chain(broken.iter().copied())
-        .collect();
-    builder.inner = inner(&apexes);
-    for zone in zones {
-        let index = u32::try_from(builder.zones.len()).map_err(|_| BuildError::TooLarge)?;
-        indexes.insert(zone.apex().clone(), index);
-        match zone {
-            HeldZone::Object(zone) => builder.zone(index, zone, stamp.serial())?,
-            HeldZone::File(zone) => builder.file(index, zone)?,
-        }
-    }
-    for apex in broken {
-        builder.broken(apex)?;
-    }
-    for name in names {
-        if let Some(&zone) = indexes.get(&name.zone) {
-            builder.name(zone, name)?;
-        }
+    for place in place::places(zones, broken, names) {
+        builder.zone(&place, stamp)?;
     }
     builder.finish(stamp)
 }
 
 impl Builder<'_> {
-    fn span(&mut self, bytes: &[u8]) -> Result<Span, BuildError> {
-        let start = self.position()?;
-        self.octets.extend_from_slice(bytes);
-        self.position()?;
-        let len = u32::try_from(bytes.len()).map_err(|_| BuildError::TooLarge)?;
-        Ok(Span { start, len })
-    }
-
     fn position(&self) -> Result<u32, BuildError> {
         u32::try_from(self.octets.len()).map_err(|_| BuildError::TooLarge)
     }
 
-    fn add(&mut self, zone: u32, owner: &Name, set: RrSet) {
-        let pending = self.pending.entry(owner.clone()).or_default();
-        pending.zone = zone;
-        pending.sets.push(set);
+    /// Everything appended since `start`.
+    fn span_from(&self, start: u32) -> Result<Span, BuildError> {
+        let len = self.position()? - start;
+        Ok(Span { start, len })
     }
 
-    fn fixed(&mut self, zone: u32, owner: &Name, set: FixedSet) -> Result<(), BuildError> {
-        let Some(count) = counted(set.count) else {
-            return Ok(());
-        };
-        let mut inner = self.inner.get(zone as usize).into_iter().flatten();
-        if let Some(apex) = inner.find(|apex| owner.is_within(apex)) {
-            if let Some(parent) = apex.parent() {
-                self.pending.entry(parent).or_insert_with(|| Pending {
-                    zone,
-                    sets: Vec::new(),
-                });
-            }
-            return Ok(());
+    /// Adds a set to the node that is being built.
+    fn add(&mut self, set: RrSet) {
+        if let RrData::Steered(steered) = &set.data {
+            self.widest = self.widest.max(steered.candidates.len());
         }
-        let body = self.span(&set.body)?;
-        let needed = self.counted_span(&set.needed)?;
-        let helpful = self.counted_span(&set.helpful)?;
-        let any = needed.is_some() || helpful.is_some();
-        let data = RrData::Fixed {
-            count,
-            body,
-            addresses: any.then(|| Box::new(Addresses { needed, helpful })),
-        };
-        self.add(
-            zone,
-            owner,
-            RrSet {
-                kind: set.kind,
-                ttl_s: set.ttl_s,
-                data,
-            },
-        );
-        Ok(())
+        self.own.push(set);
     }
 
-    fn counted_span(
-        &mut self,
-        (count, octets): &(usize, Vec<u8>),
-    ) -> Result<Option<(NonZeroU16, Span)>, BuildError> {
-        let Some(count) = counted(*count) else {
-            return Ok(None);
-        };
-        Ok(Some((count, self.span(octets)?)))
-    }
-
-    fn zone(&mut self, index: u32, zone: &CheckedZone, serial: u32) -> Result<(), BuildError> {
-        let soa = &zone.input.soa;
-        let numbers = [serial, soa.refresh, soa.retry, soa.expire, soa.minimum];
-        let rdata = body::Soa {
-            mname: &zone.mname,
-            rname: &zone.rname,
-            numbers,
-        }
-        .rdata();
-        let mut negative = Vec::new();
-        let ttl_s = zone.input.ttl;
-        body::record(
-            &mut negative,
-            &body::OWNER_QUESTION,
-            rtype::SOA,
-            ttl_s.min(soa.minimum),
-            &rdata,
-        );
-        let negative = Some(self.span(&negative)?);
-        self.zones.push(Zone {
-            apex: zone.apex.clone(),
-            negative,
-        });
-
-        let mut set = FixedSet::new(rtype::SOA, ttl_s);
-        set.push(&rdata);
-        self.fixed(index, &zone.apex, set)?;
-
-        let mut servers = FixedSet::new(rtype::NS, ttl_s);
-        for server in zone.name_servers.iter() {
-            servers.push(server.name.wire());
-            if server.name.is_within(&zone.apex) {
-                for address in &server.addresses {
-                    servers.address(true, &server.name, ttl_s, address);
-                }
-                self.addresses(index, &server.name, ttl_s, &server.addresses)?;
-            }
-        }
-        self.fixed(index, &zone.apex, servers)?;
-        for record in &zone.records {
-            let mut set = FixedSet::new(record.kind, record.ttl_s);
-            for rdata in &*record.rdata {
-                set.push(rdata);
-                if record.kind == rtype::NS {
-                    let server = Name::from_wire(&rdata.to_ascii_lowercase());
-                    for (ttl_s, address) in zone.addresses_of(&server) {
-                        set.address(server.is_within(&record.owner), &server, ttl_s, &address);
-                    }
-                }
-            }
-            self.fixed(index, &record.owner, set)?;
-        }
-        Ok(())
-    }
-
-    /// A zone of a master file, which has been checked.
-    fn file(&mut self, index: u32, zone: &zonefile::Zone) -> Result<(), BuildError> {
-        let mut negative = None;
-        for set in zone.sets() {
-            let mut fixed = FixedSet::new(set.kind(), set.ttl_s());
-            for rdata in set.rdata() {
-                fixed.push(rdata);
-                if set.kind() == rtype::NS {
-                    fixed.glue(zone, set, rdata);
-                }
-            }
-            if set.kind() == rtype::SOA
-                && let Some(soa) = set.rdata().first()
-            {
-                let minimum = soa.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
-                let mut record = Vec::new();
-                let ttl_s = set.ttl_s().min(minimum);
-                body::record(&mut record, &body::OWNER_QUESTION, rtype::SOA, ttl_s, soa);
-                negative = Some(self.span(&record)?);
-            }
-            self.fixed(index, set.owner(), fixed)?;
-        }
-        let apex = zone.apex().clone();
-        self.zones.push(Zone { apex, negative });
-        Ok(())
-    }
-
-    /// A zone that is ours and of which nothing is known.
-    fn broken(&mut self, apex: &Name) -> Result<(), BuildError> {
+    fn zone(&mut self, place: &Place<'_>, stamp: &Stamp) -> Result<(), BuildError> {
         let zone = u32::try_from(self.zones.len()).map_err(|_| BuildError::TooLarge)?;
-        let sets = Vec::new();
-        self.pending.insert(apex.clone(), Pending { zone, sets });
-        let (apex, negative) = (apex.clone(), None);
-        self.zones.push(Zone { apex, negative });
+        self.path.clear();
+        self.zones.push(Zone {
+            apex: place.apex.clone(),
+            negative: None,
+        });
+        let Some(held) = place.held else {
+            self.open(zone, place.apex.wire())?;
+            return self.close(false);
+        };
+        let image = held.data.image();
+        let mut names = place.names.iter().peekable();
+        let mut inner = place.inner.iter().peekable();
+        let mut dname: Option<&[u8]> = None;
+        for owner in image.owners() {
+            let at = owner.name();
+            while let Some(name) = names.next_if(|name| wire::cmp(name.name.wire(), at).is_lt()) {
+                self.steered_only(zone, name)?;
+            }
+            // An inner zone says itself what is at and below its apex; to this one the names above it exist.
+            while inner
+                .next_if(|apex| wire::cmp(apex.wire(), at).is_lt() && !wire::is_within(at, apex.wire()))
+                .is_some()
+            {}
+            if let Some(apex) = inner.peek().filter(|apex| wire::is_within(at, apex.wire())) {
+                if let Some(above) = wire::parent(apex.wire()) {
+                    self.exists(zone, above)?;
+                }
+                continue;
+            }
+            // A DNAME takes everything below it to another name (RFC 6672 §2.4).
+            dname = dname.filter(|above| wire::is_within(at, above));
+            if dname.is_some() {
+                continue;
+            }
+            self.open(zone, at)?;
+            let mut delegates = false;
+            for set in owner.sets() {
+                match set.kind() {
+                    rtype::SOA => self.soa(&set, held.serial(stamp))?,
+                    rtype::NS => {
+                        delegates = self.path.len() > 1;
+                        self.name_servers(&set, image)?;
+                    }
+                    rtype::DNAME => {
+                        dname = Some(at);
+                        self.fixed(&set)?;
+                    }
+                    _ => self.fixed(&set)?,
+                }
+            }
+            if let Some(name) = names.next_if(|name| name.name.wire() == at) {
+                self.name(name)?;
+            }
+            self.close(delegates)?;
+        }
+        for name in names {
+            self.steered_only(zone, name)?;
+        }
         Ok(())
     }
 
+    /// A name of which the zone has nothing but what is steered.
+    fn steered_only(&mut self, zone: u32, name: &CheckedName) -> Result<(), BuildError> {
+        self.open(zone, name.name.wire())?;
+        self.name(name)?;
+        self.close(false)
+    }
+
+    /// A name that exists for what lies below it, unless it is there already.
+    fn exists(&mut self, zone: u32, name: &[u8]) -> Result<(), BuildError> {
+        self.climb(name);
+        if self.path.last().is_none_or(|step| step.len < name.len()) {
+            self.open(zone, name)?;
+            self.close(false)?;
+        }
+        Ok(())
+    }
+
+    /// Shortens the path to what a name lies at or below.
+    fn climb(&mut self, name: &[u8]) {
+        while let Some(step) = self.path.last() {
+            let above = self.nodes.get(step.node.index()).map(|node| node.name);
+            let start = above.map_or(0, |span| span.start as usize);
+            let above = self.octets.get(start..start + step.len);
+            if above.is_some_and(|above| wire::is_within(name, above)) {
+                break;
+            }
+            self.path.pop();
+        }
+    }
+
+    /// Begins the node of a name, after those of empty non-terminals between it and what is there of the names above it
+    /// (RFC 8020 §3.1).
+    fn open(&mut self, zone: u32, name: &[u8]) -> Result<(), BuildError> {
+        self.climb(name);
+        let end = self
+            .position()?
+            .checked_add(u32::try_from(name.len()).unwrap_or(u32::MAX));
+        let end = end.ok_or(BuildError::TooLarge)?;
+        self.octets.extend_from_slice(name);
+        // Without a name above, this one is the apex.
+        let above = self.path.last().map_or(name.len() - 1, |step| step.len);
+        let missing = wire::upward(name).take_while(|name| name.len() > above).count();
+        let missing = if self.path.is_empty() { 1 } else { missing };
+        for up in (0..missing).rev() {
+            let name = wire::upward(name).nth(up).unwrap_or_default();
+            self.node(zone, end, name)?;
+        }
+        Ok(())
+    }
+
+    /// A node without sets, at the end of the path; its name stands in front of `end`.
+    fn node(&mut self, zone: u32, end: u32, name: &[u8]) -> Result<(), BuildError> {
+        let node = NodeId::new(self.nodes.len()).ok_or(BuildError::TooLarge)?;
+        let len = u32::try_from(name.len()).map_err(|_| BuildError::TooLarge)?;
+        let parent = self.path.last().copied();
+        let cut = parent.and_then(|step| step.cut);
+        if wire::is_wildcard(name)
+            && let Some(parent) = parent.and_then(|step| self.nodes.get_mut(step.node.index()))
+        {
+            parent.wildcard = Some(node);
+        }
+        let start = end - len;
+        self.nodes.push(Node {
+            name: Span { start, len },
+            zone,
+            wildcard: None,
+            cut,
+            sets: Sets::default(),
+        });
+        let len = name.len();
+        self.path.push(Step { node, len, cut });
+        Ok(())
+    }
+
+    /// Ends the node at the end of the path; one that delegates is the zone's end, unless one above it is already.
+    fn close(&mut self, delegates: bool) -> Result<(), BuildError> {
+        let Some(step) = self.path.last_mut() else {
+            return Ok(());
+        };
+        if delegates && step.cut.is_none() {
+            step.cut = Some(step.node);
+        }
+        let steered = |set: &RrSet| matches!(set.data, RrData::Steered(_));
+        if self.own.iter().any(steered) {
+            self.steered.push(step.node);
+        }
+        if let Some(node) = self.nodes.get_mut(step.node.index()) {
+            node.cut = step.cut;
+            node.sets = Sets::of(&mut self.own, &mut self.sets).ok_or(BuildError::TooLarge)?;
+        }
+        Ok(())
+    }
+
+    fn fixed(&mut self, set: &RecordSet<'_>) -> Result<(), BuildError> {
+        let body = self.records(set)?;
+        self.add_fixed(set, body, None)
+    }
+
+    fn add_fixed(
+        &mut self,
+        set: &RecordSet<'_>,
+        body: Span,
+        addresses: Option<Box<Addresses>>,
+    ) -> Result<(), BuildError> {
+        let count = NonZeroU16::new(set.len()).ok_or(BuildError::TooLarge)?;
+        self.add(RrSet {
+            kind: set.kind(),
+            ttl_s: set.ttl_s(),
+            data: RrData::Fixed {
+                count,
+                body,
+                addresses,
+            },
+        });
+        Ok(())
+    }
+
+    /// The octets of a set's records.
+    fn records(&mut self, set: &RecordSet<'_>) -> Result<Span, BuildError> {
+        let start = self.position()?;
+        for data in set.rdata() {
+            body::record(
+                &mut self.octets,
+                &body::OWNER_QUESTION,
+                set.kind(),
+                set.ttl_s(),
+                data,
+            );
+        }
+        self.span_from(start)
+    }
+
+    /// The SOA, for answers and, with TTL = min(TTL, MINIMUM), for negative ones (RFC 2308 §3).
+    fn soa(&mut self, set: &RecordSet<'_>, serial: u32) -> Result<(), BuildError> {
+        let Some(data) = set.rdata().next() else {
+            return Err(BuildError::TooLarge);
+        };
+        let minimum = data.last_chunk().map_or(0, |octets| u32::from_be_bytes(*octets));
+        let mut spans = [Span { start: 0, len: 0 }; 2];
+        for (span, ttl_s) in spans.iter_mut().zip([set.ttl_s(), set.ttl_s().min(minimum)]) {
+            let start = self.position()?;
+            body::record(&mut self.octets, &body::OWNER_QUESTION, rtype::SOA, ttl_s, data);
+            let at = self.octets.len() - body::SOA_NUMBERS;
+            if let Some(into) = self.octets.get_mut(at..at + 4) {
+                into.copy_from_slice(&serial.to_be_bytes());
+            }
+            *span = self.span_from(start)?;
+        }
+        let [body, negative] = spans;
+        if let Some(zone) = self.zones.last_mut() {
+            zone.negative = Some(negative);
+        }
+        self.add_fixed(set, body, None)
+    }
+
+    /// An NS set, with the addresses that the zone has of its servers.
+    fn name_servers(&mut self, set: &RecordSet<'_>, image: &Image) -> Result<(), BuildError> {
+        let body = self.records(set)?;
+        let needed = self.addresses(set, image, true)?;
+        let helpful = self.addresses(set, image, false)?;
+        let any = needed.is_some() || helpful.is_some();
+        let addresses = any.then(|| Box::new(Addresses { needed, helpful }));
+        self.add_fixed(set, body, addresses)
+    }
+
+    /// The addresses of the servers below a set's owner, or those of the others.
     fn addresses(
         &mut self,
-        zone: u32,
-        owner: &Name,
-        ttl_s: u32,
-        addresses: &[IpAddr],
-    ) -> Result<(), BuildError> {
-        for kind in [rtype::A, rtype::AAAA] {
-            let mut set = FixedSet::new(kind, ttl_s);
-            for address in addresses
-                .iter()
-                .filter(|address| body::address_type(address) == kind)
-            {
-                match address {
-                    IpAddr::V4(v4) => set.push(&v4.octets()),
-                    IpAddr::V6(v6) => set.push(&v6.octets()),
+        set: &RecordSet<'_>,
+        image: &Image,
+        below: bool,
+    ) -> Result<Option<(NonZeroU16, Span)>, BuildError> {
+        let start = self.position()?;
+        let mut count = 0_u16;
+        for server in set.rdata() {
+            let server = server.to_ascii_lowercase();
+            if wire::is_within(&server, set.owner()) != below {
+                continue;
+            }
+            let owner = image.at(&server);
+            let sets = owner.into_iter().flat_map(|owner| owner.sets());
+            for set in sets.filter(|set| matches!(set.kind(), rtype::A | rtype::AAAA)) {
+                for data in set.rdata() {
+                    body::record(&mut self.octets, &server, set.kind(), set.ttl_s(), data);
+                    count = count.checked_add(1).ok_or(BuildError::TooLarge)?;
                 }
             }
-            self.fixed(zone, owner, set)?;
         }
-        Ok(())
-    }
-
-    /// Adds every empty non-terminal between an owner and its zone's apex (RFC 8020 §3.1).
-    fn ancestors(&mut self) {
-        let owners: Vec<(Name, u32)> = self
-            .pending
-            .iter()
-            .map(|(name, node)| (name.clone(), node.zone))
-            .collect();
-        for (owner, zone) in owners {
-            let Some(apex) = self.zones.get(zone as usize).map(|zone| zone.apex.clone()) else {
-                continue;
-            };
-            let mut name = owner;
-            while name != apex {
-                let Some(parent) = name.parent() else { break };
-                self.pending.entry(parent.clone()).or_insert_with(|| Pending {
-                    zone,
-                    sets: Vec::new(),
-                });
-                name = parent;
-            }
-        }
+        let span = self.span_from(start)?;
+        Ok(NonZeroU16::new(count).map(|count| (count, span)))
     }
 
     fn finish(mut self, stamp: &Stamp) -> Result<Snapshot, BuildError> {
-        self.ancestors();
-        let pending = std::mem::take(&mut self.pending);
-        let mut table = Table::with_capacity(pending.len());
-        let mut nodes: Vec<Node> = Vec::with_capacity(pending.len());
-        let mut indexes = BTreeMap::new();
-        let mut sets = Vec::new();
-        for (name, mut node) in pending {
-            let index = u32::try_from(nodes.len()).map_err(|_| BuildError::TooLarge)?;
-            let first_set = u32::try_from(sets.len()).map_err(|_| BuildError::TooLarge)?;
-            table.insert(name.wire(), name.label_count(), index);
-            let set_count = u16::try_from(node.sets.len()).map_err(|_| BuildError::TooLarge)?;
-            let span = self.span(name.wire())?;
-            sets.append(&mut node.sets);
-            nodes.push(Node {
-                name: span,
-                zone: node.zone,
-                wildcard: None,
-                cut: None,
-                first_set,
-                set_count,
-            });
-            indexes.insert(name, index);
-        }
-        let is_cut = |name: &Name, node: &Node| {
-            let apex = self.zones.get(node.zone as usize).map(|zone| &zone.apex);
-            let first = node.first_set as usize;
-            let own: &[RrSet] = sets
-                .get(first..first + usize::from(node.set_count))
-                .unwrap_or_default();
-            apex.is_some_and(|apex| name != apex) && own.iter().any(|set| set.kind == rtype::NS)
-        };
-        let cuts: BTreeMap<&Name, u32> = indexes
-            .iter()
-            .filter(|&(name, &index)| nodes.get(index as usize).is_some_and(|node| is_cut(name, node)))
-            .map(|(name, &index)| (name, index))
-            .collect();
-        if !cuts.is_empty() {
-            for (name, &index) in &indexes {
-                if let Some(node) = nodes.get_mut(index as usize)
-                    && let Some(zone) = self.zones.get(node.zone as usize)
-                {
-                    node.cut = topmost(name, &zone.apex, &cuts);
-                }
-            }
-        }
-        for (name, &index) in indexes.iter().filter(|(name, _)| name.is_wildcard()) {
-            let parent = name.parent().and_then(|parent| indexes.get(&parent));
-            if let Some(node) = parent.and_then(|&parent| nodes.get_mut(parent as usize)) {
-                node.wildcard = Some(index);
-            }
+        self.octets.shrink_to_fit();
+        self.nodes.shrink_to_fit();
+        self.sets.shrink_to_fit();
+        let mut table = Table::with_capacity(self.nodes.len());
+        for (index, node) in (0..).zip(&self.nodes) {
+            let start = node.name.start as usize;
+            let name = self.octets.get(start..start + node.name.len as usize);
+            let name = name.unwrap_or_default();
+            table.insert(name, wire::label_count(name), index);
         }
         let mut clusters = vec![String::new(); self.clusters.len()];
         for (cluster, index) in self.clusters {
@@ -352,110 +381,21 @@ impl Builder<'_> {
                 *into = cluster;
             }
         }
-        self.octets.shrink_to_fit();
         self.gates.set_ttls(&self.longest_ttls);
         Ok(Snapshot {
             stamp: Some(stamp.clone()),
             table,
-            nodes,
-            sets,
+            nodes: self.nodes.into_boxed_slice(),
+            sets: self.sets.into_boxed_slice(),
+            steered: self.steered,
+            widest: self.widest,
             zones: self.zones,
             clusters,
-            octets: self.octets,
+            octets: self.octets.into_boxed_slice(),
         })
     }
 }
 
-/// By zone, the apexes of the zones inside it.
-fn inner(apexes: &[&Name]) -> Vec<Vec<Name>> {
-    let mut inner = vec![Vec::new(); apexes.len()];
-    let indexes: BTreeMap<&Name, usize> = apexes
-        .iter()
-        .zip(0..)
-        .map(|(apex, index)| (*apex, index))
-        .collect();
-    for apex in apexes {
-        let mut above = apex.parent();
-        while let Some(name) = above {
-            let outer = indexes.get(&name).and_then(|&index| inner.get_mut(index));
-            if let Some(outer) = outer {
-                outer.push((*apex).clone());
-            }
-            above = name.parent();
-        }
-    }
-    inner
-}
-
-/// Of the cuts at and above a name, the one nearest to its zone's apex.
-fn topmost(name: &Name, apex: &Name, cuts: &BTreeMap<&Name, u32>) -> Option<u32> {
-    let mut found = None;
-    let mut at = Some(name.clone());
-    while let Some(name) = at.filter(|name| name != apex) {
-        found = cuts.get(&name).copied().or(found);
-        at = name.parent();
-    }
-    found
-}
-
 fn counted(count: usize) -> Option<NonZeroU16> {
     u16::try_from(count).ok().and_then(NonZeroU16::new)
-}
-
-/// A fixed record set while it is put together.
-struct FixedSet {
-    kind: u16,
-    ttl_s: u32,
-    count: usize,
-    body: Vec<u8>,
-    /// As in [`Addresses`].
-    needed: (usize, Vec<u8>),
-    helpful: (usize, Vec<u8>),
-}
-
-impl FixedSet {
-    fn new(kind: u16, ttl_s: u32) -> Self {
-        Self {
-            kind,
-            ttl_s,
-            count: 0,
-            body: Vec::new(),
-            needed: (0, Vec::new()),
-            helpful: (0, Vec::new()),
-        }
-    }
-
-    fn push(&mut self, rdata: &[u8]) {
-        body::record(
-            &mut self.body,
-            &body::OWNER_QUESTION,
-            self.kind,
-            self.ttl_s,
-            rdata,
-        );
-        self.count += 1;
-    }
-
-    /// The addresses that the zone has of the name server in the data of its NS record.
-    fn glue(&mut self, zone: &zonefile::Zone, set: &RecordSet, rdata: &[u8]) {
-        let server = Name::from_wire(&rdata.to_ascii_lowercase());
-        let needed = server.is_within(set.owner());
-        for addresses in zone.at(&server) {
-            for rdata in addresses.rdata() {
-                if let Some(address) = body::address_of(addresses.kind(), rdata) {
-                    self.address(needed, &server, addresses.ttl_s(), &address);
-                }
-            }
-        }
-    }
-
-    fn address(&mut self, needed: bool, owner: &Name, ttl_s: u32, address: &IpAddr) {
-        let (count, octets) = if needed {
-            &mut self.needed
-        } else {
-            &mut self.helpful
-        };
-        body::address(octets, owner.wire(), ttl_s, address);
-        *count += 1;
-    }
 }

@@ -12,6 +12,9 @@ pub(crate) const OWNER_QUESTION: [u8; 2] = [0xc0, 0x0c];
 /// Where the data of a record begins whose owner is a pointer.
 pub(crate) const RDATA: usize = 12;
 
+/// The octets of the numbers that end SOA data, the serial first.
+pub(crate) const SOA_NUMBERS: usize = 20;
+
 /// The octets of one A or AAAA record whose owner is a pointer.
 pub(crate) fn address_len(kind: u16) -> usize {
     if kind == rtype::A { 16 } else { 28 }
@@ -22,15 +25,6 @@ pub(crate) fn address_type(address: &IpAddr) -> u16 {
     match address {
         IpAddr::V4(_) => rtype::A,
         IpAddr::V6(_) => rtype::AAAA,
-    }
-}
-
-/// The address in the data of an A or AAAA record.
-pub(crate) fn address_of(kind: u16, rdata: &[u8]) -> Option<IpAddr> {
-    match kind {
-        rtype::A => <[u8; 4]>::try_from(rdata).ok().map(IpAddr::from),
-        rtype::AAAA => <[u8; 16]>::try_from(rdata).ok().map(IpAddr::from),
-        _ => None,
     }
 }
 

@@ -9,8 +9,10 @@ use self::lookup::{Found, Lookup};
 use super::names;
 use super::problem::{At, Problems, Reason, Spot};
 use super::rdata::kind_text;
-use super::sets::PlacedSet;
-use crate::name::Name;
+use super::sets::Place;
+use crate::name::{Name, wire};
+use crate::zone::RecordSet;
+use crate::zone::image::{Image, Owner};
 
 const A: u16 = Rtype::A.to_int();
 const AAAA: u16 = Rtype::AAAA.to_int();
@@ -25,157 +27,183 @@ const RRSIG: u16 = Rtype::RRSIG.to_int();
 const SOA: u16 = Rtype::SOA.to_int();
 const SRV: u16 = Rtype::SRV.to_int();
 
-/// `sets` are in canonical order and inside the zone.
-pub(crate) fn check(apex: &Name, sets: &[PlacedSet], problems: &mut Problems) {
-    check_apex(apex, sets, problems);
-    let lookup = Lookup::new(apex, sets);
-    let mut cut: Option<&Name> = None;
-    let mut dname: Option<&Name> = None;
-    for node in sets.chunk_by(|a, b| a.set.owner() == b.set.owner()) {
-        let Some(first) = node.first() else { continue };
-        let owner = first.set.owner();
+/// An owner with the places of its sets.
+#[derive(Clone, Copy)]
+struct Node<'a> {
+    owner: Owner<'a>,
+    places: &'a [Place],
+}
+
+impl<'a> Node<'a> {
+    fn sets(self) -> impl Iterator<Item = (RecordSet<'a>, &'a Place)> {
+        self.owner.sets().zip(self.places)
+    }
+
+    fn find(self, kind: u16) -> Option<(RecordSet<'a>, &'a Place)> {
+        self.sets().find(|(set, _)| set.kind() == kind)
+    }
+
+    fn text(self) -> String {
+        text(self.owner.name())
+    }
+}
+
+fn text(name: &[u8]) -> String {
+    Name::from_wire(name).to_string()
+}
+
+/// The sets are inside the zone; `places` has one place for each.
+pub(crate) fn check(apex: &Name, image: &Image, places: &[Place], problems: &mut Problems) {
+    let apex = apex.wire();
+    let lookup = Lookup::new(apex, image);
+    let mut rest = places;
+    let mut cut: Option<&[u8]> = None;
+    let mut dname: Option<&[u8]> = None;
+    let mut nodes = image.owners().map(|owner| {
+        let (places, after) = rest.split_at(owner.sets().count().min(rest.len()));
+        rest = after;
+        Node { owner, places }
+    });
+    let mut first = nodes.next();
+    check_apex(apex, first, problems);
+    while let Some(node) = first.take().or_else(|| nodes.next()) {
+        let owner = node.owner.name();
         check_node(apex, node, problems);
-        dname = dname.filter(|above| owner.is_within(above));
-        cut = cut.filter(|above| owner.is_within(above));
-        if let Some(above) = dname {
+        dname = dname.filter(|above| wire::is_within(owner, above));
+        cut = cut.filter(|above| wire::is_within(owner, above));
+        if let (Some(above), Some(place)) = (dname, node.places.first()) {
             let reason = Reason::BelowDname {
-                name: owner.to_string(),
-                dname: above.to_string(),
+                name: node.text(),
+                dname: text(above),
             };
-            problems.push(first.first, reason);
+            problems.push(place.first, reason);
         }
-        if cut.is_none() && owner != apex && find(node, NS).is_some() {
+        if cut.is_none() && owner != apex && node.find(NS).is_some() {
             cut = Some(owner);
         }
         if let Some(above) = cut
-            && let Some(occluded) = node
-                .iter()
-                .find(|placed| !may_stand_at_cut(placed, above, &lookup))
+            && let Some((occluded, place)) = node
+                .sets()
+                .find(|(set, _)| !may_stand_at_cut(*set, above, &lookup))
         {
             let reason = Reason::Occluded {
-                kind: kind_text(occluded.set.kind()),
-                name: owner.to_string(),
-                cut: above.to_string(),
+                kind: kind_text(occluded.kind()),
+                name: node.text(),
+                cut: text(above),
             };
-            problems.push(occluded.first, reason);
+            problems.push(place.first, reason);
         }
-        if find(node, DNAME).is_some() {
+        if node.find(DNAME).is_some() {
             dname = dname.or(Some(owner));
         }
-        for placed in node {
-            host::check(placed, problems);
-            check_targets(apex, placed, &lookup, problems);
+        for (set, place) in node.sets() {
+            host::check(set, place, problems);
+            check_targets(apex, set, place, &lookup, problems);
         }
     }
 }
 
-fn find(node: &[PlacedSet], kind: u16) -> Option<&PlacedSet> {
-    node.iter().find(|placed| placed.set.kind() == kind)
-}
-
-fn check_apex(apex: &Name, sets: &[PlacedSet], problems: &mut Problems) {
+fn check_apex(apex: &[u8], first: Option<Node<'_>>, problems: &mut Problems) {
     let top = Spot { line: 1, column: 1 };
     let start = At { file: 0, spot: top };
-    let at_apex = |kind| {
-        sets.iter()
-            .take_while(|placed| placed.set.owner() == apex)
-            .find(|placed| placed.set.kind() == kind)
-    };
-    let Some(soa) = at_apex(SOA) else {
-        problems.push(start, Reason::NoSoa(apex.to_string()));
+    let node = first.filter(|node| node.owner.name() == apex);
+    let Some((soa, place, node)) =
+        node.and_then(|node| node.find(SOA).map(|(soa, place)| (soa, place, node)))
+    else {
+        problems.push(start, Reason::NoSoa(text(apex)));
         return;
     };
-    if soa.set.rdata().len() > 1 {
-        problems.push(soa.last, Reason::SecondSoa(apex.to_string()));
-    } else if let Some(again) = soa.again {
-        problems.push(again, Reason::SameSoa(apex.to_string()));
+    if soa.len() > 1 {
+        problems.push(place.last, Reason::SecondSoa(text(apex)));
+    } else if place.again {
+        problems.push(place.last, Reason::SameSoa(text(apex)));
     }
-    if at_apex(NS).is_none() {
-        problems.push(soa.first, Reason::NoNameServer(apex.to_string()));
+    if node.find(NS).is_none() {
+        problems.push(place.first, Reason::NoNameServer(text(apex)));
     }
-    if let Some(ds) = at_apex(DS) {
-        problems.push(ds.first, Reason::DsAtApex(apex.to_string()));
+    if let Some((_, ds)) = node.find(DS) {
+        problems.push(ds.first, Reason::DsAtApex(text(apex)));
     }
 }
 
 /// What may stand together at one name.
-fn check_node(apex: &Name, node: &[PlacedSet], problems: &mut Problems) {
-    if let Some(cname) = find(node, CNAME) {
-        let owner = cname.set.owner();
-        if cname.set.rdata().len() > 1 {
-            problems.push(cname.last, Reason::SecondCname(owner.to_string()));
+fn check_node(apex: &[u8], node: Node<'_>, problems: &mut Problems) {
+    if let Some((cname, place)) = node.find(CNAME) {
+        if cname.len() > 1 {
+            problems.push(place.last, Reason::SecondCname(node.text()));
         }
-        let other = |placed: &&PlacedSet| !matches!(placed.set.kind(), CNAME | KEY | NSEC | RRSIG);
-        if let Some(other) = node.iter().find(other) {
-            let at = later(cname.first, other.first);
-            problems.push(at, Reason::CnameAndOther(owner.to_string()));
-        } else if let Some(key) = find(node, KEY) {
-            let at = later(cname.first, key.first);
-            problems.push(at, Reason::CnameAndKey(owner.to_string()));
+        let other = |(set, _): &(RecordSet<'_>, _)| !matches!(set.kind(), CNAME | KEY | NSEC | RRSIG);
+        if let Some((_, other)) = node.sets().find(other) {
+            let at = place.first.max(other.first);
+            problems.push(at, Reason::CnameAndOther(node.text()));
+        } else if let Some((_, key)) = node.find(KEY) {
+            let at = place.first.max(key.first);
+            problems.push(at, Reason::CnameAndKey(node.text()));
         }
     }
-    if let Some(dname) = find(node, DNAME)
-        && dname.set.rdata().len() > 1
+    if let Some((dname, place)) = node.find(DNAME)
+        && dname.len() > 1
     {
-        problems.push(dname.last, Reason::SecondDname(dname.set.owner().to_string()));
+        problems.push(place.last, Reason::SecondDname(node.text()));
     }
-    if let Some(ns) = find(node, NS)
-        && ns.set.owner().is_wildcard()
-        && ns.set.owner() != apex
+    let owner = node.owner.name();
+    if let Some((_, ns)) = node.find(NS)
+        && wire::is_wildcard(owner)
+        && owner != apex
     {
-        problems.push(ns.first, Reason::WildcardDelegation(ns.set.owner().to_string()));
+        problems.push(ns.first, Reason::WildcardDelegation(node.text()));
     }
-}
-
-fn later(a: At, b: At) -> At {
-    let position = |at: &At| (at.file, at.spot.line, at.spot.column);
-    if position(&a) < position(&b) { b } else { a }
 }
 
 /// At a delegation only NS, DS and their proofs, and at it and below it the addresses of name servers (RFC 1034
 /// §4.2.1, RFC 2181 §6.1).
-fn may_stand_at_cut(placed: &PlacedSet, cut: &Name, lookup: &Lookup<'_>) -> bool {
-    let owner = placed.set.owner();
-    match placed.set.kind() {
-        A | AAAA => lookup.is_name_server(owner),
-        NS | DS | NSEC | RRSIG => owner == cut,
+fn may_stand_at_cut(set: RecordSet<'_>, cut: &[u8], lookup: &Lookup<'_>) -> bool {
+    match set.kind() {
+        A | AAAA => lookup.is_name_server(set.owner()),
+        NS | DS | NSEC | RRSIG => set.owner() == cut,
         _ => false,
     }
 }
 
-fn check_targets(apex: &Name, placed: &PlacedSet, lookup: &Lookup<'_>, problems: &mut Problems) {
-    let kind = placed.set.kind();
+fn check_targets(
+    apex: &[u8],
+    set: RecordSet<'_>,
+    place: &Place,
+    lookup: &Lookup<'_>,
+    problems: &mut Problems,
+) {
+    let kind = set.kind();
     if !matches!(kind, NS | MX | SRV) {
         return;
     }
-    let owner = placed.set.owner();
-    for rdata in placed.set.rdata() {
+    for rdata in set.rdata() {
         let Some(target) = names::in_data(kind, rdata).next() else {
             continue;
         };
-        let target = Name::from_wire(&target.to_ascii_lowercase());
-        if !target.is_within(apex) {
+        let target = target.to_ascii_lowercase();
+        if !wire::is_within(&target, apex) {
             continue;
         }
+        let owner = set.owner();
         let reason = match lookup.find(&target) {
             Found::Address => continue,
             Found::Cname => Reason::TargetIsCname {
                 kind: kind_text(kind),
-                owner: owner.to_string(),
-                target: target.to_string(),
+                owner: text(owner),
+                target: text(&target),
             },
             Found::BelowDname(dname) if kind == NS && owner == apex && lookup.has_below(dname) => {
                 Reason::ServerBelowDname {
-                    name: target.to_string(),
-                    dname: dname.to_string(),
+                    name: text(&target),
+                    dname: text(dname),
                 }
             }
             Found::BelowDname(_) | Found::Nothing if kind == NS => Reason::ServerWithoutAddress {
-                owner: owner.to_string(),
-                server: target.to_string(),
+                owner: text(owner),
+                server: text(&target),
             },
             Found::BelowDname(_) | Found::Nothing => continue,
         };
-        problems.push(placed.first, reason);
+        problems.push(place.first, reason);
     }
 }

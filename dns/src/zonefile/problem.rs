@@ -162,6 +162,8 @@ pub enum Reason {
     #[error("{0} lies outside the zone and is left out; names of the zone are allowed")]
     OutsideZone(String),
 
+    #[error("records up to {0} make the zone too large; they may take 4294967295 octets in all")]
+    ZoneTooLarge(String),
     #[error("zone has no SOA record; exactly one is needed, at {0} (RFC 1035 section 5.2)")]
     NoSoa(String),
     #[error("SOA record at {0} is below the zone's name; exactly one is allowed, at the zone's name")]
@@ -280,6 +282,7 @@ impl Reason {
             | Self::Range(_)
             | Self::Template(_)
             | Self::TooManyGenerated(_)
+            | Self::ZoneTooLarge(_)
             | Self::NoSoa(_)
             | Self::SoaBelow(_)
             | Self::SecondSoa(_)
@@ -292,14 +295,14 @@ impl Reason {
 }
 
 /// Where a word stands in its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Spot {
     pub(crate) line: u32,
     pub(crate) column: u32,
 }
 
-/// A spot and the number of its file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// A spot and the number of its file. What does not come from a file has numbers of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct At {
     pub(crate) file: u32,
     pub(crate) spot: Spot,
@@ -309,7 +312,7 @@ pub(crate) struct At {
 #[derive(Debug, Default)]
 pub(crate) struct Problems {
     files: Vec<Arc<Path>>,
-    kept: Vec<Problem>,
+    kept: Vec<(At, Reason)>,
     warnings: usize,
     errors: usize,
 }
@@ -331,18 +334,14 @@ impl Problems {
             Severity::Error => &mut self.errors,
         };
         *count += 1;
-        if *count > MAX_KEPT {
-            return;
+        if *count <= MAX_KEPT {
+            self.kept.push((at, reason));
         }
-        let file = usize::try_from(at.file)
-            .ok()
-            .and_then(|number| self.files.get(number))
-            .map_or_else(|| Path::new("").into(), Arc::clone);
-        let Spot { line, column } = at.spot;
-        self.kept.push(Problem {
-            place: Place { file, line, column },
-            reason,
-        });
+    }
+
+    /// Those that were kept.
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &(At, Reason)> {
+        self.kept.iter()
     }
 
     pub(crate) fn has_errors(&self) -> bool {
@@ -352,7 +351,15 @@ impl Problems {
     /// The problems that were kept, and how many were not.
     pub(crate) fn finish(self) -> (Vec<Problem>, usize) {
         let left_out = self.warnings + self.errors - self.kept.len();
-        (self.kept, left_out)
+        let files = self.files;
+        let placed = self.kept.into_iter().map(|(at, reason)| {
+            let file = files.get(at.file as usize).map(Arc::clone);
+            let file = file.unwrap_or_else(|| Path::new("").into());
+            let Spot { line, column } = at.spot;
+            let place = Place { file, line, column };
+            Problem { place, reason }
+        });
+        (placed.collect(), left_out)
     }
 }
 

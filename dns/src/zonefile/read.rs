@@ -9,11 +9,12 @@ use super::generate::{Range, Template};
 use super::include::Open;
 use super::problem::{At, Problems, Reason, Severity, Spot, shown};
 use super::rdata::{self, kind_text};
-use super::sets::Record;
+use super::sets::Records;
 use super::text;
 use super::token::{Entry, Lexer, Token};
 use super::{MAX_GENERATED, MAX_GENERATED_OCTETS};
 use crate::name::Name;
+use crate::zone::image::TooLarge;
 
 /// Longest TTL (RFC 2181 §8).
 const MAX_TTL_S: u64 = (1 << 31) - 1;
@@ -55,7 +56,7 @@ pub(crate) struct Reader<'a> {
     soa_ttl_s: u32,
     generated: usize,
     generated_octets: usize,
-    records: Vec<Record>,
+    records: Records,
     problems: Problems,
 }
 
@@ -70,13 +71,13 @@ impl<'a> Reader<'a> {
             soa_ttl_s: 0,
             generated: 0,
             generated_octets: 0,
-            records: Vec::new(),
+            records: Records::default(),
             problems: Problems::default(),
         }
     }
 
     /// The records, the TTL of those without one, and the problems.
-    pub(crate) fn run(mut self, path: &Path) -> (Vec<Record>, u32, Problems) {
+    pub(crate) fn run(mut self, path: &Path) -> (Records, u32, Problems) {
         let spot = Spot { line: 1, column: 1 };
         match self.open.enter(path, 0, self.source) {
             Err(reason) => {
@@ -247,14 +248,9 @@ impl<'a> Reader<'a> {
         if kind == Rtype::SOA.to_int() && owner != *self.apex {
             return Err((spot, Reason::SoaBelow(owner.to_string())));
         }
-        self.records.push(Record {
-            owner,
-            kind,
-            ttl_s,
-            rdata: data.into_boxed_slice(),
-            at: At { file, spot },
-        });
-        Ok(())
+        self.records
+            .push(owner.wire(), kind, ttl_s, &data, At { file, spot })
+            .map_err(|TooLarge| (spot, Reason::ZoneTooLarge(owner.to_string())))
     }
 
     /// The record's own TTL, else $TTL, else the last (RFC 2308 §4), else that of the SOA; for the SOA its minimum.

@@ -11,6 +11,7 @@ use std::io;
 use std::path::Path;
 
 use super::{Reading, Severity, Zone, parse_name, read};
+use crate::name::Name;
 
 /// A zone that is in order; what a test adds begins in line 5.
 const GOOD: &str = "$TTL 300\n@ SOA ns hm 1 1h 2 3 4\n NS ns\nns A 192.0.2.1\n";
@@ -37,7 +38,8 @@ fn records(zone: &Zone) -> Vec<String> {
     for set in zone.sets() {
         for rdata in set.rdata() {
             let kind = super::rdata::kind_text(set.kind());
-            lines.push(format!("{} {} {kind} {}", set.owner(), set.ttl_s(), hex(rdata)));
+            let owner = Name::from_wire(set.owner());
+            lines.push(format!("{owner} {} {kind} {}", set.ttl_s(), hex(rdata)));
         }
     }
     lines

@@ -27,8 +27,8 @@ fn an_alias_is_followed() {
         ResponseCode::NoError,
         &[
             "chain.demo.example. 300 CNAME www.demo.example.",
-            "www.demo.example. 300 CNAME shop.demo.example.",
-            "shop.demo.example. 5 A 192.0.2.1",
+            "www.demo.example. 300 CNAME Shop.Demo.Example.",
+            "Shop.Demo.Example. 5 A 192.0.2.1",
         ],
         0,
     );
@@ -37,7 +37,7 @@ fn an_alias_is_followed() {
 /// RFC 1034 §3.6.2: a question for the CNAME itself is not followed; one target of another type has no data.
 #[test]
 fn an_alias_itself_and_one_without_data() {
-    let own = &["www.demo.example. 300 CNAME shop.demo.example."];
+    let own = &["www.demo.example. 300 CNAME Shop.Demo.Example."];
     check_chain(
         "www.demo.example.",
         RecordType::CNAME,

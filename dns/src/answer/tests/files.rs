@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::*;
-use crate::input::{BrokenZone, EndpointInput, NameInput, Steer};
+use crate::input::BrokenZone;
 use crate::stamp::Stamp;
 use crate::zonefile::{self, parse_name};
 
@@ -28,6 +28,10 @@ fn plan() -> SnapshotInput {
         name: name.to_owned(),
         reason: "z:1:1: error".to_owned(),
     };
+    let stated: SnapshotInput = serde_json::from_str(PLAN).unwrap();
+    let mut shop = stated.names.into_iter().next().unwrap();
+    shop.name = "shop.file.example".to_owned();
+    shop.zone = "file.example".to_owned();
     SnapshotInput {
         stamp: Stamp {
             fleet_uid: "fleet".to_owned(),
@@ -35,19 +39,7 @@ fn plan() -> SnapshotInput {
             seq: 8,
         },
         files: vec![Arc::new(reading.zone.unwrap())],
-        names: vec![NameInput {
-            name: "shop.file.example".to_owned(),
-            zone: "file.example".to_owned(),
-            epoch: 1,
-            seq: 8,
-            ttl: 5,
-            steer: Steer::Weighted,
-            endpoints: vec![EndpointInput {
-                cluster: "a".to_owned(),
-                addresses: vec!["192.0.2.1".parse().unwrap()],
-                weight: 1,
-            }],
-        }],
+        names: vec![shop],
         broken: vec![broken("broken.file.example"), broken("other.example")],
         ..SnapshotInput::default()
     }
@@ -103,7 +95,7 @@ fn a_file_is_served_with_names_steered_in_it() {
     check("a.old.file.example.", RecordType::TXT, ok, (3, 0, 0));
     check("shop.file.example.", RecordType::TXT, ok, (1, 0, 0));
     let shop = check("shop.file.example.", RecordType::A, ok, (1, 0, 0));
-    assert_eq!(addresses(&shop), ["192.0.2.1".parse::<IpAddr>().unwrap()]);
+    assert_eq!(shop.answers[0].ttl, 5, "the TTL of what is steered");
     let soa = check("file.example.", RecordType::SOA, ok, (1, 0, 0));
     let RData::SOA(soa) = &soa.answers[0].data else {
         panic!("{soa}");

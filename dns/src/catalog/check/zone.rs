@@ -1,82 +1,50 @@
-//! Checks one zone. A zone with anything wrong is rejected whole.
+//! Checks one zone that is part of a plan, by the rules for master files. A zone with anything wrong is rejected whole.
 
 use std::collections::BTreeSet;
 use std::net::IpAddr;
 
-use super::{MAX_ADDRESSES, MAX_TEXT_OCTETS, data, ttl_problem};
+use super::{MAX_ADDRESSES, MAX_TEXT_OCTETS, ttl_problem};
 use crate::catalog::problem::Problem;
 use crate::input::{RecordInput, ZoneInput};
 use crate::name::Name;
-use crate::nonempty::NonEmpty;
 use crate::wire::{body, rtype};
+use crate::zone::Zone;
+use crate::zonefile::{self, At, Problems, Reason, Records, Severity, Spot};
 
-#[derive(Debug)]
-pub(crate) struct CheckedZone {
-    pub(crate) apex: Name,
-    pub(crate) mname: Name,
-    pub(crate) rname: Name,
-    pub(crate) name_servers: NonEmpty<CheckedServer>,
-    pub(crate) records: Vec<CheckedRecord>,
-    pub(crate) input: ZoneInput,
-}
+/// Types that belong to the server or to signing, not to a plan.
+const NOT_STATED: [u16; 9] = [
+    rtype::SOA,
+    rtype::SIG,
+    rtype::RRSIG,
+    rtype::NSEC,
+    rtype::DNSKEY,
+    rtype::NSEC3,
+    rtype::NSEC3PARAM,
+    rtype::CDS,
+    rtype::CDNSKEY,
+];
 
-#[derive(Debug)]
-pub(crate) struct CheckedServer {
-    pub(crate) name: Name,
-    pub(crate) addresses: Vec<IpAddr>,
-}
-
-/// A fixed record set with its data in wire form.
-#[derive(Debug)]
-pub(crate) struct CheckedRecord {
-    pub(crate) owner: Name,
-    pub(crate) kind: u16,
-    pub(crate) ttl_s: u32,
-    pub(crate) rdata: NonEmpty<Vec<u8>>,
-}
-
-impl CheckedZone {
-    /// A name's addresses by the zone's own records, each with its TTL.
-    pub(crate) fn addresses_of(&self, name: &Name) -> Vec<(u32, IpAddr)> {
-        let sets = self.records.iter().filter(|record| record.owner == *name);
-        let fixed = sets.flat_map(|set| {
-            set.rdata
-                .iter()
-                .filter_map(|rdata| Some((set.ttl_s, body::address_of(set.kind, rdata)?)))
-        });
-        let servers = self.name_servers.iter().filter(|server| server.name == *name);
-        let servers =
-            servers.flat_map(|server| server.addresses.iter().map(|address| (self.input.ttl, *address)));
-        fixed.chain(servers).collect()
-    }
-
-    /// What of the zone's own records leaves no room for a steered name, as the middle of a sentence.
-    pub(crate) fn obstacle(&self, name: &Name) -> Option<&'static str> {
-        let own = self.name_servers.iter();
-        if own
-            .filter(|server| server.name.is_within(&self.apex))
-            .any(|server| server.name == *name)
-        {
-            return Some("has fixed addresses for");
-        }
-        self.records.iter().find_map(|record| match record.kind {
-            rtype::A | rtype::AAAA if record.owner == *name => Some("has fixed addresses for"),
-            rtype::CNAME if record.owner == *name => Some("has a CNAME for"),
-            rtype::NS if name.is_within(&record.owner) => Some("delegates"),
-            rtype::DNAME if name.is_below(&record.owner) => Some("has a DNAME above"),
-            _ => None,
-        })
-    }
+/// The lists of a zone that records come from, in place of files.
+#[derive(Clone, Copy)]
+enum List {
+    Soa,
+    NameServers,
+    Records,
 }
 
 struct Checker<'a> {
     input: &'a ZoneInput,
     apex: Name,
+    records: Records,
 }
 
-pub(crate) fn check(input: &ZoneInput) -> Result<CheckedZone, Problem> {
+pub(crate) fn check(input: &ZoneInput) -> Result<Zone, Problem> {
     let apex = Name::parse(&input.name).map_err(|error| Problem::new("zone", &input.name, "name", error))?;
-    let checker = Checker { input, apex };
+    let mut checker = Checker {
+        input,
+        apex,
+        records: Records::default(),
+    };
     if checker.apex.is_wildcard() {
         return Err(checker.problem("name", "a zone cannot be a wildcard"));
     }
@@ -85,18 +53,40 @@ pub(crate) fn check(input: &ZoneInput) -> Result<CheckedZone, Problem> {
             return Err(checker.problem(field, reason));
         }
     }
-    let mname = checker.name("soa.mname", &input.soa.mname)?;
-    let rname = checker.name("soa.rname", &input.soa.rname)?;
-    let name_servers = checker.name_servers()?;
-    let records = checker.records(&name_servers)?;
-    Ok(CheckedZone {
-        apex: checker.apex,
-        mname,
-        rname,
-        name_servers,
-        records,
-        input: input.clone(),
-    })
+    checker.soa()?;
+    let servers = checker.name_servers()?;
+    checker.records(&servers)?;
+    checker.whole()
+}
+
+fn at(list: List, index: usize, data: usize) -> At {
+    let number = |index| u32::try_from(index).unwrap_or(u32::MAX);
+    At {
+        file: match list {
+            List::Soa => 0,
+            List::NameServers => 1,
+            List::Records => 2,
+        },
+        spot: Spot {
+            line: number(index),
+            column: number(data),
+        },
+    }
+}
+
+fn field(at: At) -> String {
+    let Spot { line, column } = at.spot;
+    match at.file {
+        0 => "soa".to_owned(),
+        1 => format!("nameServers[{line}]"),
+        _ => format!("records[{line}].data[{column}]"),
+    }
+}
+
+/// A warning about a file is read by whoever wrote it; about a part of a plan nobody would hear that names are hidden.
+fn refuses(reason: &Reason) -> bool {
+    reason.severity() == Severity::Error
+        || matches!(reason, Reason::BelowDname { .. } | Reason::WildcardDelegation(_))
 }
 
 impl Checker<'_> {
@@ -108,15 +98,36 @@ impl Checker<'_> {
         Name::parse(text).map_err(|error| self.problem(field, error))
     }
 
-    fn name_servers(&self) -> Result<NonEmpty<CheckedServer>, Problem> {
-        let mut servers: Vec<CheckedServer> = Vec::new();
+    fn push(&mut self, owner: &Name, kind: u16, ttl_s: u32, data: &[u8], at: At) -> Result<(), Problem> {
+        let pushed = self.records.push(owner.wire(), kind, Some(ttl_s), data, at);
+        pushed.map_err(|_| self.problem(field(at), Reason::ZoneTooLarge(owner.to_string())))
+    }
+
+    /// The SOA. Its serial is that of the plan, so it is 0 here.
+    fn soa(&mut self) -> Result<(), Problem> {
+        let soa = &self.input.soa;
+        let rdata = body::Soa {
+            mname: &self.name("soa.mname", &soa.mname)?,
+            rname: &self.name("soa.rname", &soa.rname)?,
+            numbers: [0, soa.refresh, soa.retry, soa.expire, soa.minimum],
+        }
+        .rdata();
+        let apex = self.apex.clone();
+        self.push(&apex, rtype::SOA, self.input.ttl, &rdata, at(List::Soa, 0, 0))
+    }
+
+    /// The NS records and the addresses they need; gives the servers' names.
+    fn name_servers(&mut self) -> Result<BTreeSet<Name>, Problem> {
+        let (mut servers, ttl_s) = (BTreeSet::new(), self.input.ttl);
+        let apex = self.apex.clone();
         for (index, input) in self.input.name_servers.iter().enumerate() {
             let field = format!("nameServers[{index}]");
             let name = self.name(&format!("{field}.name"), &input.name)?;
-            if name.is_wildcard() || servers.iter().any(|server| server.name == name) {
+            if name.is_wildcard() || !servers.insert(name.clone()) {
                 return Err(self.problem(format!("{field}.name"), "is a wildcard or listed twice"));
             }
-            if name.is_within(&self.apex) && input.addresses.is_empty() {
+            let inside = name.is_within(&apex);
+            if inside && input.addresses.is_empty() {
                 let reason = "is empty; a name server inside its zone needs an address";
                 return Err(self.problem(format!("{field}.addresses"), reason));
             }
@@ -124,131 +135,80 @@ impl Checker<'_> {
             if distinct.len() != input.addresses.len() || distinct.len() > MAX_ADDRESSES {
                 return Err(self.problem(format!("{field}.addresses"), "has an address twice, or too many"));
             }
-            servers.push(CheckedServer {
-                name,
-                addresses: input.addresses.clone(),
-            });
+            let at = at(List::NameServers, index, 0);
+            self.push(&apex, rtype::NS, ttl_s, name.wire(), at)?;
+            for address in input.addresses.iter().filter(|_| inside) {
+                let kind = body::address_type(address);
+                match address {
+                    IpAddr::V4(v4) => self.push(&name, kind, ttl_s, &v4.octets(), at)?,
+                    IpAddr::V6(v6) => self.push(&name, kind, ttl_s, &v6.octets(), at)?,
+                }
+            }
         }
-        NonEmpty::new(servers)
-            .ok_or_else(|| self.problem("nameServers", "is empty; a zone needs at least one name server"))
+        if servers.is_empty() {
+            return Err(self.problem("nameServers", "is empty; a zone needs at least one name server"));
+        }
+        Ok(servers)
     }
 
-    fn records(&self, servers: &[CheckedServer]) -> Result<Vec<CheckedRecord>, Problem> {
-        let mut records: Vec<CheckedRecord> = Vec::new();
+    fn records(&mut self, servers: &BTreeSet<Name>) -> Result<(), Problem> {
+        let mut seen = BTreeSet::new();
         for (index, input) in self.input.records.iter().enumerate() {
-            let record = self.record(index, input)?;
-            if records
-                .iter()
-                .any(|other| other.owner == record.owner && other.kind == record.kind)
-            {
+            let (owner, kind) = self.record(index, input)?;
+            if matches!(kind, rtype::A | rtype::AAAA) && servers.contains(&owner) {
+                let reason = format!("{owner} gets its addresses from nameServers");
+                return Err(self.problem(format!("records[{index}]"), reason));
+            }
+            if let Some((owner, _)) = seen.replace((owner, kind)) {
                 let reason = format!(
-                    "{} has a second {} record set; put all data into one",
-                    record.owner, input.kind
+                    "{owner} has a second {} record set; put all data into one",
+                    input.kind
                 );
                 return Err(self.problem(format!("records[{index}]"), reason));
             }
-            let address = matches!(record.kind, rtype::A | rtype::AAAA);
-            if address && servers.iter().any(|server| server.name == record.owner) {
-                let reason = format!("{} gets its addresses from nameServers", record.owner);
-                return Err(self.problem(format!("records[{index}]"), reason));
-            }
-            records.push(record);
-        }
-        self.together(&records, servers)?;
-        Ok(records)
-    }
-
-    /// What cannot stand beside what.
-    fn together(&self, records: &[CheckedRecord], servers: &[CheckedServer]) -> Result<(), Problem> {
-        for record in records {
-            let Some(reason) = self.lonely(record, records, servers) else {
-                continue;
-            };
-            let reason = format!("{}: {reason}", record.owner);
-            return Err(self.problem("records", reason));
         }
         Ok(())
     }
 
-    fn lonely(
-        &self,
-        record: &CheckedRecord,
-        records: &[CheckedRecord],
-        servers: &[CheckedServer],
-    ) -> Option<String> {
-        let kind = rtype::text(record.kind);
-        let apex = record.owner == self.apex;
-        let server = servers.iter().any(|server| server.name == record.owner);
-        let beside = records
-            .iter()
-            .find(|other| other.owner == record.owner && other.kind != record.kind);
-        let below = || {
-            records
-                .iter()
-                .map(|other| &other.owner)
-                .find(|other| other.is_below(&record.owner))
-        };
-        match record.kind {
-            rtype::CNAME | rtype::DNAME if record.rdata.len() > 1 => {
-                Some(format!("has more than one {kind}"))
-            }
-            // RFC 2181 §10.1.
-            rtype::CNAME if apex || server => {
-                Some("has a CNAME beside the zone's own records; a CNAME stands alone".to_owned())
-            }
-            rtype::CNAME => {
-                let other = rtype::text(beside?.kind);
-                Some(format!("has a CNAME beside {other}; a CNAME stands alone"))
-            }
-            // RFC 4592 §4.2, §4.4.
-            rtype::NS | rtype::DNAME if record.owner.is_wildcard() => {
-                Some(format!("is a wildcard and has {kind}"))
-            }
-            // RFC 6672 §2.4.
-            rtype::DNAME => Some(format!("has a DNAME, and {} lies below it", below()?)),
-            _ => None,
-        }
-    }
-
-    fn record(&self, index: usize, input: &RecordInput) -> Result<CheckedRecord, Problem> {
+    fn record(&mut self, index: usize, input: &RecordInput) -> Result<(Name, u16), Problem> {
         let field = |name: &str| format!("records[{index}].{name}");
         let owner = self.owner(&field("name"), &input.name)?;
         let ttl_s = input.ttl.unwrap_or(self.input.ttl);
         if let Some(reason) = ttl_problem(ttl_s) {
             return Err(self.problem(field("ttl"), reason));
         }
-        let kind = data::kind(&input.kind).map_err(|reason| self.problem(field("kind"), reason))?;
+        let kind = self.kind(&field("kind"), &input.kind)?;
         if kind == rtype::NS && owner == self.apex {
             return Err(self.problem(
                 field("kind"),
                 "is NS at the apex; those are the zone's nameServers",
             ));
         }
-        let mut rdata = Vec::with_capacity(input.data.len());
         let mut octets = 0;
         for (position, text) in input.data.iter().enumerate() {
-            let data = data::encode(kind, text).map_err(|reason| {
-                self.problem(
-                    format!("records[{index}].data[{position}]"),
-                    format!("`{text}` {reason}"),
-                )
-            })?;
-            if rdata.contains(&data) {
-                return Err(self.problem(format!("records[{index}].data[{position}]"), "is listed twice"));
-            }
+            let data = data(kind, text)
+                .map_err(|reason| self.problem(field(&format!("data[{position}]")), reason))?;
             octets += data.len() + 12;
-            if octets > MAX_TEXT_OCTETS || rdata.len() >= MAX_ADDRESSES {
+            if octets > MAX_TEXT_OCTETS || position >= MAX_ADDRESSES {
                 return Err(self.problem(field("data"), format!("takes more than {MAX_TEXT_OCTETS} octets")));
             }
-            rdata.push(data);
+            self.push(&owner, kind, ttl_s, &data, at(List::Records, index, position))?;
         }
-        let rdata = NonEmpty::new(rdata)
-            .ok_or_else(|| self.problem(field("data"), "is empty; at least one entry is needed"))?;
-        Ok(CheckedRecord {
-            owner,
-            kind,
-            ttl_s,
-            rdata,
+        if input.data.is_empty() {
+            return Err(self.problem(field("data"), "is empty; at least one entry is needed"));
+        }
+        Ok((owner, kind))
+    }
+
+    fn kind(&self, field: &str, text: &str) -> Result<u16, Problem> {
+        let kind = zonefile::parse_kind(text.to_ascii_uppercase().as_bytes());
+        let allowed = kind.filter(|kind| !zonefile::is_meta(*kind) && !NOT_STATED.contains(kind));
+        allowed.ok_or_else(|| {
+            let reason = format!(
+                "is {text}; types of data are allowed, such as A, AAAA, CAA, CNAME, HTTPS, MX, NS, PTR, SRV, TXT and \
+                 TYPEn, and neither SOA nor what signs a zone"
+            );
+            self.problem(field, reason)
         })
     }
 
@@ -256,22 +216,33 @@ impl Checker<'_> {
         if text == "@" {
             return Ok(self.apex.clone());
         }
-        let full = if text.contains('.') {
-            text.to_owned()
-        } else {
-            format!(
-                "{text}.{}",
-                if self.apex.label_count() == 0 {
-                    String::new()
-                } else {
-                    self.apex.to_string()
-                }
-            )
+        let name = match (text.contains('.'), self.apex.wire()) {
+            (true, _) | (false, [0]) => self.name(field, text)?,
+            (false, _) => self.name(field, &format!("{text}.{}", self.apex))?,
         };
-        let name = self.name(field, &full)?;
         if !name.is_within(&self.apex) {
             return Err(self.problem(field, format!("{name} lies outside the zone")));
         }
         Ok(name)
+    }
+
+    fn whole(self) -> Result<Zone, Problem> {
+        let mut problems = Problems::default();
+        let zone = zonefile::whole(&self.apex, self.records, self.input.ttl, &mut problems);
+        let object = |at, reason| Problem::new("zone", &self.input.name, field(at), reason);
+        match (problems.iter().find(|(_, reason)| refuses(reason)), zone) {
+            (Some((at, reason)), _) => Err(object(*at, reason)),
+            (None, Some(zone)) => Ok(zone),
+            (None, None) => Err(object(at(List::Soa, 0, 0), &Reason::NoSoa(self.apex.to_string()))),
+        }
+    }
+}
+
+/// One record's data in wire form, names as they are spelled. A TXT is its text, without quotes and escapes.
+fn data(kind: u16, text: &str) -> Result<Vec<u8>, String> {
+    match kind {
+        _ if text.len() > MAX_TEXT_OCTETS => Err("is too long".to_owned()),
+        rtype::TXT => Ok(body::txt_rdata(text)),
+        _ => zonefile::parse_data(kind, text).map_err(|reason| reason.to_string()),
     }
 }

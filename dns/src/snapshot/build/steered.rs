@@ -11,7 +11,8 @@ use crate::nonempty::NonEmpty;
 use crate::wire::{body, rtype};
 
 impl Builder<'_> {
-    pub(super) fn name(&mut self, zone: u32, name: &CheckedName) -> Result<(), BuildError> {
+    /// Adds what is steered of a name to the node that is being built.
+    pub(super) fn name(&mut self, name: &CheckedName) -> Result<(), BuildError> {
         for (kind, family) in [(rtype::A, Family::V4), (rtype::AAAA, Family::V6)] {
             let mut candidates = Vec::new();
             for endpoint in name.endpoints_in_order() {
@@ -31,15 +32,11 @@ impl Builder<'_> {
                 },
             };
             let data = RrData::Steered(Steered { policy, candidates });
-            self.add(
-                zone,
-                &name.name,
-                RrSet {
-                    kind,
-                    ttl_s: name.input.ttl,
-                    data,
-                },
-            );
+            self.add(RrSet {
+                kind,
+                ttl_s: name.input.ttl,
+                data,
+            });
         }
         Ok(())
     }

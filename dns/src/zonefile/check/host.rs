@@ -3,40 +3,41 @@
 use domain::base::iana::Rtype;
 
 use super::{A, AAAA, MX, NS, SOA, SRV};
-use crate::name::Name;
+use crate::name::{Name, wire};
+use crate::zone::RecordSet;
 use crate::zonefile::names;
 use crate::zonefile::problem::{Problems, Reason};
 use crate::zonefile::rdata::kind_text;
-use crate::zonefile::sets::PlacedSet;
+use crate::zonefile::sets::Place;
 
-pub(crate) fn check(placed: &PlacedSet, problems: &mut Problems) {
-    let kind = placed.set.kind();
-    let owner = placed.set.owner();
-    let mut report = |name: &Name| {
+pub(crate) fn check(set: RecordSet<'_>, place: &Place, problems: &mut Problems) {
+    let kind = set.kind();
+    let owner = set.owner();
+    let mut report = |name: &[u8]| {
         let reason = Reason::NotHostName {
             kind: kind_text(kind),
-            owner: owner.to_string(),
-            name: name.to_string(),
+            owner: Name::from_wire(owner).to_string(),
+            name: Name::from_wire(name).to_string(),
         };
-        problems.push(placed.first, reason);
+        problems.push(place.first, reason);
     };
-    if matches!(kind, A | AAAA | MX) && !is_host(without_wildcard(owner.wire())) {
+    if matches!(kind, A | AAAA | MX) && !is_host(without_wildcard(owner)) {
         report(owner);
     }
     let reverse = || {
         [&b"\x07in-addr\x04arpa\x00"[..], b"\x03ip6\x04arpa\x00"]
             .iter()
-            .any(|zone| owner.is_within(&Name::from_wire(zone)))
+            .any(|zone| wire::is_within(owner, zone))
     };
     if !(matches!(kind, NS | MX | SRV | SOA) || kind == Rtype::PTR.to_int() && reverse()) {
         return;
     }
-    for rdata in placed.set.rdata() {
+    for rdata in set.rdata() {
         for (index, name) in names::in_data(kind, rdata).enumerate() {
             let mailbox = kind == SOA && index == 1;
             let host = if mailbox { without_first(name) } else { name };
             if !is_host(host) {
-                report(&Name::from_wire(name));
+                report(name);
             }
         }
     }

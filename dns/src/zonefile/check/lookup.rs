@@ -1,15 +1,14 @@
 //! What a zone has at a name, wildcards included (RFC 4592 §3.3.1).
 
 use super::{A, AAAA, CNAME, DNAME, NS};
-use crate::name::Name;
+use crate::name::wire;
+use crate::zone::image::{Image, Owner};
 use crate::zonefile::names;
-use crate::zonefile::sets::PlacedSet;
 
 #[derive(Debug)]
 pub(crate) struct Lookup<'a> {
-    apex: &'a Name,
-    /// In canonical order.
-    sets: &'a [PlacedSet],
+    apex: &'a [u8],
+    image: &'a Image,
     /// The names that NS records point at, sorted.
     servers: Vec<Box<[u8]>>,
     has_dname: bool,
@@ -20,106 +19,85 @@ pub(crate) struct Lookup<'a> {
 pub(crate) enum Found<'a> {
     Address,
     Cname,
-    BelowDname(&'a Name),
+    BelowDname(&'a [u8]),
     Nothing,
 }
 
 impl<'a> Lookup<'a> {
-    pub(crate) fn new(apex: &'a Name, sets: &'a [PlacedSet]) -> Self {
-        let mut servers: Vec<Box<[u8]>> = sets
-            .iter()
-            .filter(|placed| placed.set.kind() == NS)
-            .flat_map(|placed| placed.set.rdata())
+    pub(crate) fn new(apex: &'a [u8], image: &'a Image) -> Self {
+        let sets = || image.owners().flat_map(Owner::sets);
+        let mut servers: Vec<Box<[u8]>> = sets()
+            .filter(|set| set.kind() == NS)
+            .flat_map(|set| set.rdata())
             .flat_map(|rdata| names::in_data(NS, rdata))
             .map(|name| name.to_ascii_lowercase().into_boxed_slice())
             .collect();
         servers.sort_unstable();
         servers.dedup();
-        let has_dname = sets.iter().any(|placed| placed.set.kind() == DNAME);
+        let has_dname = sets().any(|set| set.kind() == DNAME);
         Self {
             apex,
-            sets,
+            image,
             servers,
             has_dname,
         }
     }
 
-    pub(crate) fn is_name_server(&self, name: &Name) -> bool {
+    pub(crate) fn is_name_server(&self, name: &[u8]) -> bool {
         self.servers
-            .binary_search_by(|server| (**server).cmp(name.wire()))
+            .binary_search_by(|server| (**server).cmp(name))
             .is_ok()
     }
 
     /// Whether names exist below a name.
-    pub(crate) fn has_below(&self, name: &Name) -> bool {
-        self.from(name)
-            .iter()
-            .map(|placed| placed.set.owner())
+    pub(crate) fn has_below(&self, name: &[u8]) -> bool {
+        self.image
+            .owners_from(self.image.position(name))
+            .map(Owner::name)
             .find(|owner| *owner != name)
-            .is_some_and(|owner| owner.is_within(name))
+            .is_some_and(|owner| wire::is_within(owner, name))
     }
 
-    pub(crate) fn find(&self, name: &Name) -> Found<'a> {
+    pub(crate) fn find(&self, name: &[u8]) -> Found<'a> {
         if let Some(dname) = self.dname_above(name) {
             return Found::BelowDname(dname);
         }
-        let from = self.from(name);
-        if from
-            .first()
-            .is_some_and(|placed| placed.set.owner().is_within(name))
-        {
-            return addresses(from, name);
+        if self.exists(name) {
+            return addresses(self.image.at(name));
         }
         match self.above(name).find(|encloser| self.exists(encloser)) {
-            Some(encloser) => {
-                let wildcard = Name::from_wire(&[b"\x01*", encloser.wire()].concat());
-                addresses(self.from(&wildcard), &wildcard)
-            }
+            Some(encloser) => addresses(self.image.at(&[b"\x01*", encloser].concat())),
             None => Found::Nothing,
         }
     }
 
     /// The names above one, up to the apex.
-    fn above(&self, name: &Name) -> impl Iterator<Item = Name> {
-        std::iter::successors(Some(name.clone()), Name::parent)
-            .take_while(|above| above != self.apex)
-            .filter_map(|above| above.parent())
+    fn above<'n>(&self, name: &'n [u8]) -> impl Iterator<Item = &'n [u8]> {
+        let shortest = self.apex.len();
+        wire::upward(name)
+            .skip(1)
+            .take_while(move |above| above.len() >= shortest)
     }
 
-    fn dname_above(&self, name: &Name) -> Option<&'a Name> {
+    fn dname_above(&self, name: &[u8]) -> Option<&'a [u8]> {
         if !self.has_dname {
             return None;
         }
-        self.above(name).find_map(|above| {
-            let dname = at(self.from(&above), &above).find(|placed| placed.set.kind() == DNAME)?;
-            Some(dname.set.owner())
-        })
+        self.above(name)
+            .find_map(|above| Some(self.image.at(above)?.find(DNAME)?.owner()))
     }
 
-    fn exists(&self, name: &Name) -> bool {
-        self.from(name)
-            .first()
-            .is_some_and(|placed| placed.set.owner().is_within(name))
-    }
-
-    /// The sets from a name on.
-    fn from(&self, name: &Name) -> &'a [PlacedSet] {
-        let start = self
-            .sets
-            .partition_point(|placed| placed.set.owner().cmp_canonical(name).is_lt());
-        self.sets.get(start..).unwrap_or_default()
+    fn exists(&self, name: &[u8]) -> bool {
+        self.image
+            .owner(self.image.position(name))
+            .is_some_and(|owner| wire::is_within(owner.name(), name))
     }
 }
 
-/// The sets of a name at the start of a list.
-fn at<'a>(sets: &'a [PlacedSet], name: &Name) -> impl Iterator<Item = &'a PlacedSet> {
-    sets.iter().take_while(move |placed| placed.set.owner() == name)
-}
-
-fn addresses<'a>(sets: &'a [PlacedSet], name: &Name) -> Found<'a> {
+fn addresses(owner: Option<Owner<'_>>) -> Found<'static> {
     let mut found = Found::Nothing;
-    for placed in at(sets, name) {
-        match placed.set.kind() {
+    for set in owner.into_iter().flat_map(Owner::sets) {
+        match set.kind() {
             A | AAAA => return Found::Address,
             CNAME => found = Found::Cname,
             _ => {}

@@ -6,7 +6,9 @@ use std::path::Path;
 use proptest::prelude::*;
 
 use super::{hex, read_text, records};
-use crate::zonefile::{MAX_DEPTH, Reading, Zone, parse_name, read};
+use crate::name::Name;
+use crate::zone::Zone;
+use crate::zonefile::{MAX_DEPTH, Reading, parse_name, read};
 
 fn read_octets(text: &[u8]) -> Reading {
     let mut left = 2 * MAX_DEPTH;
@@ -23,7 +25,7 @@ fn print(zone: &Zone) -> String {
     let mut text = String::new();
     for set in zone.sets() {
         for rdata in set.rdata() {
-            let (owner, ttl_s, kind) = (set.owner(), set.ttl_s(), set.kind());
+            let (owner, ttl_s, kind) = (Name::from_wire(set.owner()), set.ttl_s(), set.kind());
             writeln!(
                 text,
                 "{owner}. {ttl_s} IN TYPE{kind} \\# {} {}",

@@ -143,13 +143,8 @@ fn ttls() {
     let text = "@ SOA ns hm 1 2 3 4 77\n NS ns\nns A 192.0.2.1\n 9 TXT a\nz TXT a\n$TTL 8\ny TXT a\n";
     let reading = read_text(text);
     check_problems(&reading, text, &["1:3 warning gets that of the SOA"]);
-    let ttls: Vec<u32> = reading
-        .zone
-        .unwrap()
-        .sets()
-        .iter()
-        .map(crate::zonefile::RecordSet::ttl_s)
-        .collect();
+    let zone = reading.zone.unwrap();
+    let ttls: Vec<u32> = zone.sets().map(|set| set.ttl_s()).collect();
     assert_eq!(ttls, [77, 77, 77, 9, 8, 9]);
 
     let text = "@ NS ns\nns A 192.0.2.1\n@ 44 SOA ns hm 1 2 3 4 77\n";
@@ -159,7 +154,7 @@ fn ttls() {
         text,
         &["1:3 warning has no TTL", "2:4 warning has no TTL"],
     );
-    assert!(reading.zone.unwrap().sets().iter().all(|set| set.ttl_s() == 44));
+    assert!(reading.zone.unwrap().sets().all(|set| set.ttl_s() == 44));
 }
 
 #[test]

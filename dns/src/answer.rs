@@ -44,7 +44,7 @@ pub struct QueryMeta {
 /// Working space of one thread.
 pub struct Scratch {
     pub(crate) qname: QName,
-    pub(crate) effective: Vec<u64>,
+    pub(crate) weights: Vec<u64>,
 }
 
 impl Default for Scratch {
@@ -58,14 +58,14 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             qname: QName::new(),
-            effective: Vec::new(),
+            weights: Vec::new(),
         }
     }
 
     /// Makes room for the widest record set of a snapshot, so that answers from it allocate nothing.
     pub fn fit(&mut self, snapshot: &Snapshot) {
-        self.effective
-            .reserve(snapshot.widest().saturating_sub(self.effective.len()));
+        self.weights
+            .reserve(snapshot.widest().saturating_sub(self.weights.len()));
     }
 }
 

@@ -34,7 +34,8 @@ pub use catalog::{Applied, Catalog, Problem, Refused};
 pub use gate::table::{GateTable, GateValue};
 pub use gate::{FULL, GateView, Gates, HeldBack, Ramp};
 pub use input::{
-    EndpointInput, NameInput, NameServerInput, RecordInput, SnapshotInput, SoaInput, Steer, ZoneInput,
+    Capacity, ClusterCapacity, EndpointInput, Failover, Filter, NameInput, NameServerInput, RecordInput,
+    SnapshotInput, SoaInput, Sticky, ZoneInput,
 };
 pub use metrics::register_all;
 pub use name::Name;

@@ -5,7 +5,8 @@ use super::{Outcome, QueryMeta, Reply, Scratch, size_limit};
 use crate::gate::table::GateTable;
 use crate::invariants;
 use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered, Zone};
-use crate::steer::{self, Choice, all};
+use crate::steer::client::Client;
+use crate::steer::{self, Asked, Choice};
 use crate::wire::query::Query;
 use crate::wire::writer::{Section, Writer};
 use crate::wire::{Rcode, body, rtype};
@@ -31,7 +32,11 @@ pub(super) fn respond(
     if let Some(rcode) = not_data(query.qtype) {
         return finish(writer, query, rcode, false, false);
     }
-    let Scratch { qname, effective } = scratch;
+    let asked = Asked {
+        client: Client::of_address(meta.client),
+        draw: meta.draw,
+    };
+    let Scratch { qname, weights } = scratch;
     let mut chain = Chain::of(qname.wire().len());
     loop {
         let (rcode, panic) = match snapshot.lookup(qname, query.qtype) {
@@ -60,7 +65,7 @@ pub(super) fn respond(
                     writer.put_owned(Section::Answer, 1, ANY_ANSWER, chain.at);
                     (Rcode::NoError, false)
                 } else if let Some(set) = of(query.qtype) {
-                    let panic = positive(&mut writer, snapshot, set, gates, meta.draw, effective, chain.at);
+                    let panic = positive(&mut writer, snapshot, set, gates, &asked, weights, chain.at);
                     (Rcode::NoError, panic)
                 } else if let Some(alias) = of(rtype::CNAME) {
                     if follow(&mut writer, snapshot, alias, &mut chain, qname) {
@@ -94,8 +99,8 @@ fn positive(
     snapshot: &Snapshot,
     set: &RrSet,
     gates: &GateTable,
-    draw: u64,
-    effective: &mut Vec<u64>,
+    asked: &Asked,
+    weights: &mut Vec<u64>,
     owner: usize,
 ) -> bool {
     match &set.data {
@@ -113,13 +118,13 @@ fn positive(
             false
         }
         RrData::Steered(steered) => {
-            let (choice, health) = steer::choose(steered, gates, draw, effective);
-            let put = addresses(writer, snapshot, set.kind, steered, (choice, effective), owner);
+            let choice = steer::choose(steered, gates, asked, weights);
+            let put = addresses(writer, snapshot, set.kind, steered, (&choice, weights), owner);
             debug_assert!(
                 invariants::s1_answer_not_empty(put),
                 "a live name was answered with nothing"
             );
-            health.is_panic()
+            choice.health.is_panic()
         }
     }
 }
@@ -129,33 +134,19 @@ fn addresses(
     snapshot: &Snapshot,
     kind: u16,
     steered: &Steered,
-    (choice, effective): (Choice, &[u64]),
+    (choice, weights): (&Choice, &[u64]),
     owner: usize,
 ) -> usize {
     let record_len = body::address_len(kind);
     let mut put = 0;
-    let mut put_some = |index: usize, from: usize, to: usize| {
-        if let Some(candidate) = steered.candidates.get(index) {
-            let octets = snapshot.addresses(candidate, from..to, record_len);
-            let count = u16::try_from(to - from).unwrap_or(u16::MAX);
+    choice.addresses(&steered.candidates, weights, |run| {
+        if let Some(candidate) = steered.candidates.get(run.candidate) {
+            let octets = snapshot.addresses(candidate, run.from..run.to, record_len);
+            let count = u16::try_from(run.to - run.from).unwrap_or(u16::MAX);
             writer.put_owned(Section::Answer, count, octets, owner);
-            put += to - from;
+            put += run.to - run.from;
         }
-    };
-    let count_of = |index: usize| {
-        steered
-            .candidates
-            .get(index)
-            .map_or(0, |candidate| candidate.count.get().into())
-    };
-    match choice {
-        Choice::One(index) => put_some(index, 0, count_of(index)),
-        Choice::All { rotation, max } => {
-            all::runs(count_of, effective, rotation, max, |run| {
-                put_some(run.candidate, run.from, run.to)
-            });
-        }
-    }
+    });
     put
 }
 

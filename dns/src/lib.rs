@@ -32,7 +32,7 @@ pub mod zonefile;
 pub use answer::{Outcome, QueryMeta, Reply, Scratch, Transport, answer};
 pub use catalog::{Applied, Catalog, Problem, Refused};
 pub use gate::table::{GateTable, GateValue};
-pub use gate::{FULL, GateView, Gates, HeldBack, Ramp};
+pub use gate::{Action, FULL, GateView, Gates, HeldBack, OrderView, Override, OverrideRefused, Ramp};
 pub use input::{
     Capacity, ClusterCapacity, EndpointInput, Failover, Filter, NameInput, NameServerInput, RecordInput,
     SnapshotInput, SoaInput, Sticky, ZoneInput,

@@ -26,6 +26,8 @@ pub struct ServerConfig {
     pub ramp: Ramp,
     /// Seed of the draws; from the system where not set.
     pub seed: Option<u64>,
+    /// How many clusters of each address family overrides must leave active.
+    pub min_active_clusters: usize,
     /// How long a plan serves before it becomes last-known-good.
     pub soak: Duration,
 }
@@ -44,6 +46,7 @@ impl ServerConfig {
             start_grace: Duration::from_secs(2),
             ramp: Ramp::default(),
             seed: None,
+            min_active_clusters: 1,
             soak: Duration::from_secs(3),
         }
     }

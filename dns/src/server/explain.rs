@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::answer::MAX_ALIASES;
 use crate::gate::table::{GateTable, GateValue};
-use crate::gate::{self, FULL, GateView};
+use crate::gate::{self, Action, FULL, GateView, OrderView};
 use crate::name::{MAX_WIRE_LEN, Name};
 use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered};
 use crate::steer::client::Client;
@@ -293,6 +293,22 @@ fn steer_steps(
 }
 
 fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {
+    let of_health = health_note(weight, value, view, share);
+    let Some(order) = view.and_then(|view| view.ordered.as_ref()) else {
+        return of_health;
+    };
+    let OrderView { action, reason, .. } = order;
+    if order.lifted {
+        return format!("override {action} is lifted, too few clusters would be active; {of_health}");
+    }
+    match action {
+        Action::Up | Action::Down => format!("override {action}: {reason}"),
+        Action::Weight(_) if of_health.is_empty() => format!("override {action}: {reason}"),
+        Action::Weight(_) => format!("override {action}: {reason}; {of_health}"),
+    }
+}
+
+fn health_note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {
     let held_back = view.and_then(|view| Some((view.verdict, view.held_back?)));
     if let (1.., Some((verdict, held_back))) = (weight, held_back) {
         return match verdict {

@@ -9,11 +9,12 @@ use arc_swap::ArcSwap;
 use lifeboat_health::MonoClock;
 use parking_lot::Mutex;
 
-use super::ServerConfig;
 use super::readiness::Readiness;
 use super::shares;
 use super::status::PlanSource;
+use super::ServerConfig;
 use crate::catalog::{Applied, Catalog, Problem, Refused};
+use crate::gate::overrides::Overrides;
 use crate::gate::table::GateTable;
 use crate::gate::{GateView, Ramp};
 use crate::input::SnapshotInput;
@@ -30,6 +31,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) gates: GateTable,
     pub(crate) gate_views: ArcSwap<Vec<GateView>>,
+    /// Read by every tick of the verdict sink.
+    pub(crate) overrides: ArcSwap<Overrides>,
     pub(crate) readiness: Readiness,
     pub(crate) counters: Vec<Arc<Counters>>,
     pub(crate) plans: PlanCounters,
@@ -105,6 +108,10 @@ impl Shared {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             gates,
             gate_views: ArcSwap::from_pointee(Vec::new()),
+            overrides: ArcSwap::from_pointee(Overrides {
+                standing: Vec::new(),
+                min_active: config.min_active_clusters,
+            }),
             readiness: Readiness::new(config.start_grace),
             counters,
             plans: PlanCounters::default(),

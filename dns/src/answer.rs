@@ -37,6 +37,8 @@ pub struct QueryMeta {
     pub local: IpAddr,
     pub transport: Transport,
     pub now: MonoTime,
+    /// Whether this client's ECS options are believed and answered.
+    pub ecs: bool,
     /// A uniform random number; all that is random in an answer.
     pub draw: u64,
 }

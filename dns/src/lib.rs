@@ -43,7 +43,7 @@ pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
 pub use server::shares::{AnswerShare, NameShares};
 pub use server::sink::{GateSink, Notice};
 pub use server::status::{LkgStatus, PlanSource, QueryCount, Status};
-pub use server::{Server, ServerConfig, StartError};
+pub use server::{EcsFrom, Server, ServerConfig, StartError};
 pub use snapshot::Snapshot;
 pub use snapshot::build::BuildError;
 pub use stamp::Stamp;

@@ -31,7 +31,7 @@ use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
 use crate::{tcp, udp};
-pub use config::ServerConfig;
+pub use config::{EcsFrom, ServerConfig};
 use explain::{ExplainError, Explanation};
 use listen::Listening;
 use shared::Shared;

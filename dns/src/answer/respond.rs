@@ -7,8 +7,9 @@ use crate::invariants;
 use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered, Zone};
 use crate::steer::client::Client;
 use crate::steer::{self, Asked, Choice};
+use crate::wire::ecs::Ecs;
 use crate::wire::query::Query;
-use crate::wire::writer::{Section, Writer};
+use crate::wire::writer::{End, Section, Writer};
 use crate::wire::{Rcode, body, rtype};
 
 /// HINFO "RFC8482" "", TTL 3600: the whole answer to ANY (RFC 8482 §4.2).
@@ -26,59 +27,86 @@ pub(super) fn respond(
     let Some(mut writer) = Writer::start(out, packet, query, size_limit(query, meta)) else {
         return Outcome::Dropped;
     };
+    let mut end = End::plain(Rcode::NoError);
     if query.edns.is_some_and(|edns| edns.version > 0) {
-        return finish(writer, query, Rcode::BadVers, false, false);
+        end.rcode = Rcode::BadVers;
+        return finish(writer, query, &end);
+    }
+    let mut client = None;
+    match query.edns.map_or(Ecs::Absent, |edns| edns.ecs) {
+        Ecs::Malformed if meta.ecs => {
+            end.rcode = Rcode::FormErr;
+            return finish(writer, query, &end);
+        }
+        Ecs::Given(subnet) if meta.ecs => {
+            client = subnet.client();
+            end.ecs = Some((subnet, 0));
+        }
+        Ecs::Absent | Ecs::Malformed | Ecs::Given(_) => {}
     }
     if let Some(rcode) = not_data(query.qtype) {
-        return finish(writer, query, rcode, false, false);
+        end.rcode = rcode;
+        return finish(writer, query, &end);
     }
     let asked = Asked {
-        client: Client::of_address(meta.client),
+        client: client.unwrap_or_else(|| Client::of_address(meta.client)),
         draw: meta.draw,
     };
     let Scratch { qname, weights } = scratch;
+    end.authoritative = true;
     let mut chain = Chain::of(qname.wire().len());
     loop {
-        let (rcode, panic) = match snapshot.lookup(qname, query.qtype) {
-            Lookup::NotOurs if chain.aliases == 0 => {
-                return finish(writer, query, Rcode::Refused, false, false);
+        match snapshot.lookup(qname, query.qtype) {
+            Lookup::NotOurs => {
+                if chain.aliases == 0 {
+                    end.rcode = Rcode::Refused;
+                    end.authoritative = false;
+                }
             }
-            Lookup::NotOurs => (Rcode::NoError, false),
             Lookup::Absent(zone) => {
                 negative(&mut writer, snapshot, zone, &chain);
-                (Rcode::NxDomain, false)
+                end.rcode = Rcode::NxDomain;
             }
             Lookup::Delegated { owner_len, servers } => {
                 referral(&mut writer, snapshot, servers, chain.suffix(owner_len));
-                return finish(writer, query, Rcode::NoError, chain.aliases > 0, false);
+                end.authoritative = chain.aliases > 0;
             }
             Lookup::Redirected { owner_len, dname } => {
                 match redirect(&mut writer, snapshot, dname, owner_len, &mut chain, qname) {
                     Redirect::To => continue,
-                    Redirect::End => (Rcode::NoError, false),
-                    Redirect::TooLong => (Rcode::YxDomain, false),
+                    Redirect::End => {}
+                    Redirect::TooLong => end.rcode = Rcode::YxDomain,
                 }
             }
             Lookup::Present { zone, sets } => {
                 let of = |kind| sets.iter().find(|set| set.kind == kind);
                 if query.qtype == rtype::ANY && !sets.is_empty() {
                     writer.put_owned(Section::Answer, 1, ANY_ANSWER, chain.at);
-                    (Rcode::NoError, false)
                 } else if let Some(set) = of(query.qtype) {
-                    let panic = positive(&mut writer, snapshot, set, gates, &asked, weights, chain.at);
-                    (Rcode::NoError, panic)
+                    match &set.data {
+                        RrData::Fixed { .. } => fixed(&mut writer, snapshot, set, chain.at),
+                        RrData::Steered(steered) => {
+                            let choice = steer::choose(steered, gates, &asked, weights);
+                            let chosen = (&choice, weights.as_slice());
+                            let put = addresses(&mut writer, snapshot, set.kind, steered, chosen, chain.at);
+                            debug_assert!(
+                                invariants::s1_answer_not_empty(put),
+                                "a live name was answered with nothing"
+                            );
+                            end.last_good = choice.health.is_panic();
+                            end.ecs = end.ecs.map(|(subnet, _)| (subnet, choice.scope));
+                        }
+                    }
                 } else if let Some(alias) = of(rtype::CNAME) {
                     if follow(&mut writer, snapshot, alias, &mut chain, qname) {
                         continue;
                     }
-                    (Rcode::NoError, false)
                 } else {
                     negative(&mut writer, snapshot, zone, &chain);
-                    (Rcode::NoError, false)
                 }
             }
-        };
-        return finish(writer, query, rcode, true, panic);
+        }
+        return finish(writer, query, &end);
     }
 }
 
@@ -93,42 +121,25 @@ fn not_data(qtype: u16) -> Option<Rcode> {
     }
 }
 
-/// Puts the records of one set; returns whether PANIC is on for it.
-fn positive(
-    writer: &mut Writer<'_>,
-    snapshot: &Snapshot,
-    set: &RrSet,
-    gates: &GateTable,
-    asked: &Asked,
-    weights: &mut Vec<u64>,
-    owner: usize,
-) -> bool {
-    match &set.data {
-        RrData::Fixed {
-            count,
-            body,
-            addresses,
-        } => {
-            writer.put_owned(Section::Answer, count.get(), snapshot.octets(*body), owner);
-            if let Some(addresses) = addresses {
-                for (count, octets) in [addresses.needed, addresses.helpful].into_iter().flatten() {
-                    writer.put_optional(Section::Additional, count.get(), snapshot.octets(octets));
-                }
-            }
-            false
-        }
-        RrData::Steered(steered) => {
-            let choice = steer::choose(steered, gates, asked, weights);
-            let put = addresses(writer, snapshot, set.kind, steered, (&choice, weights), owner);
-            debug_assert!(
-                invariants::s1_answer_not_empty(put),
-                "a live name was answered with nothing"
-            );
-            choice.health.is_panic()
+/// The records of a set that is not steered.
+fn fixed(writer: &mut Writer<'_>, snapshot: &Snapshot, set: &RrSet, owner: usize) {
+    let RrData::Fixed {
+        count,
+        body,
+        addresses,
+    } = &set.data
+    else {
+        return;
+    };
+    writer.put_owned(Section::Answer, count.get(), snapshot.octets(*body), owner);
+    if let Some(addresses) = addresses {
+        for (count, octets) in [addresses.needed, addresses.helpful].into_iter().flatten() {
+            writer.put_optional(Section::Additional, count.get(), snapshot.octets(octets));
         }
     }
 }
 
+/// The chosen addresses of a steered set; returns how many.
 fn addresses(
     writer: &mut Writer<'_>,
     snapshot: &Snapshot,
@@ -176,13 +187,13 @@ fn referral(writer: &mut Writer<'_>, snapshot: &Snapshot, servers: &RrSet, owner
     }
 }
 
-fn finish(writer: Writer<'_>, query: &Query, rcode: Rcode, authoritative: bool, panic: bool) -> Outcome {
-    let (len, truncated) = writer.finish(query, rcode, authoritative, panic);
+fn finish(writer: Writer<'_>, query: &Query, end: &End) -> Outcome {
+    let (len, truncated) = writer.finish(query, end);
     Outcome::Reply(Reply {
         len,
-        rcode,
+        rcode: end.rcode,
         qtype: query.qtype,
         truncated,
-        panic,
+        panic: end.last_good,
     })
 }

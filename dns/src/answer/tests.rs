@@ -16,6 +16,7 @@ use crate::input::SnapshotInput;
 
 mod aliases;
 mod delegation;
+mod ecs;
 mod edns;
 mod malformed;
 mod message;
@@ -28,6 +29,7 @@ struct Bench {
     snapshot: Snapshot,
     gates: GateTable,
     scratch: Scratch,
+    ecs: bool,
 }
 
 impl Bench {
@@ -40,6 +42,7 @@ impl Bench {
             snapshot: catalog.build(&gates).unwrap(),
             gates,
             scratch: Scratch::new(),
+            ecs: true,
         }
     }
 
@@ -50,6 +53,7 @@ impl Bench {
             local,
             transport,
             now: MonoTime::ZERO,
+            ecs: self.ecs,
             draw,
         };
         let mut out = vec![0xee; if transport == Transport::Udp { 1232 } else { 65_535 }];

@@ -12,7 +12,7 @@ use parking_lot::Mutex;
 use super::readiness::Readiness;
 use super::shares;
 use super::status::PlanSource;
-use super::ServerConfig;
+use super::{EcsFrom, ServerConfig};
 use crate::catalog::{Applied, Catalog, Problem, Refused};
 use crate::gate::overrides::Overrides;
 use crate::gate::table::GateTable;
@@ -41,6 +41,7 @@ pub(crate) struct Shared {
     /// Files of the state folder passed over at start, with the reasons.
     pub(crate) skipped_files: Vec<String>,
     pub(crate) ramp: Ramp,
+    pub(crate) ecs: EcsFrom,
     catalog: Mutex<Catalog>,
     /// Snapshots some thread may still answer from. The last reference is dropped here, not on the answer path.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -119,6 +120,7 @@ impl Shared {
             folder,
             skipped_files,
             ramp: config.ramp,
+            ecs: config.ecs.clone(),
             catalog: Mutex::new(catalog),
             retired: Mutex::new(Vec::new()),
             told: Mutex::new(told),

@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use lifeboat_dns::{BrokenZone, EndpointInput, Held, Name, NameInput, SnapshotInput, Stamp, Steer};
+use lifeboat_dns::{BrokenZone, EndpointInput, Filter, Held, Name, NameInput, SnapshotInput, Stamp};
 use serde_json::Value;
 
 use super::{
@@ -94,7 +94,7 @@ fn name(
             entry.ttl
         ));
     }
-    let steer = Steering::read(&entry.steer)?;
+    let steer = filters(entry)?;
     let serving = serving(entry, &steer, clusters)?;
     let mut endpoints = Vec::new();
     for cluster in serving {
@@ -111,7 +111,7 @@ fn name(
         endpoints.push(EndpointInput {
             cluster: cluster.to_owned(),
             addresses: addresses.clone(),
-            weight: steer.weight(cluster),
+            weight: 1,
         });
     }
     Ok(NameInput {
@@ -120,7 +120,7 @@ fn name(
         epoch: stamp.epoch,
         seq: stamp.seq,
         ttl: entry.ttl,
-        steer: steer.rule,
+        steer,
         endpoints,
     })
 }
@@ -128,11 +128,12 @@ fn name(
 /// The clusters that serve a name, in the order of the configuration.
 fn serving<'a>(
     entry: &'a NameEntry,
-    steer: &'a Steering,
+    steer: &'a [Filter],
     clusters: &BTreeMap<&'a str, &'a ClusterEntry>,
 ) -> Result<Vec<&'a str>, String> {
     let named: Vec<&str> = steer
-        .clusters()
+        .iter()
+        .flat_map(Filter::clusters)
         .chain(entry.addresses.keys().map(String::as_str))
         .collect();
     if let Some(asked) = &entry.clusters {
@@ -172,47 +173,17 @@ fn unknown(field: &str, cluster: &str, clusters: &BTreeMap<&str, &ClusterEntry>)
     )
 }
 
-/// The filters of a name.
-struct Steering {
-    rule: Steer,
-    weights: Option<BTreeMap<String, u32>>,
-}
-
-impl Steering {
-    fn read(filters: &[Value]) -> Result<Steering, String> {
-        let mut steering = Steering {
-            rule: Steer::All { max: None },
-            weights: None,
-        };
-        for (index, filter) in filters.iter().enumerate() {
-            let told = |told: String| format!("steer[{index}]: {told}");
-            if filter.get("health").is_some() {
-                continue;
-            }
-            if let Some(weights) = filter.get("weighted") {
-                let weights = serde_json::from_value(weights.clone());
-                steering.weights = Some(weights.map_err(|error| told(format!("weighted: {error}")))?);
-                steering.rule = Steer::Weighted;
-            } else {
-                steering.rule =
-                    serde_json::from_value(filter.clone()).map_err(|error| told(error.to_string()))?;
-            }
-        }
-        Ok(steering)
+/// The filters of a name; without any, all its clusters are answered.
+fn filters(entry: &NameEntry) -> Result<Vec<Filter>, String> {
+    if entry.steer.is_empty() {
+        return Ok(vec![Filter::All {}]);
     }
-
-    fn clusters(&self) -> impl Iterator<Item = &str> {
-        let order = match &self.rule {
-            Steer::Failover { order } => &order[..],
-            Steer::Weighted | Steer::All { .. } => &[],
-        };
-        let weights = self.weights.iter().flatten().map(|(cluster, _)| cluster.as_str());
-        weights.chain(order.iter().map(String::as_str))
-    }
-
-    fn weight(&self, cluster: &str) -> u32 {
-        self.weights
-            .as_ref()
-            .map_or(1, |weights| weights.get(cluster).copied().unwrap_or(0))
-    }
+    let filters = entry.steer.iter().enumerate();
+    let read = |(index, filter): (usize, &Value)| {
+        serde_path_to_error::deserialize(filter).map_err(|error| match error.path().to_string().as_str() {
+            "." => format!("steer[{index}]: {}", error.inner()),
+            path => format!("steer[{index}].{path}: {}", error.inner()),
+        })
+    };
+    filters.map(read).collect()
 }

@@ -8,8 +8,8 @@ use std::{
 };
 
 use lifeboat_dns::{
-    Name,
-    zonefile::{self, Reading, Severity, Zone},
+    Name, Zone,
+    zonefile::{self, Reading, Severity},
 };
 use serde::Serialize;
 
@@ -151,7 +151,7 @@ fn log(read: &ZoneRead) {
         }
     }
     if let Ok(read) = &read.zone {
-        tracing::info!(zone, sets = read.sets().len(), "zone read");
+        tracing::info!(zone, sets = read.sets().count(), "zone read");
     }
 }
 
@@ -179,7 +179,7 @@ mod tests {
             zones.all()[0]
                 .zone
                 .as_ref()
-                .map(|zone| zone.sets().len())
+                .map(|zone| zone.sets().count())
                 .map_err(Clone::clone)
         };
         assert!(zones.look(&asked));

@@ -1,14 +1,38 @@
 //! What a server is started with.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
+
+use ipnet::IpNet;
 
 use super::StartError;
 use crate::gate::Ramp;
 use crate::tcp::TcpLimits;
 
 pub(crate) const MAX_UDP_THREADS: usize = 256;
+
+/// Whose client subnets count. Those of others are as if they were not there: not used, not checked, not echoed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EcsFrom {
+    Nobody,
+    Anybody,
+    /// Resolvers in these networks.
+    Networks(Vec<IpNet>),
+}
+
+impl EcsFrom {
+    pub(crate) fn covers(&self, resolver: IpAddr) -> bool {
+        match self {
+            Self::Nobody => false,
+            Self::Anybody => true,
+            Self::Networks(networks) => {
+                let resolver = resolver.to_canonical();
+                networks.iter().any(|network| network.contains(&resolver))
+            }
+        }
+    }
+}
 
 #[derive(Clone, Debug)]
 pub struct ServerConfig {
@@ -25,6 +49,10 @@ pub struct ServerConfig {
     pub ramp: Ramp,
     /// Seed of the draws; from the system where not set.
     pub seed: Option<u64>,
+    /// Whose EDNS Client Subnet options (RFC 7871) are believed.
+    pub ecs: EcsFrom,
+    /// How many clusters of each address family overrides must leave active.
+    pub min_active_clusters: usize,
     /// How long a plan serves before it becomes last-known-good.
     pub soak: Duration,
 }
@@ -65,6 +93,8 @@ impl ServerConfig {
             wait_for_plan: false,
             ramp: Ramp::default(),
             seed: None,
+            ecs: EcsFrom::Anybody,
+            min_active_clusters: 1,
             soak: Duration::from_secs(3),
         }
     }

@@ -5,16 +5,18 @@
 //!         │                 └── plan ──> SnapshotInput ──────────────────────────────> Server ──> answers
 //!         └─ zones (master files) ─┘
 //! ```
-//! Pure: `config`, `entries`, `targets`, `plan`. IO: `zones` reads files, `hearing` observes, `admin` tells, `process`
-//! holds it together and looks for changes.
+//! Pure: `config`, `entries`, `targets`, `plan`. IO: `zones` reads files, `hearing` observes, `admin` tells, `control` takes
+//! orders (`overrides`), `process` holds it together and looks for changes.
 
 mod admin;
 pub mod check;
 pub mod config;
+mod control;
 mod entries;
 mod hearing;
 mod last;
 mod metrics;
+mod overrides;
 mod plan;
 mod privileges;
 pub mod process;
@@ -23,3 +25,4 @@ mod targets;
 mod zones;
 
 pub use config::DnsFile;
+pub(crate) use control::SOCKET;

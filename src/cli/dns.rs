@@ -11,7 +11,10 @@ use clap::{Args, Subcommand};
 use super::{Format, ServerArgs, Usage, output, until_told};
 use crate::nameserver::{DnsFile, check, process};
 
+mod overrides;
+mod socket;
 mod status;
+mod targets;
 
 #[derive(Args)]
 #[command(
@@ -37,6 +40,10 @@ pub(super) struct Dns {
 enum Command {
     /// What a running server serves, what its observers say, and what of its configuration is not in force.
     Status(Status),
+    /// Order a cluster up, down or to a part of its weight for a time; list and clear such orders.
+    Override(Box<overrides::Override>),
+    /// Print what is probed, as `targets` of observers' files: what they see counts only of these.
+    Targets(targets::Targets),
 }
 
 #[derive(Args)]
@@ -56,13 +63,17 @@ impl Dns {
             check,
             state,
         } = self;
-        if let Some(Command::Status(status)) = command {
-            return status.run().await;
+        match command {
+            None => {}
+            Some(Command::Status(status)) => return status.run().await,
+            Some(Command::Override(command)) => return command.run().await,
+            Some(Command::Targets(targets)) => return targets.run(),
         }
         let Some(config) = config else {
-            return Err(
-                Usage("lifeboat dns: needs --config FILE, or a subcommand: status".to_owned()).into(),
-            );
+            return Err(Usage(
+                "lifeboat dns: needs --config FILE, or a subcommand: status, override, targets".to_owned(),
+            )
+            .into());
         };
         if check {
             return checked(&config);

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use lifeboat_dns::Held;
+use lifeboat_health::Target;
 
 use super::{
     DnsFile, admin,
@@ -91,4 +92,10 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
         found.errors.push(format!("{error:#}"));
     }
     found
+}
+
+/// What is probed, and what is wrong with checks.
+pub fn targets(file: &DnsFile, path: &Path) -> (Vec<Target>, Vec<String>) {
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    targets::targets(&entries(file, folder).clusters, &file.observers.profile())
 }

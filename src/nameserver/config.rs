@@ -50,6 +50,23 @@ pub struct DnsFile {
     pub names: Vec<Value>,
     #[serde(default)]
     pub observers: Observers,
+    #[serde(default)]
+    pub overrides: OverrideRules,
+}
+
+/// What bounds `lifeboat dns override`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OverrideRules {
+    /// How many clusters of each address family orders must leave active.
+    #[serde(default = "one")]
+    pub min_active: usize,
+}
+
+impl Default for OverrideRules {
+    fn default() -> Self {
+        Self { min_active: one() }
+    }
 }
 
 /// One address that queries come to.

@@ -4,14 +4,14 @@ use std::{
     mem,
     path::{Path, PathBuf},
     sync::Arc,
-    time::Duration,
+    time::{Duration, SystemTime},
 };
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use lifeboat_dns::{Listen, Server, ServerConfig};
-use lifeboat_health::{ConsumerMetrics, ObserverMetrics};
-use parking_lot::RwLock;
+use lifeboat_dns::{GateSink, Listen, Server, ServerConfig};
+use lifeboat_health::{ConsumerMetrics, FleetView, MonoClock, ObserverMetrics, VerdictSink};
+use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
 use serde_json::Value;
 use tokio::signal::unix::{SignalKind, signal};
@@ -20,10 +20,12 @@ use tokio_util::sync::CancellationToken;
 use super::{
     admin,
     config::{DnsFile, ListenEntry, default_state},
+    control,
     entries::{Entries, entries},
     hearing::{self, Hearing},
     last::Good,
     metrics::ReloadMetrics,
+    overrides::Overrides,
     plan::{FLEET, plan},
     privileges::Account,
     status::{self, Configuration, Status},
@@ -42,7 +44,10 @@ const NAME: &str = "dns";
 /// What the admin listener reads.
 pub(super) struct Running {
     pub(super) server: Server,
+    clock: MonoClock,
     hearing: RwLock<Option<Hearing>>,
+    /// Brings orders into force where there are no verdicts to bring it into force with.
+    idle: Mutex<Option<GateSink>>,
     told: ArcSwap<Told>,
 }
 
@@ -55,6 +60,16 @@ struct Told {
 }
 
 impl Running {
+    /// Brings orders that were just given into force, or that have ended out of it, where no verdict loop does.
+    pub(super) fn tick(&self) {
+        if self.hearing.read().is_some() {
+            return;
+        }
+        let mut idle = self.idle.lock();
+        let sink = idle.get_or_insert_with(|| self.server.verdict_sink());
+        sink.tick(self.clock.now(), &[], &FleetView::default());
+    }
+
     pub(super) fn status(&self) -> Status {
         let told = self.told.load();
         let view = self
@@ -95,6 +110,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
     let server = Server::start(ServerConfig {
         start_grace: if probed { GRACE } else { Duration::ZERO },
         wait_for_plan: true,
+        min_active_clusters: file.overrides.min_active,
         ..ServerConfig::new(NAME, file.listen.iter().map(listen), &file.state)
     })?;
     if let Some(held) = server.held().stamp.filter(|stamp| stamp.fleet_uid != FLEET) {
@@ -113,7 +129,9 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
     };
     let running = Arc::new(Running {
         server,
+        clock: MonoClock::new(),
         hearing: RwLock::new(None),
+        idle: Mutex::new(None),
         told: ArcSwap::default(),
     });
     let admin = admin::listen(&file, running.clone(), registry).await?;
@@ -144,8 +162,13 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         running: running.clone(),
     };
     held.hear();
+    let state = held.file.state.clone();
+    let overrides = Arc::new(Overrides::new(state.clone()));
     let ended = async {
         held.apply(true).await;
+        overrides.restore(&running.server, today());
+        running.tick();
+        let _control = control::listen(&state, running.clone(), overrides)?;
         loop {
             let force = tokio::select! {
                 () = tokio::time::sleep(LOOK) => false,
@@ -155,14 +178,20 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
                 }
             };
             held.look(force).await;
+            running.tick();
         }
     };
-    tokio::select! {
-        () = stop.cancelled() => {}
-        () = ended => {}
-    }
+    let ended: anyhow::Result<()> = tokio::select! {
+        () = stop.cancelled() => Ok(()),
+        ended = ended => ended,
+    };
     drop((admin, held));
-    end(running).await
+    end(running).await.and(ended)
+}
+
+#[expect(clippy::disallowed_methods, reason = "orders end at a time of day")]
+fn today() -> SystemTime {
+    SystemTime::now()
 }
 
 /// Threads are joined off the runtime.
@@ -413,6 +442,7 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         clusters,
         names,
         observers,
+        overrides,
     } = read;
     let before = &held.observers;
     let kept = [
@@ -426,6 +456,7 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         ("observers.listen", observers.listen != before.listen),
         ("observers.anchors", observers.anchors != before.anchors),
         ("observers.profile", observers.profile != before.profile),
+        ("overrides", overrides != held.overrides),
     ];
     let taken = DnsFile {
         zones,

@@ -30,6 +30,9 @@ export async function pureChecks(page) {
     says(doc([cluster("a", "Unknown"), cluster("b", "Unknown")], {}), "No verdict on any cluster yet: waiting for the observers.");
     const frozen = sentence(doc([cluster("a", "Up", "Down"), cluster("b")], { a: 1 }));
     check("what is frozen is told", JSON.stringify(frozen).includes("a is frozen: no placement, no eviction"), true);
+    const still = (name) => ({ ...cluster(name), traffic: { verdict: "Unknown", frozen: true, lastVerdict: "Up" } });
+    says(doc([still("a"), still("b")], { a: 1 }), "Too few observers are heard for a verdict on any cluster; answers stay as they are.");
+    says(doc([still("a"), cluster("b")], { a: 1 }), "No verdict on a; answers stay as they are.");
     says(doc([cluster("a"), cluster("b")], { a: 1 }, { panic: true }), "PANIC: no survivor is positively healthy. DNS keeps giving the last good answers.");
 
     const shares = clusterShares([{ name: "n", servers: [{ answers: [{ cluster: "a", share: 1 }, { cluster: "b", share: 1 }] }, { answers: [{ cluster: "b", share: 1 }] }, { answers: [] }] }]);

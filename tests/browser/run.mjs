@@ -178,7 +178,7 @@ async function frozen(page, shot) {
   }
   await until(page, "every path is frozen", 20 * SECOND, paths, "Unknown");
   await until(page, `answers go on naming ${VICTIM}`, 5 * SECOND, answered, [VICTIM, true]);
-  await until(page, "the sentence waits for observers", 5 * SECOND, () => document.querySelector("#sentence").textContent.includes("waiting for the observers"));
+  await until(page, "the sentence says why", 5 * SECOND, () => document.querySelector("#sentence").textContent.startsWith("Too few observers are heard"));
   await shot("frozen");
   for (const { apiVersion, kind, metadata: { name }, spec } of taken) await observer("POST", name, { apiVersion, kind, metadata: { name }, spec });
   await until(page, "every path is Up again", 20 * SECOND, paths, "Up");

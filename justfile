@@ -38,6 +38,10 @@ figures: build
 bench-probes:
     cargo bench -p lifeboat-health --bench black_hole --locked
 
+# What a million names cost a DNS server: memory, lookups, building, swapping, starting.
+bench-million:
+    cargo bench -p lifeboat-dns --bench million --locked
+
 # What detection takes: seconds from a death to every verdict, processor and memory (about a quarter of an hour).
 bench-detection *figures: bench-probes
     cargo bench --bench detection --locked -- {{figures}}

@@ -149,7 +149,7 @@ impl Builder<'_> {
             let mut delegates = false;
             for set in owner.sets() {
                 match set.kind() {
-                    rtype::SOA => self.soa(&set, held.serial(stamp))?,
+                    rtype::SOA if self.path.len() == 1 => self.soa(&set, held.serial(stamp))?,
                     rtype::NS => {
                         delegates = self.path.len() > 1;
                         self.name_servers(&set, image)?;

@@ -5,6 +5,7 @@ mod certificates;
 mod client;
 mod crds;
 mod demo;
+mod dns;
 mod evidence;
 mod explain;
 mod fault;
@@ -12,6 +13,7 @@ mod get;
 mod observer;
 mod output;
 mod plan;
+mod schema;
 mod simulate;
 mod values;
 
@@ -40,7 +42,8 @@ struct Cli {
         long,
         global = true,
         env = "LIFEBOAT_LOG",
-        default_value = "warn,kube_client=off",
+        // Watches that fail are told of by whoever tries them again.
+        default_value = "warn,kube_client=off,kube_runtime=error",
         value_name = "FILTER"
     )]
     log: String,
@@ -64,6 +67,10 @@ enum Command {
     Plan(plan::Plan),
     /// Run the real detection code in virtual time, under faults drawn from seeds.
     Simulate(simulate::Simulate),
+    /// Answer DNS queries and steer them, as a configuration file says; needs no Kubernetes.
+    Dns(Box<dns::Dns>),
+    /// Print the JSON Schema of a configuration file.
+    Schema(schema::Schema),
     /// Print the custom resource definitions, or write them to a folder.
     Crds(crds::Crds),
     /// Issue certificates for observers and for those who hear them.
@@ -134,6 +141,8 @@ pub fn main() -> ExitCode {
         Command::Explain(explain) => on_runtime(explain.run()),
         Command::Plan(plan) => on_runtime(plan.run()),
         Command::Simulate(simulate) => simulate.run(),
+        Command::Dns(dns) => on_runtime(dns.run()),
+        Command::Schema(schema) => schema.run(),
         Command::Crds(crds) => crds.run(),
         Command::Certificates(certificates) => certificates.run(),
         Command::Observer(observer) => on_runtime(observer.run()),

@@ -13,6 +13,7 @@ pub mod demo;
 pub mod failover;
 pub mod interpret;
 pub mod member;
+pub mod nameserver;
 pub mod observe;
 pub mod propagate;
 pub mod schedule;

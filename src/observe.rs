@@ -11,7 +11,7 @@
 pub mod agent;
 pub mod check;
 pub mod config;
-mod files;
+pub(crate) mod files;
 mod follow;
 mod names;
 pub mod passive;

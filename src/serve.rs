@@ -11,7 +11,7 @@ pub mod explain;
 mod guard;
 mod history;
 mod metrics;
-mod query;
+pub(crate) mod query;
 mod refusal;
 mod router;
 pub mod state;

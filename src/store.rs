@@ -10,6 +10,7 @@
 mod backoff;
 pub mod conditions;
 mod discover;
+mod failures;
 mod index;
 mod kinds;
 pub mod merge;

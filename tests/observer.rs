@@ -141,7 +141,14 @@ impl Observer {
 
 fn certificates(folder: &Path) {
     let issued = Command::new(LIFEBOAT)
-        .args(["certificates", "observer-1", "dns-1", "--out"])
+        .args([
+            "certificates",
+            "--observers",
+            "observer-1",
+            "--consumers",
+            "dns-1",
+            "--out",
+        ])
         .arg(folder)
         .output()
         .unwrap();

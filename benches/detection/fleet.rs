@@ -26,8 +26,9 @@ impl Fleet {
     pub(crate) fn prepare(observers: usize, consumers: &[&str]) -> Fleet {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let issued = Command::new(LIFEBOAT)
-            .arg("certificates")
+            .args(["certificates", "--consumers"])
             .args(consumers)
+            .arg("--observers")
             .args((1..=observers).map(name))
             .arg("--out")
             .arg(folder.path())

@@ -49,7 +49,7 @@ impl Listener {
     pub(crate) fn start(name: &'static str, tls: Identity, targets: Vec<Target>) -> Listener {
         let (told, metrics) = (Told::default(), ConsumerMetrics::default());
         let state = tempfile::tempdir().expect("a temporary folder");
-        let listen = vec![(Ipv4Addr::LOCALHOST, 0).into()];
+        let listen = [SocketAddr::from((Ipv4Addr::LOCALHOST, 0))];
         let server = Server::start(ServerConfig::new(name, listen, state.path())).expect("a DNS server");
         let config = ConsumerConfig {
             name: name.to_owned(),

@@ -37,6 +37,8 @@ pub struct QueryMeta {
     pub local: IpAddr,
     pub transport: Transport,
     pub now: MonoTime,
+    /// Whether this client's ECS options are believed and answered.
+    pub ecs: bool,
     /// A uniform random number; all that is random in an answer.
     pub draw: u64,
 }
@@ -44,7 +46,7 @@ pub struct QueryMeta {
 /// Working space of one thread.
 pub struct Scratch {
     pub(crate) qname: QName,
-    pub(crate) effective: Vec<u64>,
+    pub(crate) weights: Vec<u64>,
 }
 
 impl Default for Scratch {
@@ -58,14 +60,14 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             qname: QName::new(),
-            effective: Vec::new(),
+            weights: Vec::new(),
         }
     }
 
     /// Makes room for the widest record set of a snapshot, so that answers from it allocate nothing.
     pub fn fit(&mut self, snapshot: &Snapshot) {
-        self.effective
-            .reserve(snapshot.widest().saturating_sub(self.effective.len()));
+        self.weights
+            .reserve(snapshot.widest().saturating_sub(self.weights.len()));
     }
 }
 

@@ -45,6 +45,15 @@ pub struct Applied {
     pub rejected: Vec<Problem>,
 }
 
+/// What a maker of plans must know of the one in force: what its next plan has to exceed, and may remove.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Held {
+    /// The highest stamp ever accepted.
+    pub stamp: Option<Stamp>,
+    pub zones: Vec<Name>,
+    pub names: Vec<Name>,
+}
+
 /// Why a whole plan was refused. What was there before stays.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum Refused {
@@ -131,6 +140,14 @@ impl Catalog {
         };
         let names = self.names.values().map(|name| &**name);
         build::snapshot(stamp, self.zones.values(), self.broken.keys(), names, gates)
+    }
+
+    pub(crate) fn held(&self) -> Held {
+        Held {
+            stamp: self.high_water.clone(),
+            zones: self.zones.keys().cloned().collect(),
+            names: self.names.keys().cloned().collect(),
+        }
     }
 
     pub(crate) fn names(&self) -> impl ExactSizeIterator<Item = &CheckedName> {

@@ -9,18 +9,23 @@
 mod episode;
 mod family;
 mod held_back;
+pub(crate) mod overrides;
 mod ramp;
 pub(crate) mod table;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use lifeboat_health::invariants::s14_ramp_within_step;
 use lifeboat_health::{Cell, Family, FleetView, GrayState, MonoTime, Path, Verdict};
 use serde::Serialize;
 
 use episode::Episode;
 use family::FamilyState;
 pub use held_back::HeldBack;
+pub use overrides::{Action, Override, OverrideRefused};
+use overrides::{Ordered, Overrides};
 pub use ramp::Ramp;
 use table::{GateTable, GateValue};
 
@@ -34,6 +39,8 @@ pub struct Gates {
     episode: Episode,
     families: BTreeMap<Family, FamilyState>,
     slots: Slots,
+    overrides: Arc<Overrides>,
+    overrides_now: MonoTime,
 }
 
 type Slots = BTreeMap<(String, Family), Slot>;
@@ -55,6 +62,20 @@ pub struct GateView {
     pub held_back: Option<HeldBack>,
     /// Too few fresh observers: the gate stays as it is.
     pub frozen: bool,
+    /// What an operator has ordered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ordered: Option<OrderView>,
+}
+
+/// An override in force, or lifted by the safety rule.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct OrderView {
+    pub action: Action,
+    pub until: SystemTime,
+    pub reason: String,
+    /// Not obeyed for now: too few clusters would be active.
+    pub lifted: bool,
 }
 
 #[derive(Debug)]
@@ -64,6 +85,9 @@ struct Slot {
     /// When the next step of the ramp is due; `None` when fully open, withdrawn or not ramping.
     next_step: Option<MonoTime>,
     was_down: bool,
+    /// Withdrawn by an override alone.
+    drained: bool,
+    ordered: Option<Ordered>,
     /// What the last tick saw.
     seen: Seen,
     gray: GrayState,
@@ -96,7 +120,15 @@ impl Gates {
             episode: Episode::default(),
             families: BTreeMap::new(),
             slots: BTreeMap::new(),
+            overrides: Arc::default(),
+            overrides_now: MonoTime::ZERO,
         }
+    }
+
+    /// The overrides of the next tick, and the time on the clock by which they end: it is not the consumer's.
+    pub(crate) fn set_overrides(&mut self, overrides: Arc<Overrides>, now: MonoTime) {
+        self.overrides = overrides;
+        self.overrides_now = now;
     }
 
     /// Brings every gate up to date with the view and stores what changed. Level-triggered: what the view says now
@@ -110,11 +142,47 @@ impl Gates {
                 .filter(|((_, path, of), _)| *path == Path::Traffic && *of == family)
                 .map(|((cluster, _, _), cell)| (cluster.as_str(), cell))
                 .collect();
-            if !cells.is_empty() {
-                changed |= self.tick_family(now, family, &cells, table);
+            let overrides = Arc::clone(&self.overrides);
+            if overrides.standing.is_empty() && !self.any_ordered(family) {
+                if !cells.is_empty() {
+                    changed |= self.tick_family(now, family, &cells, &BTreeMap::new(), table);
+                }
+            } else {
+                changed |= self.tick_overridden(now, family, &cells, &overrides, table);
             }
         }
         changed
+    }
+
+    fn any_ordered(&self, family: Family) -> bool {
+        let mut slots = self.slots.iter();
+        slots.any(|((_, of), slot)| *of == family && (slot.ordered.is_some() || slot.drained))
+    }
+
+    /// The same with overrides. Clusters of the plan that nobody observes count as well: they serve, and can be ordered.
+    fn tick_overridden(
+        &mut self,
+        now: MonoTime,
+        family: Family,
+        observed: &[(&str, &Cell)],
+        overrides: &Overrides,
+        table: &GateTable,
+    ) -> bool {
+        let unobserved = Cell::default();
+        let known = table.clusters(family);
+        let mut cells = observed.to_vec();
+        for cluster in &known {
+            if observed.iter().all(|(other, _)| other != cluster) {
+                cells.push((cluster, &unobserved));
+            }
+        }
+        cells.sort_by_key(|(cluster, _)| *cluster);
+        let served: Vec<(&str, bool)> = cells
+            .iter()
+            .map(|(cluster, cell)| (*cluster, cell.verdict.serves()))
+            .collect();
+        let ordered = overrides.ordered(self.overrides_now, &served);
+        self.tick_family(now, family, &cells, &ordered, table)
     }
 
     fn tick_family(
@@ -122,6 +190,7 @@ impl Gates {
         now: MonoTime,
         family: Family,
         cells: &[(&str, &Cell)],
+        ordered: &BTreeMap<&str, Ordered>,
         table: &GateTable,
     ) -> bool {
         self.adopt(family, cells, table);
@@ -133,29 +202,50 @@ impl Gates {
             slot.was_down = down;
         }
         let state = self.families.entry(family).or_default();
-        let judged = state.judge(now, cells);
+        // One that is ordered down is nobody's survivor, and its death is no outage.
+        let in_use = |(cluster, _): &&(&str, &Cell)| ordered.get(*cluster) != Some(&Ordered::Down);
+        let judged = if ordered.is_empty() {
+            state.judge(now, cells)
+        } else {
+            state.judge(now, &cells.iter().filter(in_use).copied().collect::<Vec<_>>())
+        };
         let mut changed = false;
         for (cluster, cell, slot) in in_step(&mut self.slots, family, cells) {
             let before = slot.value;
             let seen = Seen::from(cell);
-            if !cell.frozen && cell.verdict != Verdict::Unknown {
-                if judged.wants_out(cell) {
-                    if judged.may_withdraw {
-                        slot.withdraw(self.episode.begin(now));
-                    } else {
-                        slot.hold(judged.total.then(|| self.episode.current(now)).flatten());
+            let order = ordered.get(cluster).copied();
+            match order {
+                Some(Ordered::Down) => slot.drain(cell, || self.episode.begin(now)),
+                Some(Ordered::Up) => slot.open(),
+                Some(Ordered::Weight(_) | Ordered::Lifted) | None => {
+                    slot.undrain(cell);
+                    if !cell.frozen && cell.verdict != Verdict::Unknown {
+                        if judged.wants_out(cell) {
+                            if judged.may_withdraw {
+                                slot.withdraw(self.episode.begin(now));
+                            } else {
+                                slot.hold(judged.total.then(|| self.episode.current(now)).flatten());
+                            }
+                        } else {
+                            let ramp = self.ramp;
+                            slot.admit(now, cell.verdict, ramp.step_millionths(), || {
+                                ramp.per_step(table.ttl_of(cluster, family))
+                            });
+                        }
                     }
-                } else {
-                    let ramp = self.ramp;
-                    slot.admit(now, cell.verdict, ramp.step_millionths(), || {
-                        ramp.per_step(table.ttl_of(cluster, family))
-                    });
                 }
+            }
+            if !cell.frozen && cell.verdict != Verdict::Unknown {
                 slot.value.spare = slot.value.gate == 0 && family::healthy(cell);
             }
-            slot.value.factor_permille = cell.gray.factor_permille;
-            changed |= before != slot.value || seen != slot.seen || cell.gray != slot.gray;
+            slot.value.factor_permille = match order {
+                Some(Ordered::Weight(percent)) => cell.gray.factor_permille * u32::from(percent) / 100,
+                Some(Ordered::Up | Ordered::Down | Ordered::Lifted) | None => cell.gray.factor_permille,
+            };
+            changed |=
+                before != slot.value || seen != slot.seen || cell.gray != slot.gray || order != slot.ordered;
             slot.seen = seen;
+            slot.ordered = order;
             if cell.gray != slot.gray {
                 slot.gray = cell.gray.clone();
             }
@@ -207,8 +297,23 @@ impl Gates {
                     until: wall(release_at),
                 }),
                 frozen: slot.seen.frozen,
+                ordered: self.told_order(cluster, slot),
             })
             .collect()
+    }
+}
+
+impl Gates {
+    fn told_order(&self, cluster: &str, slot: &Slot) -> Option<OrderView> {
+        let ordered = slot.ordered?;
+        let mut standing = self.overrides.standing.iter();
+        let what = &standing.find(|standing| standing.what.cluster == cluster)?.what;
+        Some(OrderView {
+            action: what.action,
+            until: what.until,
+            reason: what.reason.clone(),
+            lifted: ordered == Ordered::Lifted,
+        })
     }
 }
 
@@ -234,6 +339,8 @@ impl Slot {
             withdrawn: value.gate == 0,
             next_step: None,
             was_down: false,
+            drained: false,
+            ordered: None,
             seen: Seen::default(),
             gray: GrayState::default(),
         }
@@ -253,6 +360,34 @@ impl Slot {
             self.withdrawn = true;
             self.next_step = None;
         }
+    }
+
+    /// An operator wants the cluster out. If it dies meanwhile, it is health that keeps it out afterwards.
+    fn drain(&mut self, cell: &Cell, episode: impl FnOnce() -> u32) {
+        if !self.withdrawn {
+            self.withdraw(episode());
+            self.drained = true;
+        } else if cell.verdict == Verdict::Down && !cell.frozen {
+            self.drained = false;
+        }
+    }
+
+    /// No operator wants it out any more. Who is known to be well ramps up; of whom nothing is known gets back what it had.
+    fn undrain(&mut self, cell: &Cell) {
+        let drained = std::mem::take(&mut self.drained);
+        if drained && (cell.frozen || cell.verdict == Verdict::Unknown) {
+            self.value.gate = self.value.last_good;
+            self.withdrawn = false;
+        }
+    }
+
+    /// An operator wants the cluster answered in full.
+    fn open(&mut self) {
+        self.value.gate = FULL;
+        self.value.held = false;
+        self.withdrawn = false;
+        self.drained = false;
+        self.next_step = None;
     }
 
     /// PANIC: the cluster should go, and nobody is known to be better. It keeps what it has; where the whole
@@ -275,11 +410,7 @@ impl Slot {
         self.value.held = false;
         let before = self.value.gate;
         self.step_up(now, verdict, step, per);
-        debug_assert!(
-            crate::invariants::s14_ramp_within_step(before, self.value.gate, step),
-            "a gate rose from {before} to {} in steps of {step}",
-            self.value.gate
-        );
+        debug_assert_eq!(s14_ramp_within_step(before, self.value.gate, step), Ok(()));
     }
 
     fn step_up(&mut self, now: MonoTime, verdict: Verdict, step: u32, per: impl Fn() -> Duration) {

@@ -1,6 +1,8 @@
 //! What a steering plan looks like from outside: plain data with serde, checked only when it is applied.
 //! The same types are read from a file, from the control plane, and from last-known-good on disk.
 
+mod steer;
+
 use std::net::IpAddr;
 use std::sync::Arc;
 
@@ -9,6 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::stamp::Stamp;
 use crate::zone::Zone;
+pub use steer::{Capacity, ClusterCapacity, Failover, Filter, Sticky};
 
 /// One steering plan: every zone and name it changes, and what it takes away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -88,7 +91,7 @@ pub struct RecordInput {
     pub data: Vec<String>,
 }
 
-/// A global name: its candidates by cluster and the rule that chooses among them.
+/// A global name: its candidates by cluster and the filters that choose among them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct NameInput {
@@ -99,24 +102,9 @@ pub struct NameInput {
     pub seq: u64,
     /// TTL in seconds.
     pub ttl: u32,
-    pub steer: Steer,
+    /// The filters between the candidates and an answer, in their order.
+    pub steer: Vec<Filter>,
     pub endpoints: Vec<EndpointInput>,
-}
-
-/// How one answer is chosen among the healthy candidates.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub enum Steer {
-    /// One cluster an answer, drawn anew for every query, in proportion to the weights.
-    Weighted,
-    /// Every candidate, rotated; at most `max` addresses where it is set.
-    All {
-        #[serde(default)]
-        max: Option<usize>,
-    },
-    /// The first usable cluster of the order; clusters not listed come after, as the plan lists them. One that has no
-    /// endpoint now is passed over: it may have one in the next plan.
-    Failover { order: Vec<String> },
 }
 
 /// One cluster's addresses for a name. A weight of 0 keeps the cluster out of the answers.

@@ -31,9 +31,3 @@ pub fn s13_shares_sum_to_one(shares: &[f64]) -> bool {
 pub fn s14_last_usable_serves(holds_down: bool, healthy_with_weight: bool) -> bool {
     !(holds_down && healthy_with_weight)
 }
-
-/// S14: a cluster that returns gains at most one step of the ramp at a time (millionths of its weight).
-#[must_use]
-pub fn s14_ramp_within_step(before: u32, after: u32, step: u32) -> bool {
-    after.saturating_sub(before) <= step
-}

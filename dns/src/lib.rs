@@ -33,21 +33,21 @@ mod zone;
 pub mod zonefile;
 
 pub use answer::{Outcome, QueryMeta, Reply, Scratch, Transport, answer};
-pub use catalog::{Applied, Catalog, Problem, Refused};
+pub use catalog::{Applied, Catalog, Held, Problem, Refused};
 pub use gate::table::{GateTable, GateValue};
-pub use gate::{FULL, GateView, Gates, HeldBack, Ramp};
+pub use gate::{Action, FULL, GateView, Gates, HeldBack, OrderView, Override, OverrideRefused, Ramp};
 pub use input::{
-    BrokenZone, EndpointInput, NameInput, NameServerInput, RecordInput, SnapshotInput, SoaInput, Steer,
-    ZoneInput,
+    BrokenZone, Capacity, ClusterCapacity, EndpointInput, Failover, Filter, NameInput, NameServerInput,
+    RecordInput, SnapshotInput, SoaInput, Sticky, ZoneInput,
 };
 pub use lkg::FileError;
 pub use metrics::register_all;
-pub use name::Name;
+pub use name::{Name, NameError};
 pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
 pub use server::shares::{AnswerShare, NameShares};
 pub use server::sink::{GateSink, Notice};
 pub use server::status::{LkgStatus, PlanSource, QueryCount, Status};
-pub use server::{Server, ServerConfig, StartError};
+pub use server::{EcsFrom, Listen, Server, ServerConfig, StartError};
 pub use snapshot::Snapshot;
 pub use snapshot::build::BuildError;
 pub use stamp::Stamp;

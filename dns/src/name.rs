@@ -20,7 +20,7 @@ pub struct Name(Box<[u8]>);
 
 /// Why a text is not a domain name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub(crate) enum NameError {
+pub enum NameError {
     #[error("is empty; a domain name is needed")]
     Empty,
     #[error("has an empty label in `{0}`")]
@@ -37,7 +37,9 @@ pub(crate) enum NameError {
 
 impl Name {
     /// Parses presentation form, with or without the trailing dot; `.` is the root.
-    pub(crate) fn parse(text: &str) -> Result<Self, NameError> {
+    /// # Errors
+    /// What is wrong with the text.
+    pub fn parse(text: &str) -> Result<Self, NameError> {
         if text.is_empty() {
             return Err(NameError::Empty);
         }
@@ -67,12 +69,19 @@ impl Name {
     }
 
     /// True when this name is `zone` or lies below it.
-    pub(crate) fn is_within(&self, zone: &Self) -> bool {
+    #[must_use]
+    pub fn is_within(&self, zone: &Self) -> bool {
         wire::is_within(&self.0, &zone.0)
     }
 
     pub(crate) fn is_wildcard(&self) -> bool {
         wire::is_wildcard(&self.0)
+    }
+
+    /// Labels, the root's not counted.
+    #[must_use]
+    pub fn label_count(&self) -> usize {
+        wire::label_count(&self.0)
     }
 }
 

@@ -6,6 +6,7 @@
 mod config;
 pub(crate) mod explain;
 mod listen;
+mod overrides;
 mod readiness;
 pub(crate) mod shared;
 pub(crate) mod shares;
@@ -16,6 +17,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
+use std::time::SystemTime;
 use std::{io, thread};
 
 use prometheus_client::registry::Registry;
@@ -23,13 +25,13 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Transport;
-use crate::catalog::{Applied, Refused};
-use crate::gate::GateView;
+use crate::catalog::{Applied, Catalog, Held, Refused};
+use crate::gate::{GateView, Override, OverrideRefused};
 use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
 use crate::{tcp, udp};
-pub use config::ServerConfig;
+pub use config::{EcsFrom, Listen, ServerConfig};
 use explain::{ExplainError, Explanation};
 use listen::Listening;
 use shared::Shared;
@@ -42,8 +44,8 @@ use status::Status;
 pub enum StartError {
     #[error("listen: is empty; at least one address is needed")]
     NoAddress,
-    #[error("udpThreads: is {0}; 1 to {max} are allowed", max = config::MAX_UDP_THREADS)]
-    UdpThreads(usize),
+    #[error("listen {address}: udpThreads: is {given}; 1 to {max} are allowed", max = config::MAX_UDP_THREADS)]
+    UdpThreads { address: SocketAddr, given: usize },
     #[error("ramp.stepPermille: is {0}; 1 to 1000 are allowed")]
     RampStep(u32),
     #[error("listening on {address} ({transport}): {source}")]
@@ -135,6 +137,12 @@ impl Server {
         self.shared.apply(&plan)
     }
 
+    /// What is in force, for whoever makes the next plan.
+    #[must_use]
+    pub fn held(&self) -> Held {
+        self.shared.with_catalog(Catalog::held)
+    }
+
     /// What the consumer of evidence calls after every poll. One sink a server.
     #[must_use]
     pub fn verdict_sink(&self) -> GateSink {
@@ -145,6 +153,27 @@ impl Server {
     #[must_use]
     pub fn gates(&self) -> Vec<GateView> {
         self.shared.gate_views.load().to_vec()
+    }
+
+    /// Puts these overrides in force in place of all earlier ones, from the next tick of the verdict sink on; or refuses
+    /// them, and the earlier ones stay. They end by themselves, and are lifted while too few clusters would be active.
+    /// To keep them over a restart is up to the caller.
+    pub fn set_overrides(&self, overrides: Vec<Override>) -> Result<(), OverrideRefused> {
+        #[expect(
+            clippy::disallowed_methods,
+            reason = "people say until what time of day an override stands"
+        )]
+        let today = SystemTime::now();
+        overrides::set(&self.shared, overrides, today)
+    }
+
+    /// The overrides that stand and have not ended, in the order in which they were given.
+    #[must_use]
+    pub fn overrides(&self) -> Vec<Override> {
+        let now = self.shared.clock.now();
+        let overrides = self.shared.overrides.load();
+        let standing = overrides.standing.iter().filter(|standing| now < standing.until);
+        standing.map(|standing| standing.what.clone()).collect()
     }
 
     /// The addresses bound, with the ports the kernel gave.

@@ -20,6 +20,7 @@ use crate::gate::table::SlotId;
 use crate::name::Name;
 use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
+use crate::steer::Chain;
 use crate::wire::query::QName;
 use crate::wire::{body, rtype};
 use node::{Node, NodeId, Sets};
@@ -86,16 +87,9 @@ pub(crate) struct Addresses {
 /// A record set chosen anew for every answer.
 #[derive(Debug)]
 pub(crate) struct Steered {
-    pub(crate) policy: Policy,
-    /// In the order of preference where the policy is failover.
+    pub(crate) chain: Chain,
+    /// In the order of their failover tiers.
     pub(crate) candidates: NonEmpty<Candidate>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Policy {
-    Weighted,
-    Failover,
-    All { max: Option<u16> },
 }
 
 /// One cluster's addresses of one family.

@@ -1,59 +1,165 @@
-//! The steering chain: small pure filters over a record set's candidates. Each filter is a file; the chain is
-//! `health → weighted | failover | all`.
+//! The steering chain: small pure filters over a record set's candidates, each a file.
 //!
 //! ```text
-//! candidates ──health──> effective weights (plan weight × gate) ──policy──> the candidates of this answer
+//! candidates ──health──> effective weights ──failover, capacity ...──> fewer, or lower ──weighted | sticky | all──> who answers
+//!              (plan weight × gate)          (in the plan's order)                       rotation, max: which addresses
 //! ```
+//! Health comes first whether or not a plan lists it, as with gdnsd's plugins and Route 53's policies: no filter brings back
+//! what health has taken away, and one that would leave nobody is passed over. So an answer is never empty.
 
-pub(crate) mod all;
-pub(crate) mod failover;
+pub(crate) mod addresses;
+mod capacity;
+pub(crate) mod client;
+pub(crate) mod compile;
+mod failover;
 pub(crate) mod health;
-pub(crate) mod weighted;
+mod sticky;
+mod trace;
+mod weighted;
+
+use std::num::NonZeroU16;
 
 use crate::gate::table::GateTable;
-use crate::snapshot::{Policy, Steered};
+use crate::snapshot::{Candidate, Steered};
+use capacity::Capacity;
+use client::Client;
+use failover::Failover;
 use health::Health;
+use sticky::Sticky;
+pub(crate) use trace::{shares, trace};
+
+/// The compiled filters of one record set.
+#[derive(Debug)]
+pub(crate) struct Chain {
+    narrow: Box<[Narrow]>,
+    select: Select,
+    rotate: bool,
+    max: Option<NonZeroU16>,
+}
+
+/// A filter that lowers the weights of some candidates, down to 0.
+#[derive(Debug)]
+enum Narrow {
+    Failover(Failover),
+    Capacity(Capacity),
+}
+
+/// Who of those left is in the answer.
+#[derive(Debug)]
+enum Select {
+    Weighted,
+    Sticky(Box<Sticky>),
+    All,
+}
+
+/// A field of a filter and what is wrong with it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Wrong {
+    pub(crate) field: String,
+    pub(crate) reason: String,
+}
+
+impl Wrong {
+    fn new(field: impl Into<String>, reason: impl Into<String>) -> Self {
+        Self {
+            field: field.into(),
+            reason: reason.into(),
+        }
+    }
+
+    fn within(self, outer: &str) -> Self {
+        let field = match self.field.as_str() {
+            "" => outer.to_owned(),
+            inner => format!("{outer}.{inner}"),
+        };
+        Self { field, ..self }
+    }
+}
+
+/// What an answer depends on beside the snapshot and the gates.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Asked {
+    pub(crate) client: Client,
+    /// A uniform random number.
+    pub(crate) draw: u64,
+}
 
 /// Which candidates one answer holds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Choice {
-    /// All addresses of one candidate.
-    One(usize),
-    /// Every candidate with an effective weight, beginning at the `rotation`-th address, at most `max` addresses.
-    All { rotation: u64, max: usize },
+pub(crate) struct Choice {
+    /// One candidate; without it every candidate with a weight.
+    pub(crate) only: Option<usize>,
+    /// Where among the addresses the answer begins, as a part of 2^64.
+    pub(crate) rotation: u64,
+    /// At most so many addresses.
+    pub(crate) max: usize,
+    pub(crate) health: Health,
+    /// How many bits of the client's address the choice depends on.
+    pub(crate) scope: u8,
 }
 
-/// Runs the chain. `effective` receives the weight of each candidate after the health filter.
-pub(crate) fn choose(
-    steered: &Steered,
-    gates: &GateTable,
-    draw: u64,
-    effective: &mut Vec<u64>,
-) -> (Choice, Health) {
-    let health = health::apply(&steered.candidates, gates, effective);
-    let choice = match steered.policy {
-        Policy::Weighted => Choice::One(weighted::pick(effective, draw)),
-        Policy::Failover => Choice::One(failover::pick(&steered.candidates, effective, draw)),
-        Policy::All { max } => Choice::All {
-            rotation: draw,
-            max: max.map_or(usize::MAX, usize::from),
-        },
+/// Runs the chain. `weights` receives the weight of each candidate that is left.
+pub(crate) fn choose(steered: &Steered, gates: &GateTable, asked: &Asked, weights: &mut Vec<u64>) -> Choice {
+    let health = health::apply(&steered.candidates, gates, weights);
+    let chain = &steered.chain;
+    let mut draw = asked.draw;
+    let mut scope = 0;
+    for filter in &chain.narrow {
+        match filter {
+            Narrow::Failover(failover) => draw = failover.apply(&steered.candidates, weights, draw),
+            Narrow::Capacity(capacity) => capacity.apply(weights),
+        }
+    }
+    let only = match &chain.select {
+        Select::Weighted => Some(weighted::pick(weights, draw)),
+        Select::Sticky(sticky) => {
+            scope = scope.max(sticky.prefix_len(&asked.client));
+            Some(sticky.pick(&asked.client, weights))
+        }
+        Select::All => None,
     };
-    (choice, health)
+    Choice {
+        only,
+        rotation: match (chain.rotate, only) {
+            (false, _) => 0,
+            (true, None) => draw,
+            // The draw has told the cluster: the address needs another.
+            (true, Some(_)) => sticky::next_draw(draw),
+        },
+        max: chain.max.map_or(usize::MAX, |max| max.get().into()),
+        health,
+        scope,
+    }
 }
 
-/// The share of answers each candidate is in, for the effective weights of the health filter.
-pub(crate) fn shares(steered: &Steered, effective: &[u64]) -> Vec<f64> {
-    match steered.policy {
-        Policy::Weighted => weighted::shares(effective),
-        Policy::Failover => failover::shares(&steered.candidates, effective),
-        Policy::All { max } => {
-            let counts: Vec<usize> = steered
-                .candidates
-                .iter()
-                .map(|candidate| candidate.count.get().into())
-                .collect();
-            all::shares(&counts, effective, max.map_or(usize::MAX, usize::from))
+impl Choice {
+    /// Calls `emit` for the addresses of the answer, in order.
+    pub(crate) fn addresses(
+        &self,
+        candidates: &[Candidate],
+        weights: &[u64],
+        mut emit: impl FnMut(addresses::Run),
+    ) {
+        let count = |index: usize| candidates.get(index).map_or(0, |of| of.count.get().into());
+        match self.only {
+            None => addresses::runs(count, weights, self.rotation, self.max, emit),
+            Some(index) if self.rotation == 0 => emit(addresses::Run {
+                candidate: index,
+                from: 0,
+                to: count(index).min(self.max),
+            }),
+            Some(index) => addresses::runs(
+                |_| count(index),
+                &[1],
+                self.rotation,
+                self.max,
+                |run| {
+                    emit(addresses::Run {
+                        candidate: index,
+                        ..run
+                    });
+                },
+            ),
         }
     }
 }

@@ -231,6 +231,7 @@ impl Worker {
             local,
             transport: Transport::Tcp,
             now: self.shared.clock.now(),
+            ecs: self.shared.ecs.covers(client),
             draw: self.rng.u64(..),
         };
         let outcome = answer(

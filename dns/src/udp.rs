@@ -58,6 +58,7 @@ pub(crate) fn serve(listener: &UdpListener, shared: &Arc<Shared>, counters: &Cou
                 local,
                 transport: Transport::Udp,
                 now,
+                ecs: shared.ecs.covers(client),
                 draw: rng.u64(..),
             };
             let outcome = answer(&mut scratch, packet, &meta, snapshot, &shared.gates, out);

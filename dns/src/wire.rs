@@ -2,6 +2,7 @@
 //! the encoding of records into ready-made answer bodies.
 
 pub(crate) mod body;
+pub(crate) mod ecs;
 pub(crate) mod query;
 pub(crate) mod writer;
 

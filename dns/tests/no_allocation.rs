@@ -7,7 +7,7 @@ use std::net::{IpAddr, Ipv4Addr};
 mod support;
 
 use hickory_proto::rr::RecordType;
-use lifeboat_dns::{Catalog, GateTable, Outcome, QueryMeta, Scratch, Transport, answer};
+use lifeboat_dns::{Catalog, GateTable, Outcome, QueryMeta, Scratch, SnapshotInput, Transport, answer};
 use lifeboat_health::MonoTime;
 use support::{plan, query};
 
@@ -35,10 +35,39 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// Every filter in some chain.
+const CHAINS: [&str; 4] = [
+    r#"[{"failover": {"tiers": [["c", "b"], ["a"]], "trickle": 100}}, {"weighted": {"a": 1, "b": 2, "c": 3}}, {"max": 1}]"#,
+    r#"[{"capacity": {"clusters": {"a": {"ready": 1}, "b": {"ready": 2}}, "demand": 5}}, {"failover": {"tiers": [["a"], ["b", "c"]]}}]"#,
+    r#"[{"capacity": {"clusters": {"a": {"ready": 1}, "b": {"ready": 2}}, "demand": 9}}, {"sticky": {}}, {"rotation": {}}]"#,
+    r#"[{"health": {}}, {"all": {}}, {"rotation": {}}, {"max": 3}]"#,
+];
+
+/// The plan, with a name for each chain.
+fn steered() -> SnapshotInput {
+    let mut plan = plan(1);
+    for (index, chain) in CHAINS.iter().enumerate() {
+        let mut name = plan.names[0].clone();
+        name.name = format!("steered-{index}.demo.example");
+        name.steer = serde_json::from_str(chain).unwrap();
+        plan.names.push(name);
+    }
+    plan
+}
+
+/// Adds an OPT with a client subnet (RFC 7871 §6).
+fn with_subnet(mut packet: Vec<u8>) -> Vec<u8> {
+    packet[11] = 1;
+    packet.extend_from_slice(b"\x00\x00\x29\x04\xd0\x00\x00\x00\x00\x00\x0b");
+    packet.extend_from_slice(b"\x00\x08\x00\x07\x00\x01\x18\x00\xc6\x33\x64");
+    packet
+}
+
 #[test]
 fn the_answer_path_allocates_nothing() {
     let gates = GateTable::new();
-    let (catalog, _) = Catalog::default().applied(&plan(1)).unwrap();
+    let (catalog, applied) = Catalog::default().applied(&steered()).unwrap();
+    assert_eq!(applied.rejected, []);
     let snapshot = catalog.build(&gates).unwrap();
     let mut scratch = Scratch::new();
     scratch.fit(&snapshot);
@@ -56,10 +85,14 @@ fn the_answer_path_allocates_nothing() {
         RecordType::NS,
         RecordType::ANY,
     ];
-    let packets: Vec<Vec<u8>> = names
+    let mut packets: Vec<Vec<u8>> = names
         .iter()
         .flat_map(|name| kinds.iter().map(|kind| query(name, *kind, 1)))
         .collect();
+    for name in (0..CHAINS.len()).map(|index| format!("steered-{index}.demo.example.")) {
+        packets.push(query(&name, RecordType::A, 1));
+        packets.push(with_subnet(query(&name, RecordType::A, 1)));
+    }
     let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let mut out = [0; 1232];
     let before = ALLOCATIONS.with(Cell::get);
@@ -70,6 +103,7 @@ fn the_answer_path_allocates_nothing() {
                 local,
                 transport: Transport::Udp,
                 now: MonoTime::ZERO,
+                ecs: true,
                 draw,
             };
             let outcome = answer(&mut scratch, packet, &meta, &snapshot, &gates, &mut out);

@@ -12,7 +12,7 @@ use hickory_proto::rr::RecordType;
 use hickory_resolver::Resolver;
 use hickory_resolver::config::{NameServerConfig, ResolverConfig};
 use hickory_resolver::net::runtime::TokioRuntimeProvider;
-use lifeboat_dns::{Server, StartError, TcpLimits};
+use lifeboat_dns::{Listen, Server, StartError, TcpLimits};
 use socket2::{Domain, Socket, Type};
 use support::{
     CLUSTERS, SHOP, address, addresses, ask, config, eventually, plan, query, read_tcp, write_tcp,
@@ -90,18 +90,22 @@ fn tcp_queries_are_pipelined() {
     server.stop();
 }
 
+fn listen(text: &str) -> Listen {
+    Listen {
+        udp_threads: 2,
+        ..text.parse::<SocketAddr>().expect("an address").into()
+    }
+}
+
 #[test]
 fn each_address_and_thread_answers() {
     let home = tempfile::tempdir().unwrap();
     let mut config = config(home.path());
-    config.listen = ["127.0.0.1:0", "127.0.0.2:0", "0.0.0.0:0"]
-        .map(|text| text.parse().unwrap())
-        .to_vec();
+    config.listen = ["127.0.0.1:0", "127.0.0.2:0", "0.0.0.0:0"].map(listen).to_vec();
     if UdpSocket::bind((Ipv6Addr::LOCALHOST, 0)).is_ok() {
-        config.listen.push(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
-        config.listen.push(SocketAddr::from((Ipv6Addr::UNSPECIFIED, 0)));
+        config.listen.push(listen("[::1]:0"));
+        config.listen.push(listen("[::]:0"));
     }
-    config.udp_threads = 2;
     let listens = config.listen.len();
     let server = Server::start(config).unwrap();
     server.apply(plan(1)).unwrap();
@@ -141,8 +145,10 @@ fn a_port_in_use_is_named() {
     let at = first.local_addrs()[0];
     for threads in [1, 2] {
         let mut second = config(home.path());
-        second.listen = vec![at];
-        second.udp_threads = threads;
+        second.listen = vec![Listen {
+            udp_threads: threads,
+            ..at.into()
+        }];
         let error = Server::start(second).err().unwrap();
         assert!(matches!(error, StartError::Bind { transport: "UDP", .. }));
         assert!(error.to_string().contains(&at.to_string()), "{error}");
@@ -159,7 +165,7 @@ fn wrong_settings_are_named() {
         Server::start(config).err().unwrap().to_string()
     };
     assert!(start(|config| config.listen.clear()).contains("listen"));
-    assert!(start(|config| config.udp_threads = 0).contains("udpThreads: is 0"));
+    assert!(start(|config| config.listen[0].udp_threads = 0).contains("udpThreads: is 0"));
     assert!(start(|config| config.ramp.step_permille = 0).contains("ramp.stepPermille"));
     assert!(start(|config| config.state = "/proc/lifeboat".into()).contains("/proc/lifeboat"));
 }
@@ -179,7 +185,7 @@ fn stopping_takes_less_than_a_second_and_frees_the_port() {
     server.stop();
     assert!(begin.elapsed() < Duration::from_secs(1), "{:?}", begin.elapsed());
     let mut again = config(home.path());
-    again.listen = vec![at];
+    again.listen = vec![at.into()];
     Server::start(again).unwrap().stop();
 }
 
@@ -248,5 +254,28 @@ fn tcp_connections_of_one_client_are_bounded() {
         write_tcp(&mut again, &query(SHOP, RecordType::A, 4));
         matches!(again.read(&mut [0; 1]), Ok(1))
     });
+    server.stop();
+}
+
+/// A server that is to wait for its first plan says nothing before, and does not lie by REFUSED.
+#[test]
+fn a_server_that_waits_for_its_plan_is_silent_until_then() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = config(home.path());
+    config.wait_for_plan = true;
+    let server = Server::start(config).unwrap();
+    let at = server.local_addrs()[0];
+    assert!(!server.ready());
+    let client = UdpSocket::bind((at.ip(), 0)).unwrap();
+    client.connect(at).unwrap();
+    client.send(&query(SHOP, RecordType::A, 1)).unwrap();
+    server.apply(plan(1)).unwrap();
+    assert!(server.ready());
+    // The query that waited is answered, by the plan.
+    let mut answer = [0; 512];
+    client.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+    let length = client.recv(&mut answer).unwrap();
+    let answer = hickory_resolver::proto::op::Message::from_vec(&answer[..length]).unwrap();
+    assert_eq!(addresses(&answer).len(), 1);
     server.stop();
 }

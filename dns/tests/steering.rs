@@ -3,10 +3,10 @@
 mod support;
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use hickory_proto::rr::RecordType;
-use lifeboat_dns::{Notice, Ramp, Server, ServerConfig, register_all};
+use lifeboat_dns::{Action, Notice, Override, Ramp, Server, ServerConfig, register_all};
 use lifeboat_health::{MonoTime, Verdict};
 use prometheus_client::registry::Registry;
 use support::{SHOP, Verdicts, address, config, eventually, plan, query, served};
@@ -179,6 +179,67 @@ fn the_shortest_panic_is_told() {
     alone.names[0].endpoints = alone.names[0].endpoints[1..2].to_vec();
     server.apply(alone).unwrap();
     assert_eq!(verdicts.tick(50), [Notice::Panic]);
+    server.stop();
+}
+
+fn ordered(cluster: &str, action: Action) -> Override {
+    Override {
+        cluster: cluster.to_owned(),
+        action,
+        until: SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40),
+        reason: "maintenance".to_owned(),
+    }
+}
+
+#[test]
+fn an_operator_drains_clusters_within_the_safety_rule() {
+    let home = tempfile::tempdir().unwrap();
+    let mut config = demo(home.path());
+    config.min_active_clusters = 2;
+    let server = Server::start(config).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.tick(0);
+    let drain = |clusters: &str| {
+        let orders = clusters.chars().map(|c| ordered(&c.to_string(), Action::Down));
+        server.set_overrides(orders.collect())
+    };
+    drain("abc").unwrap();
+    verdicts.tick(10);
+    assert_eq!(served(&server), "de");
+    assert_eq!(
+        drain("abcd").unwrap_err().to_string(),
+        "override of d: down would leave 1 of 5 clusters active for IPv4; at least 2 must stay"
+    );
+    assert!(
+        drain("z")
+            .unwrap_err()
+            .to_string()
+            .contains("it has a, b, c, d, e")
+    );
+    let mut ended = ordered("a", Action::Up);
+    ended.until = SystemTime::UNIX_EPOCH;
+    assert!(server.set_overrides(vec![ended]).is_err());
+    assert_eq!(server.overrides().len(), 3, "what is refused changes nothing");
+    // One of the two that are left dies: the newest drain is lifted.
+    verdicts.set("e", Verdict::Down);
+    verdicts.tick(20);
+    assert_eq!(served(&server), "cd");
+    let told = server
+        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST))
+        .unwrap();
+    let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
+    let notes: Vec<&str> = health.candidates.iter().map(|of| of.note.as_str()).collect();
+    assert_eq!(notes[0], "override down: maintenance");
+    assert!(
+        notes[2].starts_with("override down is lifted, too few clusters would be active"),
+        "{}",
+        notes[2]
+    );
+    server.set_overrides(Vec::new()).unwrap();
+    verdicts.tick(30);
+    assert_eq!(served(&server), "abcd");
     server.stop();
 }
 

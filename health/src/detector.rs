@@ -12,6 +12,7 @@ pub use window::Window;
 
 use crate::evidence::{Hard, Row};
 use crate::profile::Profile;
+use crate::selfcheck::Anchor;
 use crate::target::TargetId;
 use crate::time::MonoTime;
 use usual::Usual;
@@ -235,10 +236,20 @@ impl Detector {
         self.last_warm_miss = None;
     }
 
-    /// The misses in a row since an answer that is not older than `fresh`.
-    pub fn misses_since(&self, fresh: Duration, now: MonoTime) -> Option<u16> {
-        let answered = now.saturating_since(self.last_good?) <= fresh;
-        answered.then_some(self.miss_streak)
+    /// As an anchor, of which an answer is good for `fresh`: one that never answered may still do so before `asked_until`.
+    pub fn anchor(&self, fresh: Duration, asked_until: MonoTime, now: MonoTime) -> Anchor {
+        match self.last_good {
+            Some(answered) if now.saturating_since(answered) <= fresh => Anchor::Answered(self.miss_streak),
+            None if now < asked_until => Anchor::Asked,
+            Some(_) | None => Anchor::Silent,
+        }
+    }
+
+    /// After this long the first probe of every target is over: the latest phase within T, and the phases of a new connection.
+    pub fn first_round(profile: &Profile) -> Duration {
+        let phases = [Phase::Connect, Phase::Tls, Phase::FirstByte].map(|phase| phase.most_ms(profile));
+        let round = phases.into_iter().map(u64::from).sum();
+        2 * profile.interval() + Duration::from_millis(round)
     }
 
     /// Whether it ever was good.

@@ -209,8 +209,7 @@ pub fn s8a_withdrawal_leaves_a_survivor(
     })
 }
 
-/// S14: a suppressed target is not let in while its penalty is above the release, unless it is the last usable one. (That a weight
-/// rises by steps is `s14_ramp_within_step` of the DNS server, which has the weights.)
+/// S14: a suppressed target is not let in while its penalty is above the release, unless it is the last usable one.
 pub fn s14_suppressed_stays_out(before: &Cell, after: &Cell, last_usable: bool, profile: &Profile) -> Holds {
     let released = before.suppressed && !after.suppressed;
     hold(
@@ -218,6 +217,13 @@ pub fn s14_suppressed_stays_out(before: &Cell, after: &Cell, last_usable: bool, 
         !released || last_usable || after.penalty < f64::from(profile.flap_release),
         || format!("let in with a penalty of {}", after.penalty),
     )
+}
+
+/// S14: what returns gains at most one step of its ramp at a time. All three in millionths of its weight.
+pub fn s14_ramp_within_step(before: u32, after: u32, step: u32) -> Holds {
+    hold("S14", after.saturating_sub(before) <= step, || {
+        format!("a weight rose from {before} to {after} millionths, by more than {step}")
+    })
 }
 
 /// S19: clocks that are off or run at other rates change no decision: both runs tell the same [`story`].

@@ -145,6 +145,8 @@ pub struct ConsumerMetrics {
     pub votes: Family<VoteLabel, Gauge>,
     /// Observers that abstain now.
     pub abstaining: Family<ConsumerLabel, Gauge>,
+    /// How many more observers must be listed, or where none are listed heard, before anything can be decided.
+    pub lacking: Family<ConsumerLabel, Gauge>,
     /// Targets whose verdict is frozen now.
     pub frozen: Family<ConsumerLabel, Gauge>,
     /// Traffic targets that are gray now.
@@ -234,6 +236,7 @@ impl ConsumerMetrics {
             transitions,
             votes,
             abstaining,
+            lacking,
             frozen,
             gray,
             evidence_age,
@@ -259,6 +262,11 @@ impl ConsumerMetrics {
             "lifeboat_evidence_abstaining_observers",
             "Observers that abstain",
             abstaining,
+        );
+        registry.register(
+            "lifeboat_evidence_lacking_observers",
+            "Observers that must be added before anything can be decided (minFresh)",
+            lacking,
         );
         registry.register(
             "lifeboat_verdict_frozen_targets",

@@ -316,13 +316,13 @@ impl Prober {
 
     /// How it stands as an anchor: one that never answered may still do so before `asked_until`.
     pub(crate) fn anchor(&self, asked_until: MonoTime, now: MonoTime) -> Anchor {
-        let detector = self.detector.lock();
-        match detector.misses_since(self.around.profile.fresh(), now) {
-            Some(misses) => Anchor::Answered(misses),
-            None if detector.was_good() || now >= asked_until || self.told.lock().keeps().is_some() => {
-                Anchor::Silent
-            }
-            None => Anchor::Asked,
+        let anchor = self
+            .detector
+            .lock()
+            .anchor(self.around.profile.fresh(), asked_until, now);
+        match anchor {
+            Anchor::Asked if self.told.lock().keeps().is_some() => Anchor::Silent,
+            Anchor::Asked | Anchor::Answered(_) | Anchor::Silent => anchor,
         }
     }
 

@@ -104,6 +104,19 @@ pub enum ProfileError {
 }
 
 impl Profile {
+    /// Whether so many observers can decide anything.
+    ///
+    /// # Errors
+    /// They are fewer than `minFresh`: every verdict is frozen until there are more.
+    pub fn check_observers(&self, counting: usize) -> Result<(), ProfileError> {
+        at_most(
+            "minFresh",
+            self.min_fresh,
+            "at most the number of observers that count, or nothing is ever decided",
+            u64::try_from(counting).unwrap_or(u64::MAX),
+        )
+    }
+
     /// Check every field's range, and the rules between fields, of a whole fleet's profile.
     ///
     /// # Errors

@@ -66,14 +66,10 @@ pub fn action(traffic: Verdict, control: Verdict) -> Action {
 }
 
 impl FleetView {
-    /// The action for one cluster. Replicas take the better family of each path, and a frozen path is Unknown
-    /// to them;
+    /// The action for one cluster. Replicas go by [`FleetView::path_verdict`];
     /// names are withdrawn by family, so this speaks of the cluster as a whole.
     pub fn action(&self, cluster: &str) -> Action {
-        let verdict = |path| {
-            self.better_family(cluster, path)
-                .map_or(Verdict::Unknown, |cell| cell.current())
-        };
+        let verdict = |path| self.path_verdict(cluster, path);
         action(verdict(Path::Traffic), verdict(Path::Control))
     }
 }

@@ -109,6 +109,15 @@ impl Quorum {
         self.quiet_until = MonoTime::ZERO;
     }
 
+    /// Forget the observers that do not count any more, with all that they said.
+    pub fn retain_observers(&mut self, counts: impl Fn(&str) -> bool) {
+        for slot in self.observers.retain(counts) {
+            self.subjects.iter_mut().for_each(|subject| subject.forget(slot));
+            self.revision += 1;
+            self.quiet_until = MonoTime::ZERO;
+        }
+    }
+
     /// Take in one datagram, from the observer whom the transport has identified.
     ///
     /// # Errors

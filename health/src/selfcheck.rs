@@ -78,11 +78,6 @@ impl SelfCheck {
         self.blame(AbstainReason::Local, now);
     }
 
-    /// The miss streaks of all anchors, each of which has a fresh answer. No anchors, no blame.
-    pub fn record_anchors(&mut self, miss_streaks: impl IntoIterator<Item = u16>, now: MonoTime) {
-        self.judge_anchors(miss_streaks.into_iter().map(Anchor::Answered), now);
-    }
-
     /// How all anchors stand. One with a fresh answer shows that the observer's links are up; what cannot be probed shows
     /// nothing. No anchors, no blame.
     ///
@@ -150,11 +145,12 @@ mod tests {
     #[test]
     fn one_good_anchor_is_enough() {
         let mut check = SelfCheck::new(&Profile::fast());
-        check.record_anchors([9, 0], at(0));
-        check.record_anchors([1, 1], at(0));
-        check.record_anchors([], at(0));
+        let answered = |misses: &[u16]| misses.iter().copied().map(Anchor::Answered).collect::<Vec<_>>();
+        for well in [&[9, 0][..], &[1, 1], &[]] {
+            check.judge_anchors(answered(well), at(0));
+        }
         assert_eq!(check.abstains(at(0)), None);
-        check.record_anchors([2, 9], at(0));
+        check.judge_anchors(answered(&[2, 9]), at(0));
         assert_eq!(check.abstains(at(299)), Some(AbstainReason::Anchors));
         check.record_local_failure(at(400));
         assert_eq!(check.abstains(at(401)), Some(AbstainReason::Local));

@@ -10,6 +10,7 @@ mod consumer;
 mod dialler;
 mod identity;
 mod observer;
+mod role;
 mod thread;
 mod tls;
 mod window;
@@ -18,6 +19,7 @@ pub use authority::{Authority, AuthorityError, IdentityError, Issued};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerError, Listed};
 pub use identity::{Identity, PemError};
 pub use observer::{Observer, ObserverConfig, ObserverError};
+pub use role::Role;
 pub use tls::TlsError;
 
 /// The application protocol of evidence.

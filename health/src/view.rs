@@ -122,7 +122,15 @@ impl FleetView {
         self.cells.get(&(cluster.to_owned(), path, family))
     }
 
-    /// The cell of the better family of one path, for decisions about replicas.
+    /// The verdict on one path, for every decision about replicas and about weights in plans: Down only where each family that is probed is
+    /// known to be Down now. A family that is frozen, or was never decided, may well be reached by users: it leaves the path Unknown,
+    /// and what is Unknown is never grounds to evict.
+    pub fn path_verdict(&self, cluster: &str, path: Path) -> Verdict {
+        self.better_family(cluster, path)
+            .map_or(Verdict::Unknown, Cell::current)
+    }
+
+    /// The cell that [`FleetView::path_verdict`] is of.
     pub fn better_family(&self, cluster: &str, path: Path) -> Option<&Cell> {
         let (v4, v6) = (
             self.cell(cluster, path, Family::V4),
@@ -203,7 +211,43 @@ mod tests {
     }
 
     #[test]
-    fn replicas_take_the_better_family() {
+    fn a_path_is_down_only_where_no_family_may_be_alive() {
+        use Verdict::{Down, Recovering, Suspect, Unknown, Up};
+        let check = |families: &[(Family, Verdict, bool)], expected| {
+            let mut view = FleetView::default();
+            for (family, verdict, frozen) in families {
+                let cell = Cell {
+                    verdict: *verdict,
+                    frozen: *frozen,
+                    ..Cell::default()
+                };
+                view.cells.insert(("a".into(), Path::Traffic, *family), cell);
+            }
+            assert_eq!(view.path_verdict("a", Path::Traffic), expected, "{families:?}");
+        };
+        check(&[], Unknown);
+        for family in [Family::V4, Family::V6] {
+            check(&[(family, Down, false)], Down);
+            check(&[(family, Down, true)], Unknown);
+        }
+        let both = |one: (Verdict, bool), other: (Verdict, bool), expected| {
+            for (v4, v6) in [(one, other), (other, one)] {
+                check(&[(Family::V4, v4.0, v4.1), (Family::V6, v6.0, v6.1)], expected);
+            }
+        };
+        both((Down, false), (Down, false), Down);
+        for held in [Up, Down, Suspect, Recovering, Unknown] {
+            both((Down, false), (held, true), Unknown);
+        }
+        both((Down, false), (Unknown, false), Unknown);
+        for alive in [Up, Suspect, Recovering] {
+            both((Down, false), (alive, false), alive);
+            both((Down, true), (alive, false), alive);
+        }
+    }
+
+    #[test]
+    fn the_better_family_is_shown() {
         let mut view = FleetView::default();
         let cell = |verdict, frozen| Cell {
             verdict,

@@ -42,7 +42,7 @@ struct Pair {
 }
 
 fn start(targets: Vec<Target>) -> Pair {
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let (tell, told) = Tell::channel();
     let consumer = ConsumerConfig {
         observers: None,

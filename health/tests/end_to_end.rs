@@ -107,14 +107,13 @@ async fn a_server_that_stops_is_down_and_recovers() {
     let addr = a.addr;
     let targets = targets(&[("a", &a), ("b", &b)]);
     let names = [
-        "dns-1",
         "observer-1",
         "observer-2",
         "observer-3",
         "observer-4",
         "observer-5",
     ];
-    let fleet = Identity::generate_fleet(&names).unwrap();
+    let fleet = Identity::generate_fleet(&names, &["dns-1"]).unwrap();
     let (tell, mut told) = Tell::channel();
     let config = ConsumerConfig {
         name: "dns-1".into(),

@@ -4,7 +4,7 @@ use std::{fs, io::Write, os::unix::fs::OpenOptionsExt, path::Path, path::PathBuf
 
 use anyhow::Context;
 use clap::Args;
-use lifeboat_health::{Authority, CONSUMER_NAME};
+use lifeboat_health::{Authority, CONSUMER_NAME, Role};
 use time::OffsetDateTime;
 
 use super::output;
@@ -18,9 +18,12 @@ const AUTHORITY: &str = "authority";
     its roots; authority.key stays where you keep secrets."
 )]
 pub(super) struct Certificates {
-    /// Names of observers, DNS servers and controllers, e.g. `observer-paris dns-1`.
-    #[arg(required = true, value_name = "NAME")]
-    names: Vec<String>,
+    /// Who may send evidence, e.g. `observer-paris observer-milan`.
+    #[arg(long, value_name = "NAME", num_args = 1.., required_unless_present = "consumers")]
+    observers: Vec<String>,
+    /// Who may hear it: DNS servers and controllers, e.g. `dns-1 dns-2 controller`.
+    #[arg(long, value_name = "NAME", num_args = 1..)]
+    consumers: Vec<String>,
     /// The folder of the authority and of what it issues.
     #[arg(long, default_value = ".", value_name = "DIR")]
     out: PathBuf,
@@ -35,20 +38,28 @@ pub(super) struct Certificates {
 impl Certificates {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let Self {
-            names,
+            observers,
+            consumers,
             out,
             days,
             renew,
         } = self;
+        if let Some(both) = observers.iter().find(|name| consumers.contains(name)) {
+            anyhow::bail!(
+                "NAME {both:?}: --observers and --consumers have it both; allowed is one role a name, and two names for who has both"
+            );
+        }
         let now = OffsetDateTime::now_utc();
         fs::create_dir_all(&out).with_context(|| format!("--out: creating {}", out.display()))?;
         let authority = authority(&out, now)?;
-        for name in &names {
+        let observers = observers.iter().map(|name| (name, Role::Observer));
+        let consumers = consumers.iter().map(|name| (name, Role::Consumer));
+        for (name, role) in observers.chain(consumers) {
             anyhow::ensure!(
                 is_dns_name(name) && ![AUTHORITY, CONSUMER_NAME].contains(&name.as_str()),
                 "NAME {name:?}: allowed are DNS names (letters, digits, - and . between them) other than {AUTHORITY:?} and {CONSUMER_NAME:?}"
             );
-            let issued = authority.issue(name, now, days)?;
+            let issued = authority.issue(name, role, now, days)?;
             let (key, certificate) = (out.join(format!("{name}.key")), out.join(format!("{name}.pem")));
             if renew {
                 replace(&key, &issued.key_pem, true)?;
@@ -129,7 +140,7 @@ fn create(path: &Path, text: &str, secret: bool) -> anyhow::Result<()> {
 
 #[cfg(test)]
 mod tests {
-    use lifeboat_health::Identity;
+    use lifeboat_health::{Identity, Observer, Profile};
 
     use super::*;
 
@@ -137,11 +148,15 @@ mod tests {
     fn what_is_issued_twice_descends_from_one_authority() {
         let folder = tempfile::tempdir().unwrap();
         let go = |names: &[&str], renew| {
-            let names = names.iter().map(|name| (*name).to_owned()).collect();
+            let of = |observes: bool| {
+                let names = names.iter().filter(|name| name.contains("observer") == observes);
+                names.map(|name| (*name).to_owned()).collect()
+            };
             let out = folder.path().to_owned();
             let days = 30;
             Certificates {
-                names,
+                observers: of(true),
+                consumers: of(false),
                 out,
                 days,
                 renew,
@@ -157,6 +172,8 @@ mod tests {
             let (certificate, key) = (read(&format!("{name}.pem")), read(&format!("{name}.key")));
             let identity = Identity::from_pem(&certificate, &key, &roots).unwrap();
             assert_eq!(identity.cert_chain.len(), 1);
+            let observes = Observer::check_identity(name, &identity, &Profile::fast()).is_ok();
+            assert_eq!(observes, name == "observer-1");
         }
         let again = format!("{:#}", issue(&["dns-1"]).unwrap_err());
         assert!(again.contains("dns-1.key") && again.contains("exists"), "{again}");

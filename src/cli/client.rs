@@ -1,6 +1,6 @@
 //! A small JSON client for a Lifeboat server.
 
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 use bytes::Bytes;
 use http::{Method, Request, StatusCode, Uri, header};
@@ -27,6 +27,8 @@ pub(super) enum ClientError {
     Server(Uri),
     #[error("cannot reach {server}: {source}; is it running? (--server or LIFEBOAT_SERVER says where)")]
     Unreachable { server: Uri, source: anyhow::Error },
+    #[error("cannot reach {path}: {source}; is the server running, and may you open it? (--state or --config says where)", path = path.display())]
+    Socket { path: PathBuf, source: anyhow::Error },
     #[error("{server} gave no answer within {} s", TIMEOUT.as_secs())]
     Timeout { server: Uri },
     #[error("{message}")]
@@ -41,7 +43,7 @@ impl ClientError {
     pub(super) fn exit_code(&self) -> u8 {
         match self {
             Self::Server(_) => 2,
-            Self::Unreachable { .. } | Self::Timeout { .. } | Self::NotJson { .. } => 3,
+            Self::Unreachable { .. } | Self::Socket { .. } | Self::Timeout { .. } | Self::NotJson { .. } => 3,
             Self::Refused { .. } | Self::NoSuch { .. } => 4,
         }
     }

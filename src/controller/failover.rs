@@ -91,7 +91,12 @@ pub(super) async fn run(
             &stamp,
         );
         context.writer.all(reports).await;
-        let heard = observers::writes(&context.index, kinds, &verdicts, inputs.wall);
+        let heard = observers::writes(
+            &context.index,
+            kinds,
+            (&verdicts, context.consumer.profile()),
+            inputs.wall,
+        );
         context.writer.all(heard).await;
         let plan = failover::plan(&mut state, &inputs.world());
         let reports = policies::reports(&context.index, kinds, &registered, plan.freeze, &stamp);

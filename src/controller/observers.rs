@@ -1,7 +1,7 @@
 //! What the controller hears of the observers, written into their Observer objects. Pure.
 
 use jiff::{SignedDuration, Timestamp};
-use lifeboat_health::{FleetView, ObserverView};
+use lifeboat_health::{FleetView, ObserverView, Profile};
 use serde_json::{Value, json};
 
 use super::Kinds;
@@ -14,22 +14,55 @@ use crate::store::{
 /// While an observer is heard, its object says so again no more often than this.
 const RENEW: SignedDuration = SignedDuration::from_secs(60);
 
-/// Patches for the objects that do not say what was heard.
-pub(super) fn writes(index: &Index, kinds: &Kinds, verdicts: &FleetView, now: Timestamp) -> Vec<Write> {
+/// A condition of all observers while there are fewer of them than decide anything.
+const TOO_FEW: &str = "TooFewObservers";
+
+/// Patches for the objects that do not say what was heard, and whether there are enough of them.
+pub(super) fn writes(
+    index: &Index,
+    kinds: &Kinds,
+    (verdicts, profile): (&FleetView, &Profile),
+    now: Timestamp,
+) -> Vec<Write> {
     let stamp = conditions::stamp(now);
+    let objects = index.list(&kinds.observer);
+    let counting = objects
+        .iter()
+        .filter(|object| object.pointer("/metadata/deletionTimestamp").is_none())
+        .count();
+    let lack = profile
+        .check_observers(counting)
+        .err()
+        .map(|error| error.to_string());
     let write = |object: &Value| {
         let heard = verdicts.observers.iter().find(|o| o.name == name(object));
         Some(Write {
             kind: kinds.observer.clone(),
             key: Key::of(object),
-            op: Op::MergeStatus(status(object, heard, now, &stamp)?),
+            op: Op::MergeStatus(status(object, (heard, lack.as_deref()), now, &stamp)?),
         })
     };
-    let objects = index.list(&kinds.observer);
     objects.iter().filter_map(|object| write(object)).collect()
 }
 
-fn status(object: &Value, heard: Option<&ObserverView>, now: Timestamp, stamp: &str) -> Option<Value> {
+/// It begins with a lack and ends with it: objects that were always enough do not have it.
+fn too_few(object: &Value, lack: Option<&str>, stamp: &str) -> Option<Value> {
+    let says = match lack {
+        Some(lack) => ("True", "MinFresh", lack),
+        None => {
+            conditions::find(object, TOO_FEW)?;
+            ("False", "MinFresh", "there are enough observers to decide")
+        }
+    };
+    Some(observed(object, condition(object, TOO_FEW, says, stamp)))
+}
+
+fn status(
+    object: &Value,
+    (heard, lack): (Option<&ObserverView>, Option<&str>),
+    now: Timestamp,
+    stamp: &str,
+) -> Option<Value> {
     let heard = heard.filter(|observer| observer.datagrams > 0);
     let fresh = heard.is_some_and(|observer| observer.fresh);
     let said = match heard {
@@ -48,7 +81,8 @@ fn status(object: &Value, heard: Option<&ObserverView>, now: Timestamp, stamp: &
     };
     let wanted = [("Heard", said), ("Abstaining", abstains)]
         .map(|(kind, says)| observed(object, condition(object, kind, says, stamp)));
-    let changed = conditions::with(object, wanted);
+    let too_few = too_few(object, lack, stamp);
+    let changed = conditions::with(object, wanted.into_iter().chain(too_few));
     let held: Option<Timestamp> = pointer_str(object, "/status/lastEvidence").parse().ok();
     let due = fresh && held.is_none_or(|held| now.duration_since(held) >= RENEW);
     if changed.is_none() && !due {
@@ -86,7 +120,12 @@ mod tests {
 
     /// Takes in what is heard at that time; what the object says then, and whether it had to be written.
     fn step(object: &mut Value, view: Option<ObserverView>, second: &str) -> (bool, [String; 3]) {
-        let patch = status(object, view.as_ref(), at(second), &conditions::stamp(at(second)));
+        let patch = status(
+            object,
+            (view.as_ref(), None),
+            at(second),
+            &conditions::stamp(at(second)),
+        );
         if let Some(patch) = &patch {
             json_patch::merge(object, patch);
         }
@@ -154,5 +193,52 @@ mod tests {
             false,
             ["False Stale", "Unknown NotHeard", gone],
         );
+    }
+
+    #[test]
+    fn objects_that_are_too_few_say_so_until_they_are_enough() {
+        let (index, kinds) = (Index::default(), Kinds::default());
+        let apply = |name: &str, metadata: Value, status: &Value| {
+            let mut object = json!({
+                "apiVersion": kinds.observer.api_version(), "kind": kinds.observer.kind,
+                "metadata": {"name": name, "generation": 1}, "spec": {}, "status": status,
+            });
+            json_patch::merge(&mut object["metadata"], &metadata);
+            index.apply(&kinds.observer, object);
+        };
+        // What each object says after a round, by name; its status is kept as the API would.
+        let round = |version: u32| {
+            let verdicts = FleetView::default();
+            let writes = writes(&index, &kinds, (&verdicts, &Profile::fast()), at("00:00"));
+            for write in writes {
+                let Op::MergeStatus(patch) = write.op else {
+                    panic!("{:?}", write.op);
+                };
+                let metadata = json!({"resourceVersion": version.to_string()});
+                apply(&write.key.name, metadata, &patch["status"]);
+            }
+            let says = |object: &std::sync::Arc<Value>| {
+                let held = conditions::find(object, TOO_FEW)?;
+                Some(format!(
+                    "{} {}",
+                    held["status"].as_str()?,
+                    held["message"].as_str()?
+                ))
+            };
+            index.list(&kinds.observer).iter().map(says).collect::<Vec<_>>()
+        };
+        let fresh = |version: u32| json!({"resourceVersion": version.to_string()});
+        let lack = "True profile field minFresh is 3: at most the number of observers that count, or nothing is ever \
+                    decided, here 2";
+        let enough = Some("False there are enough observers to decide".to_owned());
+        for name in ["a", "b"] {
+            apply(name, fresh(1), &json!({}));
+        }
+        assert_eq!(round(2), [Some(lack.to_owned()), Some(lack.to_owned())]);
+        apply("c", fresh(3), &json!({}));
+        assert_eq!(round(4), [enough.clone(), enough, None]);
+        let leaving = json!({"resourceVersion": "5", "deletionTimestamp": "2026-01-01T00:00:00Z"});
+        apply("c", leaving, &json!({}));
+        assert_eq!(round(6)[0].as_deref(), Some(lack));
     }
 }

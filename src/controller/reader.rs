@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use lifeboat_health::{FleetView, Path, Verdict};
+use lifeboat_health::{FleetView, Path};
 use serde_json::Value;
 
 use super::Kinds;
@@ -21,22 +21,17 @@ use crate::{
     store::{Index, annotation, name, namespace, resource_version},
 };
 
-/// Both paths of every cluster, each by its better address family; what is frozen counts as Unknown.
+/// Both paths of every cluster, as [`FleetView::path_verdict`] has them.
 pub(crate) fn health(verdicts: &FleetView) -> BTreeMap<String, ClusterHealth> {
-    let mut health: BTreeMap<String, ClusterHealth> = BTreeMap::new();
-    for ((cluster, path, _), cell) in &verdicts.cells {
-        let entry = health.entry(cluster.clone()).or_insert(ClusterHealth::UNKNOWN);
-        let field = match path {
-            Path::Traffic => &mut entry.traffic,
-            Path::Control => &mut entry.control,
-        };
-        *field = match (*field, cell.current()) {
-            (Verdict::Unknown, current) => current,
-            (held, Verdict::Unknown) => held,
-            (held, current) => held.better(current),
-        };
-    }
-    health
+    let of = |cluster: &str| ClusterHealth {
+        traffic: verdicts.path_verdict(cluster, Path::Traffic),
+        control: verdicts.path_verdict(cluster, Path::Control),
+        ..ClusterHealth::UNKNOWN
+    };
+    let clusters = verdicts.clusters().into_iter();
+    clusters
+        .map(|cluster| (cluster.to_owned(), of(cluster)))
+        .collect()
 }
 
 /// Every binding that can be read; one that cannot is left as it is.
@@ -168,4 +163,37 @@ pub(crate) fn movement(binding: &Value) -> Option<Movement> {
         phase,
         target: serde_json::from_value(stored["target"].clone()).ok()?,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use lifeboat_health::{Cell, Family, ReplicaAction, Verdict};
+
+    use super::*;
+
+    #[test]
+    fn a_cluster_is_lost_only_when_every_family_is_known_to_be_down() {
+        let view = |v6_frozen| {
+            let mut view = FleetView::default();
+            for path in [Path::Traffic, Path::Control] {
+                for (family, frozen) in [(Family::V4, false), (Family::V6, v6_frozen)] {
+                    let cell = Cell {
+                        verdict: Verdict::Down,
+                        frozen,
+                        ..Cell::default()
+                    };
+                    view.cells.insert(("a".to_owned(), path, family), cell);
+                }
+            }
+            view
+        };
+        for (frozen, lost, replicas) in [
+            (false, true, ReplicaAction::Evict),
+            (true, false, ReplicaAction::Freeze),
+        ] {
+            let view = view(frozen);
+            assert_eq!(health(&view)["a"].is_lost(), lost);
+            assert_eq!(view.action("a").replicas, replicas);
+        }
+    }
 }

@@ -78,13 +78,9 @@ impl Plane {
         let timeline = Timeline::new(clock);
         let profile = profile();
         let dns_names: Vec<String> = (1..=options.dns.len()).map(|n| format!("dns-{n}")).collect();
-        let names: Vec<&str> = OBSERVERS
-            .iter()
-            .map(|(name, _)| *name)
-            .chain(dns_names.iter().map(String::as_str))
-            .chain([CONTROLLER])
-            .collect();
-        let mut identities = Identity::generate_fleet(&names).context("making certificates")?;
+        let names = OBSERVERS.map(|(name, _)| name);
+        let consumers: Vec<&str> = dns_names.iter().map(String::as_str).chain([CONTROLLER]).collect();
+        let mut identities = Identity::generate_fleet(&names, &consumers).context("making certificates")?;
         let mut identity = |name: &str| {
             identities
                 .remove(name)
@@ -470,7 +466,7 @@ mod tests {
     #[test]
     fn a_restarted_controller_says_so_before_its_verdicts() {
         let timeline = Timeline::new(MonoClock::new());
-        let mut identities = Identity::generate_fleet(&[CONTROLLER]).unwrap();
+        let mut identities = Identity::generate_fleet(&[], &[CONTROLLER]).unwrap();
         let role = ControllerRole {
             evidence: Mutex::new(SocketAddr::from(([127, 0, 0, 1], 0))),
             identity: identities.remove(CONTROLLER).unwrap(),

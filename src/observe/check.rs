@@ -9,7 +9,7 @@ use super::{ObserverFile, process};
 /// All problems of the file, each with its field, and how many targets can be probed.
 pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
     let mut problems = Vec::new();
-    match file.identity() {
+    match file.tls.identity() {
         Ok(identity) => problems.extend(of_identity(file, &identity)),
         Err(error) => problems.push(format!("{error:#}")),
     }
@@ -101,7 +101,7 @@ fn without_port(consumer: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use lifeboat_health::Authority;
+    use lifeboat_health::{Authority, Role};
     use time::OffsetDateTime;
 
     use super::*;
@@ -113,8 +113,12 @@ mod tests {
         let now = OffsetDateTime::now_utc();
         let authority = Authority::create(now).unwrap();
         write("r.pem", authority.certificate_pem());
-        for name in ["o", "p"] {
-            let issued = authority.issue(name, now, 1).unwrap();
+        for (name, role) in [
+            ("o", Role::Observer),
+            ("p", Role::Observer),
+            ("c", Role::Consumer),
+        ] {
+            let issued = authority.issue(name, role, now, 1).unwrap();
             write(&format!("{name}.pem"), &issued.certificate_pem);
             write(&format!("{name}.key"), &issued.key_pem);
         }
@@ -138,6 +142,12 @@ mod tests {
         check(
             &good.replace("o.pem, key: o.key", "p.pem, key: p.key"),
             &["tls.certificate", "\"o\""],
+        );
+        check(
+            &good
+                .replace("name: o", "name: c")
+                .replace("o.pem, key: o.key", "c.pem, key: c.key"),
+            &["tls.certificate", "c.pem", "not an observer's", "clientAuth"],
         );
         check(&good.replace("r.pem", "x.pem"), &["tls.roots", "x.pem"]);
         check(&format!("{good}region: 'a b'\n"), &["region \"a b\"", "63"]);

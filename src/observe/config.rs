@@ -62,6 +62,34 @@ pub struct TlsFiles {
     pub roots: PathBuf,
 }
 
+impl TlsFiles {
+    /// # Errors
+    /// The file that cannot be read, or holds something else.
+    pub fn identity(&self) -> anyhow::Result<Identity> {
+        let TlsFiles {
+            certificate,
+            key,
+            roots,
+        } = self;
+        let read = |field: &str, path: &Path| {
+            std::fs::read(path).with_context(|| format!("tls.{field}: reading {}", path.display()))
+        };
+        let identity = Identity::from_pem(
+            &read("certificate", certificate)?,
+            &read("key", key)?,
+            &read("roots", roots)?,
+        );
+        identity.with_context(|| {
+            format!(
+                "tls: {}, {}, {}",
+                certificate.display(),
+                key.display(),
+                roots.display()
+            )
+        })
+    }
+}
+
 impl ObserverFile {
     /// Reads the file; paths in it are relative to its folder.
     ///
@@ -87,32 +115,6 @@ impl ObserverFile {
             *relative = folder.join(&relative);
         }
         Ok(file)
-    }
-
-    /// # Errors
-    /// The file that cannot be read, or holds something else.
-    pub fn identity(&self) -> anyhow::Result<Identity> {
-        let TlsFiles {
-            certificate,
-            key,
-            roots,
-        } = &self.tls;
-        let read = |field: &str, path: &Path| {
-            std::fs::read(path).with_context(|| format!("tls.{field}: reading {}", path.display()))
-        };
-        let identity = Identity::from_pem(
-            &read("certificate", certificate)?,
-            &read("key", key)?,
-            &read("roots", roots)?,
-        );
-        identity.with_context(|| {
-            format!(
-                "tls: {}, {}, {}",
-                certificate.display(),
-                key.display(),
-                roots.display()
-            )
-        })
     }
 
     /// The targets that can be probed, and what is wrong with the others and with overrides of the profile.

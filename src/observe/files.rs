@@ -2,12 +2,13 @@
 
 use std::{
     fs,
+    hash::{DefaultHasher, Hasher},
     os::unix::fs::MetadataExt,
     path::{Path, PathBuf},
 };
 
 /// Files as they were when they were last looked at.
-pub(super) struct Files(Vec<Seen>);
+pub(crate) struct Files(Vec<Seen>);
 
 struct Seen {
     path: PathBuf,
@@ -15,7 +16,8 @@ struct Seen {
     /// The stamp was the same at two looks. A file system's clock ticks in up to two seconds: what is written twice within
     /// one tick may keep its stamp.
     settled: bool,
-    content: Option<Vec<u8>>,
+    /// A hash of the content: a file may be large.
+    content: Option<u64>,
 }
 
 /// While it stays, a file is not read again. Kubernetes changes a mounted secret by pointing a link elsewhere: then it is
@@ -28,12 +30,12 @@ struct Stamp {
 }
 
 impl Files {
-    pub(super) fn look<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Files {
+    pub(crate) fn look<'a>(paths: impl IntoIterator<Item = &'a Path>) -> Files {
         Files(paths.into_iter().map(Seen::first).collect())
     }
 
     /// Looks again; whether a content is not what it was, or there are other files to look at.
-    pub(super) fn changed<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>) -> bool {
+    pub(crate) fn changed<'a>(&mut self, paths: impl IntoIterator<Item = &'a Path>) -> bool {
         let paths: Vec<&Path> = paths.into_iter().collect();
         if !paths.iter().copied().eq(self.0.iter().map(|seen| &*seen.path)) {
             *self = Files::look(paths);
@@ -52,7 +54,7 @@ impl Seen {
         Seen {
             stamp: stamp(path),
             settled: false,
-            content: fs::read(path).ok(),
+            content: content(path),
             path: path.to_owned(),
         }
     }
@@ -63,11 +65,17 @@ impl Seen {
         if same && self.settled {
             return false;
         }
-        let content = fs::read(&self.path).ok();
+        let content = content(&self.path);
         let changed = content != self.content;
         (self.stamp, self.settled, self.content) = (stamp, same, content);
         changed
     }
+}
+
+fn content(path: &Path) -> Option<u64> {
+    let mut hasher = DefaultHasher::new();
+    hasher.write(&fs::read(path).ok()?);
+    Some(hasher.finish())
 }
 
 fn stamp(path: &Path) -> Option<Stamp> {

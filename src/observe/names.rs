@@ -1,5 +1,8 @@
 //! The addresses of names that may change. Each name is looked up for itself and keeps the addresses it had while its lookup
 //! fails or takes long.
+//!
+//! Probes keep addresses by themselves (`probe/remote.rs` of the crate `lifeboat-health`), with the same lookup: they want one address of one family at
+//! once, ten times a second, where here all addresses of all names are waited for.
 
 use std::{
     collections::{BTreeMap, BTreeSet},

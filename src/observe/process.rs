@@ -15,11 +15,13 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{ObserverFile, files::Files, follow, follow_observers, names::Names, passive};
+use super::{ObserverFile, Roster, files::Files, follow, follow_observers, names::Names, passive};
 use crate::serve::{Guard, Reached, open_metrics};
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
 const LOOK: Duration = Duration::from_secs(2);
+/// Wait before a kubeconfig that could not be used is read again.
+const BEGIN_AGAIN: Duration = Duration::from_secs(5);
 
 /// Runs until `stop`.
 ///
@@ -42,7 +44,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         targets: listed,
         anchors: file.anchors.clone(),
         consumers: consumers.iter().copied().collect(),
-        tls: file.identity()?,
+        tls: file.tls.identity()?,
         profile: file.profile.clone(),
         seed: fastrand::u64(..),
         metrics,
@@ -128,7 +130,7 @@ impl Held {
                 "changed, which takes effect with a restart; what was in force stays, the rest of the file is taken"
             );
         }
-        observer.set_identity(file.identity()?)?;
+        observer.set_identity(file.tls.identity()?)?;
         targets.list(&file);
         observer.set_targets(targets.now())?;
         self.file = file;
@@ -211,40 +213,45 @@ async fn follow_clusters(
     observer: Arc<Observer>,
     targets: Arc<Targets>,
 ) {
-    let ended = async {
-        follow(connect(&kubeconfig).await?, &profile, |found| {
-            *targets.followed.lock() = found.to_vec();
-            if let Err(error) = observer.set_targets(targets.now()) {
-                tracing::error!(error = %error, "targets refused");
-            }
-        })
-        .await?;
-        anyhow::Ok(())
+    let mut said = String::new();
+    let adopt = |found: &[Target]| {
+        *targets.followed.lock() = found.to_vec();
+        if let Err(error) = observer.set_targets(targets.now()) {
+            tracing::error!(error = %error, "targets refused");
+        }
     };
-    if let Err(error) = ended.await {
-        tracing::error!(
-            error = %format!("{error:#}"), kubeconfig = %kubeconfig.display(), "Cluster objects are not followed"
-        );
+    while let Err(error) =
+        async { anyhow::Ok(follow(connect(&kubeconfig).await?, &profile, adopt).await?) }.await
+    {
+        not_followed("Cluster objects", &mut said, &error, &kubeconfig);
+        tokio::time::sleep(BEGIN_AGAIN).await;
     }
 }
 
 /// Takes the consumers of the Observer object with its name.
 async fn follow_own(kubeconfig: PathBuf, name: String, named: Arc<Mutex<Vec<String>>>) {
-    let ended = async {
-        follow_observers(connect(&kubeconfig).await?, |roster| match roster.get(&name) {
-            Some(own) => named.lock().clone_from(&own.consumers),
-            None => tracing::warn!(
-                observer.name = %name,
-                "there are Observer objects and none of this name: this observer's evidence does not count"
-            ),
-        })
-        .await?;
-        anyhow::Ok(())
+    let mut said = String::new();
+    let adopt = |roster: &Roster| match roster.get(&name) {
+        Some(own) => named.lock().clone_from(&own.consumers),
+        None => tracing::warn!(
+            observer.name = %name,
+            "there are Observer objects and none of this name: this observer's evidence does not count"
+        ),
     };
-    if let Err(error) = ended.await {
-        tracing::error!(
-            error = %format!("{error:#}"), kubeconfig = %kubeconfig.display(), "Observer objects are not followed"
-        );
+    while let Err(error) =
+        async { anyhow::Ok(follow_observers(connect(&kubeconfig).await?, adopt).await?) }.await
+    {
+        not_followed("Observer objects", &mut said, &error, &kubeconfig);
+        tokio::time::sleep(BEGIN_AGAIN).await;
+    }
+}
+
+/// Each reason is told once, while the kubeconfig is read again and again: it may be mounted late.
+fn not_followed(what: &str, said: &mut String, error: &anyhow::Error, kubeconfig: &Path) {
+    let error = format!("{error:#}");
+    if *said != error {
+        tracing::error!(error, kubeconfig = %kubeconfig.display(), "{what} are not followed, trying on");
+        *said = error;
     }
 }
 
@@ -300,21 +307,24 @@ fn reports(address: SocketAddr, file: &ObserverFile, observer: &Arc<Observer>) -
 /// `None` where no reports are taken: beyond loopback without a token.
 pub(super) fn guard(address: SocketAddr, file: &ObserverFile) -> anyhow::Result<Option<Guard>> {
     let token = match &file.admin_token_file {
-        Some(path) => {
-            let text = std::fs::read_to_string(path)
-                .with_context(|| format!("adminTokenFile: reading {}", path.display()))?;
-            anyhow::ensure!(
-                !text.trim().is_empty(),
-                "adminTokenFile: {} holds no token",
-                path.display()
-            );
-            Some(text.trim().to_owned())
-        }
+        Some(path) => Some(token(path)?),
         None if !address.ip().is_loopback() => return Ok(None),
         None => None,
     };
     let guard = Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")?;
     Ok(Some(guard))
+}
+
+/// The token in the file that `adminTokenFile` names.
+pub(crate) fn token(path: &Path) -> anyhow::Result<String> {
+    let text = std::fs::read_to_string(path)
+        .with_context(|| format!("adminTokenFile: reading {}", path.display()))?;
+    anyhow::ensure!(
+        !text.trim().is_empty(),
+        "adminTokenFile: {} holds no token",
+        path.display()
+    );
+    Ok(text.trim().to_owned())
 }
 
 #[cfg(test)]
@@ -347,5 +357,40 @@ mod tests {
             ("192.0.2.2:1".to_owned(), 1)
         );
         assert!(taken.tls.certificate.ends_with("b.pem"), "{taken:?}");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_kubeconfig_that_comes_late_is_used() {
+        let folder = tempfile::tempdir().unwrap();
+        let kubeconfig = folder.path().join("kubeconfig");
+        let server = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let own = follow_own(kubeconfig.clone(), "o".to_owned(), Arc::default());
+        let _following = AbortOnDropHandle::new(tokio::spawn(own));
+        // The file is read, and not found, without a pause before that.
+        tokio::task::yield_now().await;
+        let text = format!(
+            "{{apiVersion: v1, kind: Config, current-context: c, contexts: [{{name: c, context: {{cluster: c, user: u}}}}], \
+             clusters: [{{name: c, cluster: {{server: 'http://{}'}}}}], users: [{{name: u, user: {{}}}}]}}",
+            server.local_addr().unwrap()
+        );
+        std::fs::write(&kubeconfig, text).unwrap();
+        tokio::time::advance(BEGIN_AGAIN).await;
+        tokio::time::resume();
+        let asked = tokio::time::timeout(Duration::from_secs(30), server.accept()).await;
+        assert!(asked.is_ok(), "the kubeconfig was not read again");
+    }
+
+    #[test]
+    fn each_reason_is_told_once() {
+        let mut said = String::new();
+        let mut told = |error: &'static str| {
+            let before = said.clone();
+            not_followed("objects", &mut said, &anyhow::anyhow!(error), Path::new("k"));
+            before != said
+        };
+        assert_eq!(
+            ["a", "a", "b", "b", "a"].map(&mut told),
+            [true, false, true, false, true]
+        );
     }
 }

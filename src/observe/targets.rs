@@ -1,5 +1,7 @@
 //! From Cluster objects to probe targets. Pure.
 
+mod annotated;
+
 use std::sync::Arc;
 
 use lifeboat_health::{Check, Family, Path, Profile, ProfilePatch, StatusRange, Target, check_targets};
@@ -10,8 +12,9 @@ use crate::{
     store::{annotation, name, pointer_str},
 };
 
-/// Annotation on a Cluster: how its ingress is probed, as a check in JSON or YAML, or a list of them, one an
-/// address family; none that uses programs or files of the observer. Without it: a TCP handshake with port 443 of the first ingress address of each family.
+/// Annotation on a Cluster: how its ingress is probed, as a check in JSON or YAML, or a list of them, at most one an
+/// address family; none that uses programs or files of the observer. A check of a host name may say the `family`: `ipv4` (the default), `ipv6` or
+/// `both`, each with a verdict of its own. Without it: a TCP handshake with port 443 of the first ingress address of each family.
 pub const TRAFFIC_CHECK: &str = "lifeboat.dev/traffic-check";
 /// The same for its API server. Without it: `GET /readyz` of `spec.apiEndpoint` where that is plain HTTP, a TCP
 /// handshake where it is HTTPS at an address.
@@ -113,14 +116,13 @@ fn of(cluster: &Value, path: Path) -> Result<Vec<Target>, Problem> {
     valid(cluster, path, checks).map_err(Problem::Mistake)
 }
 
-fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>, String> {
+fn valid(cluster: &Value, path: Path, checks: Vec<(Family, Check)>) -> Result<Vec<Target>, String> {
     let targets: Vec<Target> = checks
         .into_iter()
-        .map(|check| Target {
+        .map(|(family, check)| Target {
             cluster: name(cluster).to_owned(),
             path,
-            // A host name is resolved to addresses of one family.
-            family: check.family().unwrap_or(Family::V4),
+            family,
             check,
             detection: None,
         })
@@ -129,49 +131,21 @@ fn valid(cluster: &Value, path: Path, checks: Vec<Check>) -> Result<Vec<Target>,
     Ok(targets)
 }
 
-fn checks(cluster: &Value, path: Path) -> Result<Vec<Check>, Problem> {
+fn checks(cluster: &Value, path: Path) -> Result<Vec<(Family, Check)>, Problem> {
     let key = match path {
         Path::Traffic => TRAFFIC_CHECK,
         Path::Control => CONTROL_CHECK,
     };
     if let Some(text) = annotation(cluster, key) {
         let told = |problem| Problem::Mistake(format!("metadata.annotations[{key}]: {problem}"));
-        return parse(text).map_err(told);
+        return annotated::parse(text).map_err(told);
     }
-    match path {
+    let checks = match path {
         Path::Traffic => ingress(cluster),
         Path::Control => api_server(cluster),
-    }
-}
-
-fn parse(text: &str) -> Result<Vec<Check>, String> {
-    let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
-    let one = |value: Value| {
-        let check = serde_json::from_value::<Check>(value).map_err(|error| error.to_string())?;
-        harmless(&check).map(|()| check)
     };
-    if let Value::Array(list) = value {
-        if list.is_empty() {
-            return Err("an empty list: at least one check is needed".to_owned());
-        }
-        return list.into_iter().map(one).collect();
-    }
-    Ok(vec![one(value)?])
-}
-
-/// Whoever may annotate a Cluster is not whoever may run programs on the observers' machines or read files there.
-fn harmless(check: &Check) -> Result<(), String> {
-    let Some((field, given)) = check.local_files().first().copied() else {
-        return Ok(());
-    };
-    let allowed = match field {
-        "tls.roots.file" => "tls.roots {pem: CERTIFICATES}",
-        "tokenFile" => "readyz without tokenFile",
-        _ => "every kind of check but program and heartbeat",
-    };
-    Err(format!(
-        "{field} {given:?}: program and files of the observer are for the observer's own configuration; allowed is {allowed}"
-    ))
+    let with_family = |check: Check| (check.family().unwrap_or(Family::V4), check);
+    Ok(checks?.into_iter().map(with_family).collect())
 }
 
 fn ingress(cluster: &Value) -> Result<Vec<Check>, Problem> {
@@ -352,6 +326,27 @@ mod tests {
         assert!(
             control.contains("api.example") && control.contains(CONTROL_CHECK),
             "{control}"
+        );
+    }
+
+    #[test]
+    fn both_families_of_a_host_name_are_two_targets() {
+        let check = "{kind: http, url: 'http://eu.example/healthz', family: both}";
+        let found = read(&[cluster(&json!({ TRAFFIC_CHECK: check }), "http://192.0.2.9:6443")]);
+        assert_eq!(found.problems, []);
+        let http = r#"{"kind":"http","url":"http://eu.example/healthz","expect":"200-399"}"#;
+        assert_eq!(
+            described(&found)[..2],
+            [format!("traffic ipv4 {http}"), format!("traffic ipv6 {http}")]
+        );
+        let wrong = check.replace("both", "any");
+        let found = read(&[cluster(&json!({ TRAFFIC_CHECK: wrong }), "http://192.0.2.9:6443")]);
+        let [(_, Path::Traffic, told)] = &found.problems[..] else {
+            panic!("{:?}", found.problems);
+        };
+        assert!(
+            told.contains(TRAFFIC_CHECK) && told.contains("allowed are ipv4, ipv6 and both"),
+            "{told}"
         );
     }
 

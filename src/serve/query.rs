@@ -11,7 +11,7 @@ use axum::{
 use super::Refusal;
 
 /// All parameters in the order in which they were given.
-pub(super) struct Asked(Vec<(String, String)>);
+pub(crate) struct Asked(Vec<(String, String)>);
 
 impl<S: Send + Sync> FromRequestParts<S> for Asked {
     type Rejection = Refusal;
@@ -27,7 +27,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Asked {
 }
 
 /// The name at the end of the path.
-pub(super) struct Named(pub(super) String);
+pub(crate) struct Named(pub(crate) String);
 
 impl<S: Send + Sync> FromRequestParts<S> for Named {
     type Rejection = Refusal;
@@ -45,7 +45,7 @@ impl<S: Send + Sync> FromRequestParts<S> for Named {
 
 impl Asked {
     /// Refuses every parameter but these.
-    pub(super) fn only(&self, allowed: &[&str]) -> Result<(), Refusal> {
+    pub(crate) fn only(&self, allowed: &[&str]) -> Result<(), Refusal> {
         match self.0.iter().find(|(name, _)| !allowed.contains(&name.as_str())) {
             None => Ok(()),
             Some((name, _)) => Err(Refusal::Invalid(format!(
@@ -56,13 +56,13 @@ impl Asked {
     }
 
     /// The values of a parameter that may be given several times.
-    pub(super) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
+    pub(crate) fn all(&self, name: &str) -> impl Iterator<Item = &str> {
         let named = self.0.iter().filter(move |(given, _)| given == name);
         named.map(|(_, value)| value.as_str())
     }
 
     /// The value of a parameter that may be given once; `allowed` says what it may be.
-    pub(super) fn one<T: FromStr>(&self, name: &str, allowed: &str) -> Result<Option<T>, Refusal> {
+    pub(crate) fn one<T: FromStr>(&self, name: &str, allowed: &str) -> Result<Option<T>, Refusal> {
         let mut values = self.all(name);
         let Some(value) = values.next() else {
             return Ok(None);

@@ -3,7 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifeboat_dns::{NameServerInput, RecordInput, SoaInput, Steer, ZoneInput};
+use lifeboat_dns::{Failover, Filter, NameServerInput, RecordInput, SoaInput, ZoneInput};
 use serde_json::Value;
 
 use super::compile::{
@@ -178,7 +178,7 @@ fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
         name: text("/spec/name"),
         zone: text("/spec/zone"),
         ttl: api::lifeboat::TrafficPolicySpec::DEFAULT_TTL_SECONDS,
-        steer: Steer::Weighted,
+        steer: Vec::new(),
         weights: BTreeMap::new(),
         workload: WorkloadKey {
             api_version: String::new(),
@@ -191,20 +191,28 @@ fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
     }
 }
 
-/// The choosing step of the chain; health is part of every choice.
-fn steer(steps: &[SteerStep]) -> Steer {
-    steps
+/// The filters that the steps of a policy stand for: its choosing step, behind health. An order is one tier a cluster, and
+/// all clusters are rotated.
+fn steer(steps: &[SteerStep]) -> Vec<Filter> {
+    let mut filters = vec![Filter::Health {}];
+    let chosen = steps
         .iter()
         .rev()
-        .find_map(|step| match step {
-            SteerStep::Health {} => None,
-            SteerStep::Weighted {} => Some(Steer::Weighted),
-            SteerStep::Failover { order } => Some(Steer::Failover { order: order.clone() }),
-            SteerStep::All { max } => Some(Steer::All {
-                max: max.map(|max| usize::try_from(max).unwrap_or(usize::MAX)),
-            }),
-        })
-        .unwrap_or(Steer::Weighted)
+        .find(|step| !matches!(step, SteerStep::Health {}));
+    match chosen {
+        None | Some(SteerStep::Health {} | SteerStep::Weighted {}) => {
+            filters.push(Filter::Weighted(BTreeMap::new()));
+        }
+        Some(SteerStep::Failover { order }) => filters.push(Filter::Failover(Failover {
+            tiers: order.iter().map(|cluster| vec![cluster.clone()]).collect(),
+            trickle: 0,
+        })),
+        Some(SteerStep::All { max }) => {
+            filters.extend([Filter::All {}, Filter::Rotation {}]);
+            filters.extend(max.map(|max| Filter::Max(u16::try_from(max).unwrap_or(u16::MAX))));
+        }
+    }
+    filters
 }
 
 fn workload(binding: &Value, fresh: &BTreeSet<String>) -> Option<(WorkloadKey, WorkloadView)> {

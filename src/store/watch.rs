@@ -1,5 +1,10 @@
 //! Watches that keep an [`Index`] current, one task a kind.
 
+#![allow(
+    clippy::disallowed_methods,
+    reason = "the shell of IO: it reads the clock for the pure back-off"
+)]
+
 use std::{collections::BTreeMap, time::Duration};
 
 use futures::{StreamExt, pin_mut};
@@ -10,13 +15,11 @@ use kube::{
 };
 use parking_lot::Mutex;
 use serde_json::Value;
+use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 use tracing::Instrument;
 
-use super::{Index, Key, Kind};
-
-/// Wait between two attempts to list after a failed watch.
-const RETRY: Duration = Duration::from_millis(500);
+use super::{Index, Key, Kind, failures::Failures};
 
 /// A client whose requests end: connecting takes at most 2 s, a write that makes no progress 5 s.
 /// Callers put a deadline of their own on each request; watches live on.
@@ -97,19 +100,23 @@ async fn watch(client: Client, index: Index, kind: Kind, labels: Option<String>)
     let events = watcher(api, config);
     pin_mut!(events);
     let mut listing: Vec<Value> = Vec::new();
-    let mut failing = false;
+    let mut failures = Failures::default();
     while let Some(event) = events.next().await {
+        let now = Instant::now();
         match event {
             Ok(event) => {
-                failing = false;
+                // An attempt to list begins with `Init`, however it ends.
+                if !matches!(event, Event::Init) && failures.works(now) {
+                    tracing::info!(kind = %kind.kind, "watched again");
+                }
                 take(&index, &kind, event, &mut listing);
             }
             Err(error) => {
-                if !failing {
+                let (wait, news) = failures.failed(now);
+                if news {
                     tracing::warn!(kind = %kind.kind, error = %error, "watch failed, tried again until it works");
                 }
-                failing = true;
-                tokio::time::sleep(RETRY).await;
+                tokio::time::sleep(wait).await;
             }
         }
     }

@@ -7,7 +7,7 @@ export async function pureChecks(page) {
     const { clusterShares } = await import("/console/js/shares.js");
     const { placeOf } = await import("/console/js/atlas.js");
     const { spread } = await import("/console/js/place.js");
-    const { duration, list, successRate, voted } = await import("/console/js/words.js");
+    const { duration, list, standing, successRate, voted } = await import("/console/js/words.js");
     const wrong = [];
     const check = (what, got, want) => {
       if (JSON.stringify(got) !== JSON.stringify(want)) wrong.push(`${what}: ${JSON.stringify(got)} instead of ${JSON.stringify(want)}`);
@@ -28,6 +28,11 @@ export async function pureChecks(page) {
     says(doc([cluster("a", "Up", "Down"), cluster("b")], { a: 1 }), "Both clusters serve; the API of a does not answer.");
     says(doc([cluster("a", "Recovering"), cluster("b")], { b: 1 }), "a is coming back; traffic returns step by step.");
     says(doc([cluster("a", "Unknown"), cluster("b", "Unknown")], {}), "No verdict on any cluster yet: waiting for the observers.");
+    const frozen = sentence(doc([cluster("a", "Up", "Down"), cluster("b")], { a: 1 }));
+    check("what is frozen is told", JSON.stringify(frozen).includes("a is frozen: no placement, no eviction"), true);
+    const still = (name) => ({ ...cluster(name), traffic: { verdict: "Unknown", frozen: true, lastVerdict: "Up" } });
+    says(doc([still("a"), still("b")], { a: 1 }), "Too few observers are heard for a verdict on any cluster; answers stay as they are.");
+    says(doc([still("a"), cluster("b")], { a: 1 }), "No verdict on a; answers stay as they are.");
     says(doc([cluster("a"), cluster("b")], { a: 1 }, { panic: true }), "PANIC: no survivor is positively healthy. DNS keeps giving the last good answers.");
 
     const shares = clusterShares([{ name: "n", servers: [{ answers: [{ cluster: "a", share: 1 }, { cluster: "b", share: 1 }] }, { answers: [{ cluster: "b", share: 1 }] }, { answers: [] }] }]);
@@ -49,6 +54,8 @@ export async function pureChecks(page) {
 
     check("list", [list([]), list(["a"]), list(["a", "b", "c"])], ["", "a", "a, b and c"]);
     check("duration", [0, 999, 1500, 61000, 3.7e6].map(duration), ["0 ms", "999 ms", "1.5 s", "1 min 1 s", "1 h 1 min"]);
+    check("standing", [standing({ verdict: "Up", frozen: false, sinceMs: 1500 }), standing({ verdict: "Unknown", frozen: true, sinceMs: 1500 })],
+      ["Up for 1.5 s", "Unknown (frozen)"]);
     check("vote", [voted({ vote: "Dead", counted: true }), voted({ vote: "Dead", counted: false }), voted({ vote: "Abstain", counted: true }), voted({ vote: "Abstain", counted: false, abstains: true })],
       ["Dead", "Dead, not counted: too old", "no opinion yet", "abstains, not counted"]);
     check("success", [successRate(1e6, 0), successRate(1e6, 1), successRate(0, 0)], ["100 %", "99.9 %", "–"]);

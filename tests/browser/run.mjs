@@ -1,9 +1,10 @@
 // Checks the web console in headless Chromium against a running demo.
 //
-//   node run.mjs http://127.0.0.1:8080 [folder for screenshots [token]]
+//   node run.mjs http://127.0.0.1:8080 [folder for screenshots [token [control plane's API server]]]
 //
 // Signs in, where a token is given. Loads the page in both themes and on a phone's width, cuts the power of one cluster with the page's own button,
-// sees the verdict and the answers move, clears the fault and sees the cluster return. Exits 1 with the first
+// sees the verdict and the answers move, clears the fault and sees the cluster return. Where an API server is given: deletes Observer
+// objects until too few count, and sees every path frozen while the answers stay. Exits 1 with the first
 // expectation that was not met. CHROMIUM names another browser than /usr/bin/chromium.
 
 import { mkdir } from "node:fs/promises";
@@ -11,14 +12,14 @@ import { join } from "node:path";
 import { chromium } from "playwright-core";
 import { pureChecks } from "./pure.mjs";
 
-const [url, folder = "shots", token] = process.argv.slice(2);
+const [url, folder = "shots", token, api] = process.argv.slice(2);
 const VICTIM = "eu-central-1";
 const FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync"];
 const MAX_LAYOUT_SHIFT = 0.1;
 const SECOND = 1000;
 
 if (!url) {
-  console.error("usage: node run.mjs URL [FOLDER [TOKEN]]");
+  console.error("usage: node run.mjs URL [FOLDER [TOKEN [API]]]");
   process.exit(2);
 }
 
@@ -152,6 +153,37 @@ async function recovery(page, shot) {
   await shot("recovered");
 }
 
+/** One request about an Observer object. */
+async function observer(method, name, object) {
+  const all = `${api}/apis/lifeboat.dev/v1alpha1/observers`;
+  const response = await fetch(method === "POST" ? all : `${all}/${name}`, {
+    method, headers: { "Content-Type": "application/json" }, body: object && JSON.stringify(object),
+  });
+  const said = await response.text();
+  expect(response.ok, `${method} of the Observer ${name} was answered ${response.status}: ${said}`);
+  return JSON.parse(said);
+}
+
+/** Two of five observers decide nothing: every path is unknown, and nobody is moved. */
+async function frozen(page, shot) {
+  const paths = (word) => {
+    const cells = [...document.querySelectorAll("td.path")];
+    const says = (cell) => cell.dataset.v === word && (cell.querySelector(".verdict .sub").textContent === "frozen") === (word === "Unknown");
+    return cells.length === 10 && cells.every(says);
+  };
+  const taken = [];
+  for (const name of ["observer-3", "observer-4", "observer-5"]) {
+    taken.push(await observer("GET", name));
+    await observer("DELETE", name);
+  }
+  await until(page, "every path is frozen", 20 * SECOND, paths, "Unknown");
+  await until(page, `answers go on naming ${VICTIM}`, 5 * SECOND, answered, [VICTIM, true]);
+  await until(page, "the sentence says why", 5 * SECOND, () => document.querySelector("#sentence").textContent.startsWith("Too few observers are heard"));
+  await shot("frozen");
+  for (const { apiVersion, kind, metadata: { name }, spec } of taken) await observer("POST", name, { apiVersion, kind, metadata: { name }, spec });
+  await until(page, "every path is Up again", 20 * SECOND, paths, "Up");
+}
+
 async function main(browser) {
   if (token) await signIn(browser);
   const page = await open(browser, { viewport: { width: 1440, height: 900 }, colorScheme: "dark" });
@@ -167,6 +199,7 @@ async function main(browser) {
   await until(page, "live after the reload", 20 * SECOND, () => document.body.dataset.link === "live" && document.querySelectorAll(".node").length === 5);
   await failure(page, shot);
   await recovery(page, shot);
+  if (api) await frozen(page, shot);
   await page.reload();
   await until(page, "live after another reload", 20 * SECOND, () => document.body.dataset.link === "live");
   expect(!page.url().includes(token ?? "#"), `the address is ${page.url()}`);

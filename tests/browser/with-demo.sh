@@ -16,5 +16,7 @@ for _ in $(seq 1 300); do
     kill -0 "$demo" || { cat "$log"; exit 1; }
     sleep 0.1
 done
-node run.mjs http://127.0.0.1:8080 "$shots" "$token"
+kubeconfig="$(grep -o -m 1 -e '--kubeconfig [^ ]*' "$log" | cut -d ' ' -f 2)"
+api="$(sed -n 's/^ *server: //p' "$kubeconfig")"
+node run.mjs http://127.0.0.1:8080 "$shots" "$token" "$api"
 echo "screenshots in $shots"

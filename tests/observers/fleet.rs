@@ -129,8 +129,9 @@ impl Fleet {
     pub(crate) fn prepare(plan: Plan) -> Fleet {
         let folder = tempfile::tempdir().unwrap();
         let issued = Command::new(LIFEBOAT)
-            .args(["certificates", "dns-1", "dns-2", "--out"])
+            .args(["certificates", "--consumers", "dns-1", "dns-2", "--out"])
             .arg(folder.path())
+            .arg("--observers")
             .args((1..=OBSERVERS).map(name))
             .output()
             .unwrap();

@@ -5,9 +5,11 @@ use super::{Outcome, QueryMeta, Reply, Scratch, size_limit};
 use crate::gate::table::GateTable;
 use crate::invariants;
 use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered, Zone};
-use crate::steer::{self, Choice, all};
+use crate::steer::client::Client;
+use crate::steer::{self, Asked, Choice};
+use crate::wire::ecs::Ecs;
 use crate::wire::query::Query;
-use crate::wire::writer::{Extended, Section, Writer};
+use crate::wire::writer::{End, Extended, Section, Writer};
 use crate::wire::{Rcode, body, rtype};
 
 /// HINFO "RFC8482" "", TTL 3600: the whole answer to ANY (RFC 8482 §4.2).
@@ -25,59 +27,91 @@ pub(super) fn respond(
     let Some(mut writer) = Writer::start(out, packet, query, size_limit(query, meta)) else {
         return Outcome::Dropped;
     };
+    let mut end = End::plain(Rcode::NoError);
     if query.edns.is_some_and(|edns| edns.version > 0) {
-        return finish(writer, query, Rcode::BadVers, false, None);
+        end.rcode = Rcode::BadVers;
+        return finish(writer, query, &end);
+    }
+    let mut client = None;
+    match query.edns.map_or(Ecs::Absent, |edns| edns.ecs) {
+        Ecs::Malformed if meta.ecs => {
+            end.rcode = Rcode::FormErr;
+            return finish(writer, query, &end);
+        }
+        Ecs::Given(subnet) if meta.ecs => {
+            client = subnet.client();
+            end.ecs = Some((subnet, 0));
+        }
+        Ecs::Absent | Ecs::Malformed | Ecs::Given(_) => {}
     }
     if let Some(rcode) = not_data(query.qtype) {
-        return finish(writer, query, rcode, false, None);
+        end.rcode = rcode;
+        return finish(writer, query, &end);
     }
-    let Scratch { qname, effective } = scratch;
+    let asked = Asked {
+        client: client.unwrap_or_else(|| Client::of_address(meta.client)),
+        draw: meta.draw,
+    };
+    let Scratch { qname, weights } = scratch;
+    end.authoritative = true;
     let mut chain = Chain::of(qname.wire().len());
     loop {
-        let (rcode, panic) = match snapshot.lookup(qname, query.qtype) {
+        match snapshot.lookup(qname, query.qtype) {
             Lookup::NotOurs if chain.aliases == 0 => {
-                return finish(writer, query, Rcode::Refused, false, None);
+                end.rcode = Rcode::Refused;
+                end.authoritative = false;
             }
             Lookup::Broken(_) if chain.aliases == 0 => {
-                return finish(writer, query, Rcode::ServFail, false, Some(Extended::InvalidData));
+                end.rcode = Rcode::ServFail;
+                end.authoritative = false;
+                end.extended = Some(Extended::InvalidData);
             }
             // The resolver goes on from the alias, and is told then.
-            Lookup::NotOurs | Lookup::Broken(_) => (Rcode::NoError, false),
+            Lookup::NotOurs | Lookup::Broken(_) => {}
             Lookup::Absent(zone) => {
                 negative(&mut writer, snapshot, zone, &chain);
-                (Rcode::NxDomain, false)
+                end.rcode = Rcode::NxDomain;
             }
             Lookup::Delegated { owner_len, servers } => {
                 referral(&mut writer, snapshot, servers, chain.suffix(owner_len));
-                return finish(writer, query, Rcode::NoError, chain.aliases > 0, None);
+                end.authoritative = chain.aliases > 0;
             }
             Lookup::Redirected { owner_len, dname } => {
                 match redirect(&mut writer, snapshot, dname, owner_len, &mut chain, qname) {
                     Redirect::To => continue,
-                    Redirect::End => (Rcode::NoError, false),
-                    Redirect::TooLong => (Rcode::YxDomain, false),
+                    Redirect::End => {}
+                    Redirect::TooLong => end.rcode = Rcode::YxDomain,
                 }
             }
             Lookup::Present { zone, sets } => {
                 let of = |kind| sets.iter().find(|set| set.kind == kind);
                 if query.qtype == rtype::ANY && !sets.is_empty() {
                     writer.put_owned(Section::Answer, 1, ANY_ANSWER, chain.at);
-                    (Rcode::NoError, false)
                 } else if let Some(set) = of(query.qtype) {
-                    let panic = positive(&mut writer, snapshot, set, gates, meta.draw, effective, chain.at);
-                    (Rcode::NoError, panic)
+                    match &set.data {
+                        RrData::Fixed { .. } => fixed(&mut writer, snapshot, set, chain.at),
+                        RrData::Steered(steered) => {
+                            let choice = steer::choose(steered, gates, &asked, weights);
+                            let chosen = (&choice, weights.as_slice());
+                            let put = addresses(&mut writer, snapshot, set.kind, steered, chosen, chain.at);
+                            debug_assert!(
+                                invariants::s1_answer_not_empty(put),
+                                "a live name was answered with nothing"
+                            );
+                            end.extended = choice.health.is_panic().then_some(Extended::LastGood);
+                            end.ecs = end.ecs.map(|(subnet, _)| (subnet, choice.scope));
+                        }
+                    }
                 } else if let Some(alias) = of(rtype::CNAME) {
                     if follow(&mut writer, snapshot, alias, &mut chain, qname) {
                         continue;
                     }
-                    (Rcode::NoError, false)
                 } else {
                     negative(&mut writer, snapshot, zone, &chain);
-                    (Rcode::NoError, false)
                 }
             }
-        };
-        return finish(writer, query, rcode, true, panic.then_some(Extended::LastGood));
+        }
+        return finish(writer, query, &end);
     }
 }
 
@@ -92,74 +126,43 @@ fn not_data(qtype: u16) -> Option<Rcode> {
     }
 }
 
-/// Puts the records of one set; returns whether PANIC is on for it.
-fn positive(
-    writer: &mut Writer<'_>,
-    snapshot: &Snapshot,
-    set: &RrSet,
-    gates: &GateTable,
-    draw: u64,
-    effective: &mut Vec<u64>,
-    owner: usize,
-) -> bool {
-    match &set.data {
-        RrData::Fixed {
-            count,
-            body,
-            addresses,
-        } => {
-            writer.put_owned(Section::Answer, count.get(), snapshot.octets(*body), owner);
-            if let Some(addresses) = addresses {
-                for (count, octets) in [addresses.needed, addresses.helpful].into_iter().flatten() {
-                    writer.put_optional(Section::Additional, count.get(), snapshot.octets(octets));
-                }
-            }
-            false
-        }
-        RrData::Steered(steered) => {
-            let (choice, health) = steer::choose(steered, gates, draw, effective);
-            let put = addresses(writer, snapshot, set.kind, steered, (choice, effective), owner);
-            debug_assert!(
-                invariants::s1_answer_not_empty(put),
-                "a live name was answered with nothing"
-            );
-            health.is_panic()
+/// The records of a set that is not steered.
+fn fixed(writer: &mut Writer<'_>, snapshot: &Snapshot, set: &RrSet, owner: usize) {
+    let RrData::Fixed {
+        count,
+        body,
+        addresses,
+    } = &set.data
+    else {
+        return;
+    };
+    writer.put_owned(Section::Answer, count.get(), snapshot.octets(*body), owner);
+    if let Some(addresses) = addresses {
+        for (count, octets) in [addresses.needed, addresses.helpful].into_iter().flatten() {
+            writer.put_optional(Section::Additional, count.get(), snapshot.octets(octets));
         }
     }
 }
 
+/// The chosen addresses of a steered set; returns how many.
 fn addresses(
     writer: &mut Writer<'_>,
     snapshot: &Snapshot,
     kind: u16,
     steered: &Steered,
-    (choice, effective): (Choice, &[u64]),
+    (choice, weights): (&Choice, &[u64]),
     owner: usize,
 ) -> usize {
     let record_len = body::address_len(kind);
     let mut put = 0;
-    let mut put_some = |index: usize, from: usize, to: usize| {
-        if let Some(candidate) = steered.candidates.get(index) {
-            let octets = snapshot.addresses(candidate, from..to, record_len);
-            let count = u16::try_from(to - from).unwrap_or(u16::MAX);
+    choice.addresses(&steered.candidates, weights, |run| {
+        if let Some(candidate) = steered.candidates.get(run.candidate) {
+            let octets = snapshot.addresses(candidate, run.from..run.to, record_len);
+            let count = u16::try_from(run.to - run.from).unwrap_or(u16::MAX);
             writer.put_owned(Section::Answer, count, octets, owner);
-            put += to - from;
+            put += run.to - run.from;
         }
-    };
-    let count_of = |index: usize| {
-        steered
-            .candidates
-            .get(index)
-            .map_or(0, |candidate| candidate.count.get().into())
-    };
-    match choice {
-        Choice::One(index) => put_some(index, 0, count_of(index)),
-        Choice::All { rotation, max } => {
-            all::runs(count_of, effective, rotation, max, |run| {
-                put_some(run.candidate, run.from, run.to)
-            });
-        }
-    }
+    });
     put
 }
 
@@ -191,19 +194,13 @@ fn referral(writer: &mut Writer<'_>, snapshot: &Snapshot, servers: &RrSet, owner
     }
 }
 
-fn finish(
-    writer: Writer<'_>,
-    query: &Query,
-    rcode: Rcode,
-    authoritative: bool,
-    extended: Option<Extended>,
-) -> Outcome {
-    let (len, truncated) = writer.finish(query, rcode, authoritative, extended);
+fn finish(writer: Writer<'_>, query: &Query, end: &End) -> Outcome {
+    let (len, truncated) = writer.finish(query, end);
     Outcome::Reply(Reply {
         len,
-        rcode,
+        rcode: end.rcode,
         qtype: query.qtype,
         truncated,
-        panic: extended == Some(Extended::LastGood),
+        panic: end.extended == Some(Extended::LastGood),
     })
 }

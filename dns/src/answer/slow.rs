@@ -6,8 +6,8 @@ use hickory_proto::op::Message;
 use super::{Outcome, QueryMeta, Reply, Scratch, respond};
 use crate::gate::table::GateTable;
 use crate::snapshot::Snapshot;
-use crate::wire::query::{self, Edns, Query, Unusual};
-use crate::wire::writer::{Section, Writer};
+use crate::wire::query::{self, Query, Unusual};
+use crate::wire::writer::{End, Section, Writer};
 use crate::wire::{CLASS_CHAOS, CLASS_IN, HEADER_LEN, Rcode, body, flag, rtype, u16_at};
 
 const VERSION: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
@@ -48,14 +48,7 @@ fn decode(scratch: &mut Scratch, packet: &[u8]) -> Option<(Query, u16)> {
     let (question_end, qtype, class) = query::question(packet, &mut scratch.qname)?;
     let edns = match &message.edns {
         None => None,
-        Some(edns) => {
-            opt_at_root(packet, question_end)?;
-            Some(Edns {
-                payload: edns.max_payload(),
-                version: edns.version(),
-                dnssec_ok: edns.flags().dnssec_ok,
-            })
-        }
+        Some(_) => Some(query::opt(packet, opt_at_root(packet, question_end)?).ok()?.0),
     };
     Some((
         Query {
@@ -68,23 +61,27 @@ fn decode(scratch: &mut Scratch, packet: &[u8]) -> Option<(Query, u16)> {
     ))
 }
 
-/// Walks the records behind the question and checks that the OPT's owner is the root.
-fn opt_at_root(packet: &[u8], question_end: usize) -> Option<()> {
+/// Walks the records behind the question to the OPT, whose owner must be the root.
+fn opt_at_root(packet: &[u8], question_end: usize) -> Option<usize> {
     let count: usize = [6, 8, 10]
         .iter()
         .filter_map(|at| u16_at(packet, *at))
         .map(usize::from)
         .sum();
     let mut at = question_end;
+    let mut found = None;
     for _ in 0..count {
         let owner = at;
         at = skip_name(packet, at)?;
-        if u16_at(packet, at)? == rtype::OPT && packet.get(owner) != Some(&0) {
-            return None;
+        if u16_at(packet, at)? == rtype::OPT {
+            if packet.get(owner) != Some(&0) {
+                return None;
+            }
+            found = Some(owner);
         }
         at += 10 + usize::from(u16_at(packet, at + 8)?);
     }
-    (at == packet.len()).then_some(())
+    found.filter(|_| at == packet.len())
 }
 
 fn skip_name(packet: &[u8], mut at: usize) -> Option<usize> {
@@ -122,7 +119,13 @@ fn chaos(scratch: &Scratch, packet: &[u8], query: &Query, out: &mut [u8]) -> Out
         return Outcome::Dropped;
     };
     writer.put(Section::Answer, 1, &record);
-    let (len, truncated) = writer.finish(query, Rcode::NoError, true, None);
+    let (len, truncated) = writer.finish(
+        query,
+        &End {
+            authoritative: true,
+            ..End::plain(Rcode::NoError)
+        },
+    );
     Outcome::Reply(Reply {
         len,
         rcode: Rcode::NoError,
@@ -137,7 +140,7 @@ fn rcode_only(packet: &[u8], query: &Query, rcode: Rcode, out: &mut [u8]) -> Out
     let Some(writer) = Writer::start(out, packet, query, limit) else {
         return Outcome::Dropped;
     };
-    let (len, truncated) = writer.finish(query, rcode, false, None);
+    let (len, truncated) = writer.finish(query, &End::plain(rcode));
     Outcome::Reply(Reply {
         len,
         rcode,

@@ -16,6 +16,7 @@ use crate::input::SnapshotInput;
 
 mod aliases;
 mod delegation;
+mod ecs;
 mod edns;
 mod files;
 mod malformed;
@@ -29,6 +30,7 @@ struct Bench {
     snapshot: Snapshot,
     gates: GateTable,
     scratch: Scratch,
+    ecs: bool,
 }
 
 impl Bench {
@@ -41,6 +43,7 @@ impl Bench {
             snapshot: catalog.build(&gates).unwrap(),
             gates,
             scratch: Scratch::new(),
+            ecs: true,
         }
     }
 
@@ -51,6 +54,7 @@ impl Bench {
             local,
             transport,
             now: MonoTime::ZERO,
+            ecs: self.ecs,
             draw,
         };
         let mut out = vec![0xee; if transport == Transport::Udp { 1232 } else { 65_535 }];

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 mod files;
 
 use super::*;
-use crate::input::{EndpointInput, NameInput, NameServerInput, RecordInput, SoaInput, Steer, ZoneInput};
+use crate::input::{EndpointInput, Filter, NameInput, NameServerInput, RecordInput, SoaInput, ZoneInput};
 
 fn stamp(seq: u64) -> Stamp {
     Stamp {
@@ -50,7 +50,7 @@ fn name(seq: u64) -> NameInput {
         epoch: 1,
         seq,
         ttl: 5,
-        steer: Steer::Weighted,
+        steer: Vec::new(),
         endpoints: vec![endpoint("a", "192.0.2.1"), endpoint("b", "192.0.2.2")],
     }
 }
@@ -220,17 +220,70 @@ fn a_bad_name_is_named_and_leaves_the_good_one() {
         |name| name.name = "ns1.demo.example".to_owned(),
         "has fixed addresses",
     );
-    check_name(
-        |name| name.steer = Steer::All { max: Some(0) },
-        "steer.all.max: is 0",
+}
+
+/// The filters of a plan as JSON, and what is said of them.
+#[test]
+fn bad_filters_are_rejected_by_path() {
+    let check = |filters: &str, expected: &str| {
+        let filters: Vec<Filter> = serde_json::from_str(filters).unwrap();
+        check_name(|name| name.steer = filters.clone(), expected);
+    };
+    check(
+        r#"[{"all": {}}, {"max": 0}]"#,
+        "steer[1].max: is 0; at least one address is needed",
     );
-    check_name(
-        |name| {
-            name.steer = Steer::Failover {
-                order: vec!["z".to_owned(), "z".to_owned()],
-            }
-        },
-        "order[1]: the cluster z is listed twice",
+    check(
+        r#"[{"failover": {"tiers": [["z"], ["y", "z"]]}}]"#,
+        "steer[0].failover.tiers[1][1]: the cluster z is listed twice",
+    );
+    check(
+        r#"[{"failover": {"tiers": [[]]}}]"#,
+        "steer[0].failover.tiers[0]: is empty; at least one cluster is needed",
+    );
+    check(
+        r#"[{"failover": {"tiers": [["a"]], "trickle": 501}}]"#,
+        "steer[0].failover.trickle: is 501; 0 to 500 thousandths are allowed",
+    );
+    check(
+        r#"[{"capacity": {"clusters": {"a": {"ready": 1, "headroom": 1000}}}}]"#,
+        "steer[0].capacity.clusters.a.headroom: is 1000; 0 to 999 thousandths are allowed",
+    );
+    check(
+        r#"[{"capacity": {"clusters": {}}}]"#,
+        "steer[0].capacity.clusters: is empty; at least one cluster is needed",
+    );
+    check(
+        r#"[{"capacity": {"clusters": {"a": {"ready": 1}}, "demand": 0}}]"#,
+        "steer[0].capacity.demand: is 0",
+    );
+    check(
+        r#"[{"weighted": {"a": 0, "z": 7}}]"#,
+        "steer[0].weighted: gives no cluster of the name a weight; at least one of a, b needs one above 0",
+    );
+    check(
+        r#"[{"sticky": {"v4Prefix": 33}}]"#,
+        "steer[0].sticky.v4Prefix: is 33; 1 to 32 bits are allowed",
+    );
+    check(
+        r#"[{"sticky": {"v6Prefix": 0}}]"#,
+        "steer[0].sticky.v6Prefix: is 0; 1 to 128 bits are allowed",
+    );
+    check(
+        r#"[{"weighted": {}}, {"health": {}}]"#,
+        "steer[1].health: stands after weighted; the order is health",
+    );
+    check(
+        r#"[{"max": 1}, {"max": 2}]"#,
+        "steer[1].max: stands twice; once is allowed",
+    );
+    check(
+        r#"[{"weighted": {}}, {"all": {}}]"#,
+        "steer[1].all: stands beside a filter",
+    );
+    check(
+        r#"[{"all": {}}, {"sticky": {}}]"#,
+        "steer[1].sticky: stands beside all",
     );
 }
 

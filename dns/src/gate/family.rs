@@ -50,7 +50,7 @@ impl FamilyState {
         } else {
             unsuppressed
         };
-        if cells.iter().all(|(_, cell)| cell.current() == Verdict::Down) {
+        if !cells.is_empty() && cells.iter().all(|(_, cell)| cell.current() == Verdict::Down) {
             self.total = true;
             self.healthy_since = None;
         } else if self.total {

@@ -162,6 +162,13 @@ impl GateTable {
         id.map(|id| self.load(id))
     }
 
+    /// The clusters that have had a slot for a family, in order.
+    pub(crate) fn clusters(&self, family: Family) -> Vec<String> {
+        let interned = self.interned.lock();
+        let of_family = interned.keys().filter(|(_, of)| *of == family);
+        of_family.map(|(cluster, _)| cluster.clone()).collect()
+    }
+
     /// Sets the longest TTL of each slot a plan uses; slots it does not use have none.
     pub(crate) fn set_ttls(&self, longest: &BTreeMap<SlotId, u32>) {
         for (index, ttl) in self.ttls.iter().enumerate() {

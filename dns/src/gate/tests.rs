@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use super::overrides::Standing;
 use super::*;
 use crate::snapshot::Candidate;
 use crate::steer::health;
@@ -12,6 +13,7 @@ struct Fleet {
     gates: Gates,
     table: GateTable,
     view: FleetView,
+    overrides: Overrides,
 }
 
 impl Fleet {
@@ -32,6 +34,7 @@ impl Fleet {
             gates: Gates::new(ramp),
             table,
             view: FleetView::default(),
+            overrides: Overrides::default(),
         };
         for cluster in CLUSTERS {
             fleet.set(cluster, Verdict::Up);
@@ -61,8 +64,9 @@ impl Fleet {
     }
 
     fn tick(&mut self, ms: u64) -> Vec<u32> {
-        self.gates
-            .tick(MonoTime::from_millis(ms), &self.view, &self.table);
+        let now = MonoTime::from_millis(ms);
+        self.gates.set_overrides(Arc::new(self.overrides.clone()), now);
+        self.gates.tick(now, &self.view, &self.table);
         CLUSTERS
             .iter()
             .map(|cluster| self.table.gate(cluster, Family::V4).unwrap().gate / 1_000)
@@ -262,6 +266,111 @@ fn the_suppressed_are_out_unless_nobody_else_is_left() {
         fleet.set(cluster, Verdict::Down);
     }
     assert_eq!(fleet.tick(20_000), [250, 0, 0, 0, 0]);
+}
+
+/// One order, until ten minutes after the start.
+fn ordered(cluster: &str, action: Action) -> Standing {
+    Standing {
+        what: Override {
+            cluster: cluster.to_owned(),
+            action,
+            until: SystemTime::UNIX_EPOCH + Duration::from_secs(600),
+            reason: "maintenance".to_owned(),
+        },
+        until: MonoTime::from_millis(600_000),
+    }
+}
+
+impl Fleet {
+    fn order(&mut self, standing: Vec<Standing>, min_active: usize) {
+        self.overrides = Overrides { standing, min_active };
+    }
+}
+
+#[test]
+fn an_operator_drains_a_cluster_and_it_returns_by_the_ramp() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    fleet.order(vec![ordered("b", Action::Down)], 1);
+    assert_eq!(fleet.tick(10), [1000, 0, 1000, 1000, 1000]);
+    let view = fleet.views().swap_remove(1).ordered.unwrap();
+    assert_eq!((view.action, view.lifted), (Action::Down, false));
+    let value = fleet.table.gate("b", Family::V4).unwrap();
+    assert!(value.spare, "it serves where nobody else can");
+    fleet.set("b", Verdict::Suspect);
+    assert_eq!(fleet.tick(20)[1], 0, "whatever its verdict");
+    fleet.set("b", Verdict::Up);
+    assert_eq!(fleet.tick(600_000)[1], 250, "the order has ended");
+    assert_eq!(fleet.tick(605_000)[1], 500);
+    assert!(fleet.views()[1].ordered.is_none());
+}
+
+#[test]
+fn an_operators_word_beats_health() {
+    let mut fleet = Fleet::new();
+    fleet.set("b", Verdict::Down);
+    assert_eq!(fleet.tick(0)[1], 0);
+    fleet.order(
+        vec![ordered("b", Action::Up), ordered("c", Action::Weight(20))],
+        1,
+    );
+    assert_eq!(fleet.tick(10), [1000; 5]);
+    let through = |fleet: &Fleet| fleet.table.gate("c", Family::V4).unwrap().through();
+    assert_eq!(through(&fleet), 200_000);
+    fleet.set("c", Verdict::Down);
+    assert_eq!(fleet.tick(20)[2], 0, "a weight is as far as health lets it");
+    fleet.set("c", Verdict::Up);
+    fleet.order(Vec::new(), 1);
+    fleet.tick(30);
+    assert_eq!(fleet.tick(30_000), [1000, 0, 500, 1000, 1000]);
+    assert_eq!(through(&fleet), 500_000);
+}
+
+#[test]
+fn a_drain_is_lifted_while_too_few_are_left() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    fleet.order(vec![ordered("a", Action::Down), ordered("b", Action::Down)], 3);
+    assert_eq!(fleet.tick(10), [0, 0, 1000, 1000, 1000]);
+    fleet.set("c", Verdict::Down);
+    assert_eq!(
+        fleet.tick(20),
+        [0, 250, 0, 1000, 1000],
+        "the newest is lifted, and ramps up"
+    );
+    assert!(fleet.views()[1].ordered.clone().unwrap().lifted);
+    fleet.set("c", Verdict::Up);
+    fleet.tick(30);
+    assert_eq!(fleet.tick(10_000)[1], 0, "and obeyed again");
+}
+
+#[test]
+fn clusters_that_nobody_observes_can_be_ordered() {
+    let mut fleet = Fleet::new();
+    fleet.view = FleetView::default();
+    fleet.order(vec![ordered("a", Action::Down)], 1);
+    assert_eq!(fleet.tick(0), [0, 1000, 1000, 1000, 1000]);
+    assert_eq!(fleet.tick(599_999)[0], 0);
+    assert_eq!(fleet.tick(600_000)[0], 1000, "what it had");
+}
+
+#[test]
+fn who_dies_while_drained_stays_out() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    fleet.order(vec![ordered("a", Action::Down)], 1);
+    fleet.tick(10);
+    fleet.set("a", Verdict::Down);
+    fleet.tick(20);
+    fleet.cell(
+        "a",
+        Cell {
+            verdict: Verdict::Down,
+            frozen: true,
+            ..Cell::default()
+        },
+    );
+    assert_eq!(fleet.tick(600_000)[0], 0, "without evidence nothing changes");
 }
 
 #[test]

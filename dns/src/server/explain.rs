@@ -8,11 +8,12 @@ use thiserror::Error;
 
 use crate::answer::MAX_ALIASES;
 use crate::gate::table::{GateTable, GateValue};
-use crate::gate::{self, FULL, GateView};
+use crate::gate::{self, Action, FULL, GateView, OrderView};
 use crate::name::{MAX_WIRE_LEN, Name};
-use crate::snapshot::{Lookup, Policy, RrData, RrSet, Snapshot, Steered};
+use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered};
+use crate::steer::client::Client;
 use crate::steer::health::{self, Health};
-use crate::steer::{self};
+use crate::steer::{self, Asked};
 use crate::wire::query::QName;
 use crate::wire::{Rcode, rtype};
 
@@ -282,38 +283,44 @@ fn steer_steps(
         detail: detail.to_owned(),
         candidates: candidates(&after_health),
     };
-    let shares = steer::shares(steered, &effective);
-    let (filter, detail) = match steered.policy {
-        Policy::Weighted => (
-            "weighted",
-            "one cluster, drawn anew for every query in proportion".to_owned(),
-        ),
-        Policy::Failover => (
-            "failover",
-            "the first cluster of the order that is usable".to_owned(),
-        ),
-        Policy::All { max: None } => ("all", "every usable cluster, rotated".to_owned()),
-        Policy::All { max: Some(max) } => (
-            "all",
-            format!("every usable cluster, rotated, at most {max} addresses"),
-        ),
+    explanation.steps.push(health_step);
+    let asked = Asked {
+        client: Client::of_address(explanation.client),
+        draw: 0,
     };
-    let policy_step = Step {
-        filter: filter.to_owned(),
-        detail,
-        candidates: candidates(&shares),
-    };
-    let parts: Vec<String> = policy_step
-        .candidates
+    let steps = steer::trace(steered, &effective, Some(&asked));
+    explanation.steps.extend(steps.into_iter().map(|step| Step {
+        filter: step.filter.to_owned(),
+        detail: step.told,
+        candidates: candidates(&step.shares),
+    }));
+    let last = explanation.steps.last().map(|step| step.candidates.as_slice());
+    let parts: Vec<String> = last
+        .unwrap_or_default()
         .iter()
         .filter(|candidate| candidate.share > 0.0)
         .map(|candidate| format!("{} {:.1} %", candidate.cluster, candidate.share * 100.0))
         .collect();
     explanation.answer = format!("{}, TTL {} s", parts.join(", "), set.ttl_s);
-    explanation.steps.extend([health_step, policy_step]);
 }
 
 fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {
+    let of_health = health_note(weight, value, view, share);
+    let Some(order) = view.and_then(|view| view.ordered.as_ref()) else {
+        return of_health;
+    };
+    let OrderView { action, reason, .. } = order;
+    if order.lifted {
+        return format!("override {action} is lifted, too few clusters would be active; {of_health}");
+    }
+    match action {
+        Action::Up | Action::Down => format!("override {action}: {reason}"),
+        Action::Weight(_) if of_health.is_empty() => format!("override {action}: {reason}"),
+        Action::Weight(_) => format!("override {action}: {reason}; {of_health}"),
+    }
+}
+
+fn health_note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {
     let held_back = view.and_then(|view| Some((view.verdict, view.held_back?)));
     if let (1.., Some((verdict, held_back))) = (weight, held_back) {
         return match verdict {

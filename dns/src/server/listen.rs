@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{ServerConfig, StartError};
+use super::{Listen, ServerConfig, StartError};
 use crate::udp::{self, UdpListener};
 
 /// Connections that wait to be accepted.
@@ -23,8 +23,8 @@ pub(super) fn bind(config: &ServerConfig) -> Result<Listening, StartError> {
         udp: Vec::new(),
         tcp: Vec::new(),
     };
-    for &address in &config.listen {
-        let (sockets, listener) = bind_both(address, config)?;
+    for listen in &config.listen {
+        let (sockets, listener) = bind_both(*listen)?;
         listening.udp.extend(sockets);
         listening.tcp.extend(listener);
     }
@@ -32,18 +32,21 @@ pub(super) fn bind(config: &ServerConfig) -> Result<Listening, StartError> {
 }
 
 fn bind_both(
-    address: SocketAddr,
-    config: &ServerConfig,
+    Listen {
+        address,
+        udp_threads,
+        tcp,
+    }: Listen,
 ) -> Result<(Vec<UdpListener>, Option<TcpListener>), StartError> {
     let mut attempt = 1;
     loop {
-        let sockets = udp::bind(address, config.udp_threads).map_err(|source| StartError::Bind {
+        let sockets = udp::bind(address, udp_threads).map_err(|source| StartError::Bind {
             address,
             transport: "UDP",
             source,
         })?;
         let bound = sockets.first().map_or(address, udp::local_address);
-        if !config.tcp {
+        if !tcp {
             return Ok((sockets, None));
         }
         match bind_tcp(bound) {

@@ -9,11 +9,12 @@ use arc_swap::ArcSwap;
 use lifeboat_health::MonoClock;
 use parking_lot::Mutex;
 
-use super::ServerConfig;
 use super::readiness::Readiness;
 use super::shares;
 use super::status::PlanSource;
+use super::{EcsFrom, ServerConfig};
 use crate::catalog::{Applied, Catalog, Problem, Refused};
+use crate::gate::overrides::Overrides;
 use crate::gate::table::GateTable;
 use crate::gate::{GateView, Ramp};
 use crate::input::SnapshotInput;
@@ -31,6 +32,8 @@ pub(crate) struct Shared {
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) gates: GateTable,
     pub(crate) gate_views: ArcSwap<Vec<GateView>>,
+    /// Read by every tick of the verdict sink.
+    pub(crate) overrides: ArcSwap<Overrides>,
     pub(crate) readiness: Readiness,
     pub(crate) counters: Vec<Arc<Counters>>,
     pub(crate) plans: PlanCounters,
@@ -39,6 +42,7 @@ pub(crate) struct Shared {
     /// Files of the state folder passed over at start, with the reasons.
     pub(crate) skipped_files: Vec<String>,
     pub(crate) ramp: Ramp,
+    pub(crate) ecs: EcsFrom,
     catalog: Mutex<Catalog>,
     /// Snapshots some thread may still answer from. The last reference is dropped here, not on the answer path.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -93,6 +97,7 @@ impl Shared {
         if let Some(high_water) = loaded.high_water.filter(|_| catalog.stamp().is_none()) {
             remember(&mut catalog, &high_water);
         }
+        let planned = told.source != PlanSource::None;
         let keeper = Keeper::spawn(
             &config.name,
             folder.clone(),
@@ -105,13 +110,18 @@ impl Shared {
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             gates,
             gate_views: ArcSwap::from_pointee(Vec::new()),
-            readiness: Readiness::new(config.start_grace),
+            overrides: ArcSwap::from_pointee(Overrides {
+                standing: Vec::new(),
+                min_active: config.min_active_clusters,
+            }),
+            readiness: Readiness::new(config.start_grace, !config.wait_for_plan || planned),
             counters,
             plans: PlanCounters::default(),
             keeper,
             folder,
             skipped_files,
             ramp: config.ramp,
+            ecs: config.ecs.clone(),
             catalog: Mutex::new(catalog),
             retired: Mutex::new(Vec::new()),
             told: Mutex::new(told),
@@ -131,6 +141,7 @@ impl Shared {
                 let old = self.snapshot.swap(Arc::new(snapshot));
                 *catalog = next.clone();
                 drop(catalog);
+                self.readiness.planned();
                 self.retire(old);
                 self.plans.applied.fetch_add(1, Ordering::Relaxed);
                 self.plans

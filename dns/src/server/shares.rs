@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::gate::table::GateTable;
 use crate::invariants;
-use crate::snapshot::{Policy, RrSet, Snapshot, Steered};
+use crate::snapshot::{RrSet, Snapshot, Steered};
 use crate::steer::{self, health};
 use crate::wire::rtype;
 
@@ -52,9 +52,9 @@ fn of_set(
 ) -> NameShares {
     let mut effective = Vec::new();
     let health = health::apply(&steered.candidates, gates, &mut effective);
-    let shares = steer::shares(steered, &effective);
+    let shares = steer::shares(steered, &effective, None);
     debug_assert!(
-        matches!(steered.policy, Policy::All { .. }) || invariants::s13_shares_sum_to_one(&shares),
+        !steered.chain.chooses_one() || invariants::s13_shares_sum_to_one(&shares),
         "shares of {name} do not add up: {shares:?}"
     );
     let answers = steered

@@ -135,6 +135,8 @@ fn lowered(before: &[GateView], after: &[GateView]) -> Vec<Notice> {
 impl VerdictSink for GateSink {
     fn tick(&mut self, now: MonoTime, _transitions: &[Transition], view: &FleetView) {
         self.notices.clear();
+        let overrides = self.shared.overrides.load_full();
+        self.gates.set_overrides(overrides, self.shared.clock.now());
         let changed = self.gates.tick(now, view, &self.shared.gates);
         if changed {
             self.publish(now);

@@ -1,6 +1,7 @@
 //! The hand parser for the query nearly every resolver sends: one question in class IN, at most one OPT, nothing else.
 //! Whatever does not have that shape is named [`Unusual`] and goes to the slow path.
 
+use super::ecs::{self, Ecs};
 use super::{CLASS_IN, HEADER_LEN, flag, rtype, u16_at};
 use crate::name::{MAX_LABEL_LEN, MAX_WIRE_LEN};
 
@@ -76,6 +77,7 @@ pub(crate) struct Edns {
     pub(crate) payload: u16,
     pub(crate) version: u8,
     pub(crate) dnssec_ok: bool,
+    pub(crate) ecs: Ecs,
 }
 
 /// What the answer needs to know of a query.
@@ -144,22 +146,28 @@ pub(crate) fn question(packet: &[u8], qname: &mut QName) -> Option<(usize, u16, 
     Some((at + 4, u16_at(packet, at)?, u16_at(packet, at + 2)?))
 }
 
-/// Reads an OPT record at `at`; its options are checked for length and otherwise ignored (RFC 6891 §6.1.2).
-fn opt(packet: &[u8], at: usize) -> Result<(Edns, usize), Unusual> {
+/// Reads an OPT record at `at` and where it ends; options are checked for length, and those we do not know are ignored
+/// (RFC 6891 §6.1.2). Of several ECS options the first counts.
+pub(crate) fn opt(packet: &[u8], at: usize) -> Result<(Edns, usize), Unusual> {
     if packet.get(at) != Some(&0) || u16_at(packet, at + 1) != Some(rtype::OPT) {
         return Err(Unusual::Records);
     }
     let fixed = packet.get(at + 3..at + 11).ok_or(Unusual::Edns)?;
-    let edns = Edns {
+    let mut edns = Edns {
         payload: u16::from_be_bytes([fixed[0], fixed[1]]),
         version: fixed[3],
         dnssec_ok: fixed[4] & 0x80 != 0,
+        ecs: Ecs::Absent,
     };
     let end = at + 11 + usize::from(u16::from_be_bytes([fixed[6], fixed[7]]));
     let mut options = packet.get(at + 11..end).ok_or(Unusual::Edns)?;
     while !options.is_empty() {
         let length = usize::from(u16_at(options, 2).ok_or(Unusual::Edns)?);
-        options = options.get(4 + length..).ok_or(Unusual::Edns)?;
+        let data = options.get(4..4 + length).ok_or(Unusual::Edns)?;
+        if u16_at(options, 0) == Some(ecs::CODE) && edns.ecs == Ecs::Absent {
+            edns.ecs = ecs::parse(data);
+        }
+        options = options.get(4 + length..).unwrap_or_default();
     }
     Ok((edns, end))
 }

@@ -1,6 +1,7 @@
 //! Writes one response: header, the question as it came, ready-made bodies, OPT. Knows its size limit; what does
 //! not fit turns the response into a truncated one with empty sections (RFC 2181 §9).
 
+use super::ecs::{Ecs, Subnet};
 use super::query::Query;
 use super::{CLASS_IN, EDNS_UDP_PAYLOAD, HEADER_LEN, Rcode, body, flag};
 
@@ -28,6 +29,28 @@ impl Extended {
     }
 }
 
+/// How a response ends.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct End {
+    pub(crate) rcode: Rcode,
+    pub(crate) authoritative: bool,
+    pub(crate) extended: Option<Extended>,
+    /// The client subnet to echo, with the scope of the answer (RFC 7871 §7.2.1).
+    pub(crate) ecs: Option<(Subnet, u8)>,
+}
+
+impl End {
+    /// An answer of ours, of which nothing else is to be said.
+    pub(crate) fn plain(rcode: Rcode) -> Self {
+        Self {
+            rcode,
+            authoritative: false,
+            extended: None,
+            ecs: None,
+        }
+    }
+}
+
 /// The sections a body can go to, as indexes into the header's counts.
 #[derive(Clone, Copy)]
 pub(crate) enum Section {
@@ -39,6 +62,7 @@ pub(crate) enum Section {
 pub(crate) struct Writer<'a> {
     out: &'a mut [u8],
     len: usize,
+    limit: usize,
     body_limit: usize,
     counts: [u16; 4],
     overflowed: bool,
@@ -48,7 +72,10 @@ impl<'a> Writer<'a> {
     /// Starts a response to `query`, at most `limit` octets long. `None` when not even the question fits.
     pub(crate) fn start(out: &'a mut [u8], packet: &[u8], query: &Query, limit: usize) -> Option<Self> {
         let limit = limit.min(out.len());
-        let reserve = if query.edns.is_some() { OPT_LEN } else { 0 };
+        let reserve = query.edns.map_or(0, |edns| match edns.ecs {
+            Ecs::Given(subnet) => OPT_LEN + subnet.echoed_len(),
+            Ecs::Absent | Ecs::Malformed => OPT_LEN,
+        });
         let echoed = packet.get(..query.question_end)?;
         let body_limit = limit.checked_sub(reserve)?;
         if echoed.len() > body_limit {
@@ -58,6 +85,7 @@ impl<'a> Writer<'a> {
         Some(Self {
             out,
             len: echoed.len(),
+            limit,
             body_limit,
             counts: [1, 0, 0, 0],
             overflowed: false,
@@ -144,21 +172,15 @@ impl<'a> Writer<'a> {
     }
 
     /// Writes OPT and the header; returns the length and whether the response is truncated.
-    pub(crate) fn finish(
-        mut self,
-        query: &Query,
-        rcode: Rcode,
-        authoritative: bool,
-        extended: Option<Extended>,
-    ) -> (usize, bool) {
+    pub(crate) fn finish(mut self, query: &Query, end: &End) -> (usize, bool) {
         if self.overflowed {
             self.len = query.question_end;
             self.counts = [1, 0, 0, 0];
         }
-        self.opt(query, rcode, extended);
+        self.opt(query, end);
         let mut flags =
-            flag::QR | (query.flags & (flag::OPCODE | flag::RD | flag::CD)) | (rcode.number() & 0xf);
-        if authoritative {
+            flag::QR | (query.flags & (flag::OPCODE | flag::RD | flag::CD)) | (end.rcode.number() & 0xf);
+        if end.authoritative {
             flags |= flag::AA;
         }
         if self.overflowed {
@@ -173,24 +195,35 @@ impl<'a> Writer<'a> {
         (self.len, self.overflowed)
     }
 
-    /// OPT if and only if the query had one (RFC 6891 §6.1.1): version 0, DO copied, no option echoed.
-    fn opt(&mut self, query: &Query, rcode: Rcode, extended: Option<Extended>) {
+    /// OPT if and only if the query had one (RFC 6891 §6.1.1): version 0, DO copied, no option echoed but the client subnet.
+    fn opt(&mut self, query: &Query, end: &End) {
         let Some(edns) = query.edns else { return };
-        let room = (self.body_limit + OPT_LEN).saturating_sub(self.len + OPT_LEN);
-        let option = extended.map_or(&[][..], Extended::option);
-        let options = if option.len() <= room { option } else { &[] };
+        let fixed_at = self.len;
+        let subnet_at = fixed_at + OPT_LEN;
+        let told_at = subnet_at + end.ecs.map_or(0, |(subnet, _)| subnet.echoed_len());
+        let told = end.extended.map_or(&[][..], Extended::option);
+        let told = if told_at + told.len() <= self.limit {
+            told
+        } else {
+            &[]
+        };
+        let len = told_at + told.len();
         let payload = EDNS_UDP_PAYLOAD.to_be_bytes();
-        let extended = u8::try_from(rcode.number() >> 4).unwrap_or(0);
+        let extended = u8::try_from(end.rcode.number() >> 4).unwrap_or(0);
         let flags = if edns.dnssec_ok { 0x80 } else { 0 };
-        let length = u16::try_from(options.len()).unwrap_or(0).to_be_bytes();
+        let length = u16::try_from(len - subnet_at).unwrap_or(0).to_be_bytes();
         let fixed = [
             0, 0, 41, payload[0], payload[1], extended, 0, flags, 0, length[0], length[1],
         ];
-        let end = self.len + OPT_LEN + options.len();
-        if let Some(into) = self.out.get_mut(self.len..end) {
-            into[..OPT_LEN].copy_from_slice(&fixed);
-            into[OPT_LEN..].copy_from_slice(options);
-            self.len = end;
+        if let Some(into) = self.out.get_mut(fixed_at..len) {
+            let (head, options) = into.split_at_mut(OPT_LEN);
+            head.copy_from_slice(&fixed);
+            let (subnet_into, told_into) = options.split_at_mut(told_at - subnet_at);
+            if let Some((subnet, scope)) = end.ecs {
+                subnet.echo(scope, subnet_into);
+            }
+            told_into.copy_from_slice(told);
+            self.len = len;
             self.counts[Section::Additional as usize] += 1;
         }
     }

@@ -2,6 +2,7 @@
 #![allow(dead_code, reason = "each test binary uses its part")]
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+use std::collections::BTreeMap;
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream, UdpSocket};
 use std::path::Path;
@@ -11,8 +12,8 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use lifeboat_dns::{
-    EndpointInput, GateSink, NameInput, NameServerInput, Notice, Server, ServerConfig, SnapshotInput,
-    SoaInput, Stamp, Steer, ZoneInput,
+    EndpointInput, Filter, GateSink, NameInput, NameServerInput, Notice, Server, ServerConfig, SnapshotInput,
+    SoaInput, Stamp, ZoneInput,
 };
 use lifeboat_health::{
     Cell, Family, FleetView, Gray, GrayState, MonoTime, Path as Tested, Verdict, VerdictSink as _,
@@ -79,11 +80,15 @@ pub(crate) fn plan(seq: u64) -> SnapshotInput {
             records: Vec::new(),
         }],
         names: vec![
-            name("shop", Steer::Weighted, endpoints),
-            name("many", Steer::All { max: None }, vec![many]),
+            name("shop", weighted(), endpoints),
+            name("many", vec![Filter::All {}, Filter::Rotation {}], vec![many]),
         ],
         ..SnapshotInput::default()
     }
+}
+
+fn weighted() -> Vec<Filter> {
+    vec![Filter::Health {}, Filter::Weighted(BTreeMap::new())]
 }
 
 pub(crate) fn address(index: usize) -> IpAddr {

@@ -179,6 +179,13 @@ fn suppression_ends_by_its_penalty() {
 }
 
 #[test]
+fn s14_weights_rise_by_steps() {
+    assert_eq!(s14_ramp_within_step(250_000, 500_000, 250_000), Ok(()));
+    assert_eq!(s14_ramp_within_step(1_000_000, 0, 1), Ok(()));
+    broken(s14_ramp_within_step(250_000, 500_001, 250_000), "S14");
+}
+
+#[test]
 fn logs_compare() {
     let (one, later) = (
         down(4, 5),

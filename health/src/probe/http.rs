@@ -38,6 +38,7 @@ pub(super) struct HttpTarget {
     token: Option<Arc<Reloaded<HeaderValue>>>,
     /// A 5xx is hard evidence.
     control: bool,
+    readyz: bool,
     /// Connections without a request under way; the one that waited longest is used first.
     idle: Mutex<VecDeque<Connection>>,
 }
@@ -61,6 +62,7 @@ impl HttpTarget {
             expect,
             token: token_file.map(|path| Reloaded::new(Source::File(path), bearer)),
             control: control || readyz,
+            readyz,
             idle: Mutex::new(VecDeque::new()),
         }
     }
@@ -132,8 +134,19 @@ impl HttpTarget {
             attempt.good(took);
             return;
         }
-        if self.token.is_some() && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
-            attempt.tell(format!("the token is not accepted: {status}"));
+        // An API server that turns somebody away is alive: an expired token must not look like a death, least of all
+        // that of every cluster at once.
+        if self.readyz && [StatusCode::UNAUTHORIZED, StatusCode::FORBIDDEN].contains(&status) {
+            let whose = if self.token.is_some() {
+                "the token is not accepted"
+            } else {
+                "it wants a token"
+            };
+            attempt.tell(format!(
+                "{whose}: {status}; it is alive, and whether it is ready is not known"
+            ));
+            attempt.good(took);
+            return;
         }
         let took = Took {
             first_byte: None,

@@ -275,3 +275,16 @@ fn the_page_shows_every_constant() {
         );
     }
 }
+
+#[test]
+fn fewer_observers_than_min_fresh_are_told() {
+    let check = |observers, told: Option<&str>| {
+        let found = Profile::fast().check_observers(observers).err();
+        assert_eq!(found.map(|error| error.to_string()).as_deref(), told);
+    };
+    check(3, None);
+    check(64, None);
+    let two = "profile field minFresh is 3: at most the number of observers that count, or nothing is ever decided, here 2";
+    check(2, Some(two));
+    assert_eq!(Profile::single().check_observers(1), Ok(()));
+}

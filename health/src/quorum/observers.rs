@@ -45,10 +45,12 @@ pub(super) struct Admitted {
 pub(super) struct Observers {
     slots: Vec<Observer>,
     by_name: BTreeMap<String, usize>,
+    /// Slots of observers that were dropped.
+    vacant: Vec<usize>,
     changes: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Observer {
     pub(super) name: String,
     pub(super) abstaining: bool,
@@ -118,6 +120,23 @@ impl Observers {
         })
     }
 
+    /// Keeps those whose name `counts`; the slots of the others.
+    pub(super) fn retain(&mut self, counts: impl Fn(&str) -> bool) -> Vec<usize> {
+        let gone: Vec<usize> = self
+            .by_name
+            .extract_if(.., |name, _| !counts(name))
+            .map(|(_, slot)| slot)
+            .collect();
+        for slot in &gone {
+            if let Some(observer) = self.slots.get_mut(*slot) {
+                *observer = Observer::default();
+            }
+        }
+        self.changes += u64::from(!gone.is_empty());
+        self.vacant.extend(&gone);
+        gone
+    }
+
     /// Note who turned fresh, stale or abstaining since the last call; whether anyone did.
     pub(super) fn refresh(&mut self, now: MonoTime, profile: &Profile) -> bool {
         let mut changed = false;
@@ -180,7 +199,10 @@ impl Observers {
             was_fresh: false,
             shown_abstaining: false,
         };
-        let slot = if self.slots.len() < MAX_OBSERVERS {
+        let slot = if let Some(slot) = self.vacant.pop() {
+            *self.slots.get_mut(slot).ok_or(Rejected::TooMany)? = newcomer;
+            slot
+        } else if self.slots.len() < MAX_OBSERVERS {
             self.slots.push(newcomer);
             self.slots.len() - 1
         } else {

@@ -3,4 +3,5 @@ mod faults;
 mod gray;
 mod lab;
 mod overrides;
+mod roster;
 mod rules;

@@ -4,7 +4,7 @@ use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, 
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
 
-use super::{CONSUMER_NAME, Identity};
+use super::{CONSUMER_NAME, Identity, Role};
 
 const NAME: &str = "lifeboat fleet authority";
 /// The authority's own certificate outlives those it issues.
@@ -83,15 +83,25 @@ impl Authority {
         &self.key_pem
     }
 
-    /// A certificate for `name`, valid from `now` for `days`, fit to observe and to consume.
+    /// A certificate for `name`, valid from `now` for `days`, fit for `role` and nothing else.
     ///
     /// # Errors
     /// The name cannot be one.
-    pub fn issue(&self, name: &str, now: OffsetDateTime, days: u32) -> Result<Issued, IdentityError> {
+    pub fn issue(
+        &self,
+        name: &str,
+        role: Role,
+        now: OffsetDateTime,
+        days: u32,
+    ) -> Result<Issued, IdentityError> {
         let key = KeyPair::generate().map_err(wrong(name))?;
-        let alt_names = vec![name.to_owned(), CONSUMER_NAME.to_owned()];
+        let mut alt_names = vec![name.to_owned()];
+        if role == Role::Consumer {
+            alt_names.push(CONSUMER_NAME.to_owned());
+        }
         let mut params = CertificateParams::new(alt_names).map_err(wrong(name))?;
         params.distinguished_name.push(DnType::CommonName, name);
+        params.extended_key_usages = vec![role.purpose()];
         params.not_before = now - Duration::HOUR;
         params.not_after = now + Duration::days(days.into());
         let certificate = params.signed_by(&key, &self.issuer).map_err(wrong(name))?;

@@ -16,7 +16,7 @@ use quinn::ServerConfig;
 use tokio::sync::{broadcast, watch};
 
 use super::thread::OwnThread;
-use super::{Identity, TlsError, tls};
+use super::{Identity, Role, TlsError, tls};
 use crate::clock::MonoClock;
 use crate::metrics::ConsumerMetrics;
 use crate::profile::{Profile, ProfileError};
@@ -107,10 +107,7 @@ impl Consumer {
             name: name.clone(),
             source,
         })?;
-        let server = tls::server(&tls, &profile).map_err(|source| ConsumerError::Tls {
-            name: name.clone(),
-            source,
-        })?;
+        let server = server(&name, &tls, &profile)?;
         let wrong = |source| ConsumerError::Listen {
             name: name.clone(),
             listen,
@@ -121,6 +118,7 @@ impl Consumer {
 
         let clock = MonoClock::new();
         let quorum = Quorum::new(targets, profile.clone());
+        warn_of_too_few(&name, observers.as_ref(), &profile);
         let observers = Arc::new(ArcSwap::from_pointee(observers));
         let (identity, server) = watch::channel(server);
         let (tap, _) = broadcast::channel(TAP_DATAGRAMS);
@@ -134,6 +132,7 @@ impl Consumer {
             quorum: Arc::clone(&quorum),
             view: Arc::clone(&view),
             observers: Arc::clone(&observers),
+            min_fresh: profile.min_fresh,
             tap: tap.clone(),
         };
         let thread = OwnThread::spawn(&format!("verdict-{name}"), move |stop| {
@@ -185,7 +184,14 @@ impl Consumer {
     }
 
     /// Count only the evidence of these observers from now on; of all that have a certificate where `None`.
+    /// What the others said is forgotten. Where they are fewer than the profile's `minFresh`, the log says so.
     pub fn set_observers(&self, observers: Option<Listed>) {
+        warn_of_too_few(&self.name, observers.as_ref(), &self.profile);
+        // Whoever is being heard holds the quorum while its name is looked up.
+        let mut quorum = self.quorum.lock();
+        if let Some(listed) = &observers {
+            quorum.retain_observers(|name| listed.contains_key(name));
+        }
         self.observers.store(Arc::new(observers));
     }
 
@@ -195,10 +201,7 @@ impl Consumer {
     /// # Errors
     /// The identity cannot be used; then nothing is changed.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), ConsumerError> {
-        let server = tls::server(identity, &self.profile).map_err(|source| ConsumerError::Tls {
-            name: self.name.clone(),
-            source,
-        })?;
+        let server = server(&self.name, identity, &self.profile)?;
         self.identity.send_replace(server);
         Ok(())
     }
@@ -211,4 +214,22 @@ impl Consumer {
 
     /// Close and join, within two seconds.
     pub fn stop(self) {}
+}
+
+fn warn_of_too_few(name: &str, observers: Option<&Listed>, profile: &Profile) {
+    if let Some(listed) = observers
+        && let Err(error) = profile.check_observers(listed.len())
+    {
+        tracing::warn!(consumer.name = %name, %error, "too few observers are listed");
+    }
+}
+
+fn server(name: &str, identity: &Identity, profile: &Profile) -> Result<ServerConfig, ConsumerError> {
+    let config = Role::Consumer
+        .check(identity)
+        .and_then(|()| tls::server(identity, profile));
+    config.map_err(|source| ConsumerError::Tls {
+        name: name.to_owned(),
+        source,
+    })
 }

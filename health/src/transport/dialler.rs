@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::{MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::role::refused_by_tls;
 use super::{CONSUMER_NAME, Identity, TlsError};
 
 /// A handshake that takes longer is given up; its packets were probably lost.
@@ -66,20 +67,40 @@ impl Dialler {
         mut identity: watch::Receiver<Identity>,
         stop: CancellationToken,
     ) {
+        let mut refused = false;
         loop {
+            if refused {
+                tokio::select! {
+                    () = sleep(LONGEST_PAUSE) => {}
+                    () = stop.cancelled() => break,
+                }
+            }
             let connection = tokio::select! {
                 connection = self.connect(&config, &mut identity) => connection,
                 () = stop.cancelled() => break,
             };
-            tracing::info!(consumer.addr = %self.consumer, "connected to the consumer");
             *self.current.lock() = Some(connection.clone());
+            // With TLS 1.3 a client is done before the server has looked at its certificate.
+            if refused && let Ok(_again) = timeout(LONGEST_PAUSE, connection.closed()).await {
+                self.reconnects.inc();
+                continue;
+            }
+            tracing::info!(consumer.addr = %self.consumer, "connected to the consumer");
             let ended = tokio::select! {
                 ended = self.stay(connection, &config, &mut identity) => ended,
                 () = stop.cancelled() => break,
             };
             *self.current.lock() = None;
-            tracing::warn!(consumer.addr = %self.consumer, error = %ended, "lost the consumer");
             self.reconnects.inc();
+            refused = refused_by_tls(&ended);
+            if refused {
+                tracing::warn!(
+                    consumer.addr = %self.consumer, error = %ended,
+                    "the consumer refuses the observer's certificate, trying on"
+                );
+            } else {
+                tracing::warn!(consumer.addr = %self.consumer, error = %ended, "lost the consumer");
+            }
         }
         self.endpoint.close(VarInt::from_u32(0), b"the observer stops");
         let _ = timeout(Duration::from_millis(30), self.endpoint.wait_idle()).await;

@@ -6,6 +6,7 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use time::OffsetDateTime;
 
+use super::Role;
 use super::authority::{Authority, IdentityError};
 
 /// How long a generated fleet lasts.
@@ -14,7 +15,7 @@ const FLEET_DAYS: u32 = 365;
 /// A certificate with its key, and the roots that the other side must descend from.
 pub struct Identity {
     /// The end entity's first. A name of an observer is a DNS name among its subject alternative names; a consumer's
-    /// certificate has the name [`super::CONSUMER_NAME`].
+    /// certificate has the name [`super::CONSUMER_NAME`]. Its extended key usage says which of the two it may be ([`Role`]).
     pub cert_chain: Vec<CertificateDer<'static>>,
     pub key: PrivateKeyDer<'static>,
     pub roots: Vec<CertificateDer<'static>>,
@@ -62,20 +63,24 @@ impl Identity {
         })
     }
 
-    /// Make a certificate authority of its own and one identity for each name, all of them fit to observe and
-    /// to consume.
+    /// Make a certificate authority of its own and one identity for each name.
     /// The authority's key is dropped: nobody can add to the fleet later. For demos and tests.
     ///
     /// # Errors
     /// The name for which no certificate could be made.
-    pub fn generate_fleet(names: &[&str]) -> Result<BTreeMap<String, Identity>, IdentityError> {
+    pub fn generate_fleet(
+        observers: &[&str],
+        consumers: &[&str],
+    ) -> Result<BTreeMap<String, Identity>, IdentityError> {
         let now = OffsetDateTime::now_utc();
         let authority = Authority::create(now)?;
-        names
-            .iter()
-            .map(|name| {
-                let issued = authority.issue(name, now, FLEET_DAYS)?;
-                Ok(((*name).to_owned(), issued.into_identity()))
+        let observers = observers.iter().map(|name| (*name, Role::Observer));
+        let consumers = consumers.iter().map(|name| (*name, Role::Consumer));
+        observers
+            .chain(consumers)
+            .map(|(name, role)| {
+                let issued = authority.issue(name, role, now, FLEET_DAYS)?;
+                Ok((name.to_owned(), issued.into_identity()))
             })
             .collect()
     }

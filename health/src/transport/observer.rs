@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::thread::OwnThread;
-use super::{Identity, TlsError, tls};
+use super::{Identity, Role, TlsError, tls};
 use crate::check::{Check, CheckError, Probe};
 use crate::clock::MonoClock;
 use crate::evidence::MAX_NAME_BYTES;
@@ -168,7 +168,7 @@ impl Observer {
     }
 
     /// # Errors
-    /// The certificate lacks the name, is not the key's, or cannot be used otherwise.
+    /// The certificate lacks the name, is a consumer's, is not the key's, or cannot be used otherwise.
     pub fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<(), ObserverError> {
         check_identity(name, identity, profile)
     }
@@ -255,6 +255,7 @@ fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<
             name: name.to_owned(),
         }));
     }
+    Role::Observer.check(identity).map_err(wrong)?;
     tls::client(identity, profile, 0).map_err(wrong)?;
     Ok(())
 }

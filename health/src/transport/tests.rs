@@ -1,3 +1,5 @@
+mod roles;
+
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,7 +9,7 @@ use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
 
 use super::*;
 use crate::evidence::{Header, Row, encode_table};
-use crate::metrics::{ConsumerMetrics, ConsumerResultLabel, ObserverMetrics};
+use crate::metrics::{ConsumerLabel, ConsumerMetrics, ConsumerResultLabel, HeardLabel, ObserverMetrics};
 use crate::server::{Manners, Server};
 use crate::{
     Check, Family, FleetView, MonoClock, MonoTime, Path, Profile, StatusRange, Target, Transition, Verdict,
@@ -99,6 +101,13 @@ fn count(metrics: &ConsumerMetrics, result: &'static str) -> u64 {
     metrics.datagrams.get_or_create(&label).get()
 }
 
+fn heard(observer: &str) -> HeardLabel {
+    HeardLabel {
+        consumer: "dns-1".into(),
+        observer: observer.into(),
+    }
+}
+
 /// An observer's side of a connection, made by hand.
 async fn dial(identity: &Identity, consumer: &Consumer) -> Connection {
     let socket = UdpSocket::bind(ANY).unwrap();
@@ -132,8 +141,8 @@ fn datagram(observer: &str, seq: u64) -> Bytes {
 
 #[tokio::test]
 async fn strangers_foreign_names_replays_and_rubbish_are_rejected_and_counted() {
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1", "observer-2"]).unwrap();
-    let other_fleet = Identity::generate_fleet(&["observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1", "observer-2"], &["dns-1"]).unwrap();
+    let other_fleet = Identity::generate_fleet(&["observer-1"], &[]).unwrap();
     let metrics = ConsumerMetrics::default();
     let consumer = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &metrics).unwrap();
 
@@ -186,7 +195,7 @@ async fn strangers_foreign_names_replays_and_rubbish_are_rejected_and_counted() 
 
 #[tokio::test]
 async fn a_consumer_without_the_consumers_name_is_not_dialled() {
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let mut nameless = rcgen::CertificateParams::new(vec!["dns-1".to_owned()]).unwrap();
     nameless.distinguished_name = rcgen::DistinguishedName::new();
     let key = rcgen::KeyPair::generate().unwrap();
@@ -213,7 +222,7 @@ async fn a_consumer_without_the_consumers_name_is_not_dialled() {
 #[tokio::test]
 async fn a_restarted_consumer_hears_its_observers_again() {
     let server = Server::start(Manners::Answer(200)).await;
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let targets = vec![target("a", server.url())];
     let first = consumer_at(ANY, &fleet["dns-1"], targets.clone(), &ConsumerMetrics::default()).unwrap();
     let addr = first.local_addr();
@@ -246,7 +255,7 @@ async fn clusters_join_and_leave_while_running() {
         Server::start(Manners::Answer(200)).await,
         Server::start(Manners::Answer(200)).await,
     );
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let (a, b) = (target("a", a.url()), target("b", b.url()));
     let consumer = consumer_at(ANY, &fleet["dns-1"], vec![a.clone()], &ConsumerMetrics::default()).unwrap();
     let observer = observer(
@@ -282,7 +291,7 @@ async fn an_observer_without_its_anchors_abstains() {
         Server::start(Manners::Answer(200)).await,
         Server::start(Manners::Answer(200)).await,
     );
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let targets = vec![target("a", server.url())];
     let consumer = consumer_at(ANY, &fleet["dns-1"], targets.clone(), &ConsumerMetrics::default()).unwrap();
     let anchors = vec![Check::Http {
@@ -318,20 +327,20 @@ async fn an_observer_without_its_anchors_abstains() {
 
 #[test]
 fn what_cannot_start_says_why() {
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
-    let identity = &fleet["observer-1"];
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
+    let (identity, listens) = (&fleet["observer-1"], &fleet["dns-1"]);
     let taken = UdpSocket::bind(ANY).unwrap();
     let addr = taken.local_addr().unwrap();
     let metrics = ConsumerMetrics::default();
     let message = |result: Result<Consumer, ConsumerError>| result.err().unwrap().to_string();
-    let busy = message(consumer_at(addr, identity, Vec::new(), &metrics));
+    let busy = message(consumer_at(addr, listens, Vec::new(), &metrics));
     assert!(
         busy.starts_with(&format!("consumer dns-1: listen on udp {addr}: ")),
         "{busy}"
     );
     let bad = message(consumer_at(
         ANY,
-        identity,
+        listens,
         vec![target("a", "gopher://x".into())],
         &metrics,
     ));
@@ -385,8 +394,8 @@ fn what_cannot_start_says_why() {
 
 #[tokio::test]
 async fn certificates_change_while_evidence_flows() {
-    let old = Identity::generate_fleet(&["dns-1", "observer-1", "observer-2"]).unwrap();
-    let new = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let old = Identity::generate_fleet(&["observer-1", "observer-2"], &["dns-1"]).unwrap();
+    let new = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let both: Vec<_> = [&old, &new]
         .into_iter()
         .flat_map(|fleet| fleet["dns-1"].roots.clone())
@@ -431,7 +440,7 @@ async fn certificates_change_while_evidence_flows() {
 
 #[tokio::test]
 async fn only_listed_observers_count() {
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1", "observer-2"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1", "observer-2"], &["dns-1"]).unwrap();
     let metrics = ConsumerMetrics::default();
     let consumer = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &metrics).unwrap();
     consumer.set_observers(Some([("observer-2".to_owned(), String::new())].into()));
@@ -449,11 +458,21 @@ async fn only_listed_observers_count() {
         region().as_deref() == Some("listed")
     })
     .await;
+    // Whoever is taken off the list is forgotten, whatever it goes on sending.
+    let shown = || metrics.evidence_age.get(&heard("observer-1")).is_some();
+    until("its age is shown", shown).await;
+    consumer.set_observers(Some([("observer-2".to_owned(), String::new())].into()));
+    connection.send_datagram(datagram("observer-1", 4)).unwrap();
+    until("it is counted again", || count(&metrics, "unlisted-name") == 2).await;
+    until("nothing of it is left", || {
+        consumer.view().observers.is_empty() && !shown()
+    })
+    .await;
 }
 
 #[tokio::test]
 async fn consumers_come_and_go() {
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let (first, second) = (ConsumerMetrics::default(), ConsumerMetrics::default());
     let one = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &first).unwrap();
     let two = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &second).unwrap();
@@ -473,8 +492,43 @@ async fn consumers_come_and_go() {
 }
 
 #[tokio::test]
+async fn too_few_observers_are_told_by_a_metric() {
+    let fleet = Identity::generate_fleet(&[], &["dns-1"]).unwrap();
+    let metrics = ConsumerMetrics::default();
+    let config = ConsumerConfig {
+        name: "dns-1".into(),
+        listen: ANY,
+        tls: fleet["dns-1"].clone(),
+        targets: Vec::new(),
+        observers: None,
+        profile: Profile::fast(),
+        metrics: metrics.clone(),
+    };
+    let consumer = Consumer::spawn(config, Box::new(Deaf)).unwrap();
+    let lacking = |expected: i64| {
+        let label = ConsumerLabel {
+            consumer: "dns-1".into(),
+        };
+        metrics
+            .lacking
+            .get(&label)
+            .is_some_and(|gauge| gauge.get() == expected)
+    };
+    until("nobody is heard", || lacking(3)).await;
+    let listed = |count: usize| {
+        (1..=count)
+            .map(|n| (format!("observer-{n}"), String::new()))
+            .collect()
+    };
+    for (count, expected) in [(2, 1), (3, 0), (4, 0), (1, 2)] {
+        consumer.set_observers(Some(listed(count)));
+        until("the list counts", || lacking(expected)).await;
+    }
+}
+
+#[tokio::test]
 async fn what_arrives_can_be_recorded() {
-    let fleet = Identity::generate_fleet(&["dns-1", "observer-1"]).unwrap();
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
     let consumer = consumer_at(ANY, &fleet["dns-1"], Vec::new(), &ConsumerMetrics::default()).unwrap();
     let mut tap = consumer.tap();
     let connection = dial(&fleet["observer-1"], &consumer).await;

@@ -11,7 +11,7 @@ use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifi
 use rustls::{RootCertStore, crypto::CryptoProvider, version::TLS13};
 
 use super::window::FixedWindow;
-use super::{ALPN, CONSUMER_NAME, Identity};
+use super::{ALPN, CONSUMER_NAME, Identity, Role};
 use crate::profile::Profile;
 
 /// An identity that TLS cannot use.
@@ -29,6 +29,11 @@ pub enum TlsError {
         "identity: {name:?} is not a name in the certificate; its subject alternative names must have it"
     )]
     Name { name: String },
+    #[error(
+        "identity: the certificate is not {role}'s: its extended key usage lacks {usage}",
+        usage = role.usage()
+    )]
+    Role { role: Role },
     #[error("the idle timeout of {0:?} is too long for QUIC")]
     Idle(Duration),
 }

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lifeboat_chaos::simulate::Draws;
 use lifeboat_health::{
-    Detector, Hard, Header, MonoTime, Outcome, Passive, Path, Phase, Profile, Report, Row, Schedule,
-    SelfCheck, Series, TargetId, encode_table,
+    AbstainReason, Detector, Hard, Header, MonoTime, Outcome, Passive, Path, Phase, Profile, Report, Row,
+    Schedule, SelfCheck, Series, TargetId, encode_table,
 };
 
 use super::conditions::Meets;
@@ -24,6 +24,8 @@ pub(super) struct Observer {
     pub(super) probes: Vec<Probed>,
     pub(super) targets: usize,
     header: Header,
+    /// It found itself at fault in the last table; that its anchors have not answered yet is no fault.
+    pub(super) at_fault: bool,
     /// Events of an earlier life have another one.
     pub(super) life: u32,
     /// Users' requests as reported, by the target's place.
@@ -31,6 +33,10 @@ pub(super) struct Observer {
     /// When there last were such reports; windows are empty a while after.
     reported: Option<MonoTime>,
     window: Duration,
+    /// How long an anchor's answer is good.
+    fresh: Duration,
+    /// An anchor that never answered may still do so before.
+    asked_until: MonoTime,
     rows: Vec<Row>,
 }
 
@@ -133,10 +139,13 @@ impl Observer {
             probes: probes.into_iter().chain(anchors).collect(),
             targets: targets.len(),
             header,
+            at_fault: false,
             life: 0,
             passive: passive(profile, targets.len()),
             reported: None,
             window: profile.gray_window(),
+            fresh: profile.fresh(),
+            asked_until: now + Detector::first_round(profile),
             rows: Vec::with_capacity(targets.len()),
             draws,
         }
@@ -146,11 +155,13 @@ impl Observer {
     pub(super) fn restart(&mut self, profile: &Profile, now_us: u64, clock_set_back: bool) {
         let now = self.clock.read(now_us);
         self.life += 1;
+        self.at_fault = false;
         // As in a real observer a stamp of the start, by a wall clock that may be an hour slow.
         let slow_us = if clock_set_back { HOUR_US } else { 0 };
         self.header.boot = 2 * HOUR_US + now_us - slow_us;
         self.header.seq = 1;
         self.check = SelfCheck::new(profile);
+        self.asked_until = now + Detector::first_round(profile);
         self.passive = passive(profile, self.targets);
         for probed in &mut self.probes {
             probed.detector = Detector::new(profile);
@@ -373,15 +384,21 @@ impl Observer {
         }
     }
 
-    /// The table as datagrams, and whether the observer abstains. `users_fail`: by target, as somebody reports it now;
+    /// The table as datagrams, and why the observer abstains, if it does. `users_fail`: by target, as somebody reports it now;
     /// empty where nobody does.
-    pub(super) fn table(&mut self, now: MonoTime, users_fail: &[bool], emit: impl FnMut(Vec<u8>)) -> bool {
+    pub(super) fn table(
+        &mut self,
+        now: MonoTime,
+        users_fail: &[bool],
+        emit: impl FnMut(Vec<u8>),
+    ) -> Option<AbstainReason> {
         self.take_reports(users_fail, now);
         let anchors = self.probes[self.targets..]
             .iter()
-            .map(|anchor| anchor.detector.row(anchor.id, now).miss_streak);
-        self.check.record_anchors(anchors, now);
-        let abstain = self.check.abstains(now).is_some();
+            .map(|anchor| anchor.detector.anchor(self.fresh, self.asked_until, now));
+        self.check.judge_anchors(anchors, now);
+        let reason = self.check.abstains(now);
+        let abstain = reason.is_some();
         self.rows.clear();
         let targets = &self.probes[..self.targets];
         self.rows
@@ -402,7 +419,7 @@ impl Observer {
         self.header.sent_at = now;
         self.header.abstain = abstain;
         self.header.seq = encode_table(&self.header, &self.rows, emit);
-        abstain
+        reason
     }
 }
 

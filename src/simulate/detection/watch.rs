@@ -216,7 +216,6 @@ impl Watch {
             tell(format!("{name} is {}heard", if is { "" } else { "not " }));
         });
         follow(&mut self.abstaining, abstaining.map(name), |name, is| {
-            sometimes.abstention += u64::from(is);
             tell(format!("{name} abstains{}", if is { "" } else { " no more" }));
         });
         let frozen = view.cells.values().any(|cell| cell.frozen);

@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
 };
 
-use lifeboat_dns::{SnapshotInput, Steer, ZoneInput};
+use lifeboat_dns::{Filter, SnapshotInput, ZoneInput};
 use serde::Serialize;
 
 use crate::failover::{ClusterHealth, Movement};
@@ -70,7 +70,7 @@ pub struct PolicyView {
     pub zone: String,
     /// Seconds.
     pub ttl: u32,
-    pub steer: Steer,
+    pub steer: Vec<Filter>,
     /// Weight of one ready replica by cluster; 1 where a cluster is not listed.
     pub weights: BTreeMap<String, u32>,
     pub workload: WorkloadKey,

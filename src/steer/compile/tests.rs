@@ -2,7 +2,7 @@ mod properties;
 
 use std::collections::BTreeMap;
 
-use lifeboat_dns::{NameServerInput, SoaInput, Steer, ZoneInput};
+use lifeboat_dns::{Failover, Filter, NameServerInput, SoaInput, ZoneInput};
 use lifeboat_health::Verdict;
 
 use super::*;
@@ -87,7 +87,7 @@ fn policy(name: &str) -> PolicyView {
         name: format!("{name}.demo.example"),
         zone: "demo.example".to_owned(),
         ttl: 5,
-        steer: Steer::Weighted,
+        steer: vec![Filter::Weighted(BTreeMap::new())],
         weights: BTreeMap::new(),
         workload: key(name),
         service: None,
@@ -527,9 +527,10 @@ fn addresses_are_read_from_the_annotation() {
 #[test]
 fn a_cluster_of_the_order_where_nothing_is_ready_is_passed_over() {
     let mut fixture = shop();
-    fixture.policies[0].steer = Steer::Failover {
-        order: vec!["d".to_owned(), "b".to_owned()],
-    };
+    fixture.policies[0].steer = vec![Filter::Failover(Failover {
+        tiers: vec![vec!["d".to_owned()], vec!["b".to_owned()]],
+        trickle: 0,
+    })];
     fixture.clusters.insert("d".to_owned(), ClusterEdge::default());
     let output = fixture.publish();
     let condition = condition(&output, "shop");

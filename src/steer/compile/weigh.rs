@@ -9,7 +9,7 @@
 //!
 //! A cluster without the Service that users are to reach is not a candidate.
 
-use lifeboat_dns::{EndpointInput, NameInput, Steer};
+use lifeboat_dns::{EndpointInput, Filter, NameInput};
 use lifeboat_health::Verdict;
 
 use super::{
@@ -30,11 +30,18 @@ pub(crate) fn name(
     live: Option<&NameInput>,
     problems: &mut Problems,
 ) -> Option<NameInput> {
-    let order: &[String] = match &policy.steer {
-        Steer::Failover { order } => order,
-        Steer::Weighted | Steer::All { .. } => &[],
-    };
-    let ordered = order.iter().map(|cluster| ("spec.steer failover.order", cluster));
+    let ordered = policy
+        .steer
+        .iter()
+        .filter_map(|filter| {
+            if let Filter::Failover(failover) = filter {
+                Some(failover.tiers.iter().flatten())
+            } else {
+                None
+            }
+        })
+        .flatten()
+        .map(|cluster| ("spec.steer failover.order", cluster));
     let weighted = policy.weights.keys().map(|cluster| ("spec.weights", cluster));
     let named = ordered.chain(weighted);
     for (field, cluster) in named.filter(|(_, cluster)| !input.clusters.contains_key(*cluster)) {

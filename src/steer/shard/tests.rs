@@ -1,4 +1,4 @@
-use lifeboat_dns::{EndpointInput, Steer};
+use lifeboat_dns::{EndpointInput, Filter};
 
 use super::*;
 
@@ -9,7 +9,7 @@ fn plan(names: usize, endpoints: usize) -> SnapshotInput {
         epoch: 1,
         seq: 7,
         ttl: 5,
-        steer: Steer::Weighted,
+        steer: vec![Filter::Weighted(BTreeMap::new())],
         endpoints: (0..endpoints)
             .map(|e| EndpointInput {
                 cluster: format!("cluster-{e}"),
@@ -81,7 +81,7 @@ fn a_missing_or_damaged_shard_gives_nothing() {
 
 #[test]
 fn a_name_in_two_shards_is_refused() {
-    let one = r#"{"removed":[],"names":[{"name":"a.","zone":".","epoch":0,"seq":0,"ttl":1,"steer":"weighted","endpoints":[]}]}"#;
+    let one = r#"{"removed":[],"names":[{"name":"a.","zone":".","epoch":0,"seq":0,"ttl":1,"steer":[{"weighted":{}}],"endpoints":[]}]}"#;
     let two = one.replace("\"ttl\":1", "\"ttl\":2");
     let refs = [one.to_owned(), two.clone()].map(|b| ShardRef {
         hash: hash(b.as_bytes()),

@@ -60,6 +60,7 @@ fn needed_glue_truncates_and_helpful_glue_does_not() {
             local,
             transport: Transport::Udp,
             now: MonoTime::ZERO,
+            ecs: true,
             draw: 0,
         };
         let mut out = vec![0; limit];
@@ -68,6 +69,7 @@ fn needed_glue_truncates_and_helpful_glue_does_not() {
             snapshot,
             gates,
             scratch,
+            ..
         } = bench;
         let Outcome::Reply(reply) = answer(scratch, &packet, &meta, snapshot, gates, &mut out) else {
             panic!("no reply");

@@ -60,6 +60,7 @@ fn bench() -> Bench {
         snapshot: catalog.build(&gates).unwrap(),
         gates,
         scratch: Scratch::new(),
+        ecs: true,
     }
 }
 
@@ -162,6 +163,7 @@ fn a_zone_that_breaks_later_stays_and_one_that_is_mended_is_served() {
         snapshot: catalog.build(&gates).unwrap(),
         gates,
         scratch: Scratch::new(),
+        ecs: true,
     };
     for (name, rcode) in [
         ("a.b.file.example.", ResponseCode::NoError),

@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use super::{MAX_ADDRESSES, ttl_problem};
 use crate::catalog::problem::Problem;
-use crate::input::{EndpointInput, NameInput, Steer};
+use crate::input::NameInput;
 use crate::name::Name;
+use crate::steer::compile;
 
 /// A steered name whose answer cannot be empty.
 #[derive(Debug)]
@@ -13,22 +14,6 @@ pub(crate) struct CheckedName {
     pub(crate) name: Name,
     pub(crate) zone: Name,
     pub(crate) input: NameInput,
-}
-
-impl CheckedName {
-    /// The endpoints in the order of preference.
-    pub(crate) fn endpoints_in_order(&self) -> Vec<&EndpointInput> {
-        let mut endpoints: Vec<&EndpointInput> = self.input.endpoints.iter().collect();
-        if let Steer::Failover { order } = &self.input.steer {
-            endpoints.sort_by_key(|endpoint| {
-                order
-                    .iter()
-                    .position(|cluster| *cluster == endpoint.cluster)
-                    .unwrap_or(usize::MAX)
-            });
-        }
-        endpoints
-    }
 }
 
 pub(crate) fn check(input: &NameInput) -> Result<CheckedName, Problem> {
@@ -41,40 +26,13 @@ pub(crate) fn check(input: &NameInput) -> Result<CheckedName, Problem> {
     if let Some(reason) = ttl_problem(input.ttl) {
         return Err(problem("ttl", reason));
     }
-    steer(input)?;
     endpoints(input)?;
+    compile::check(&input.steer, &input.endpoints).map_err(|wrong| problem(&wrong.field, wrong.reason))?;
     Ok(CheckedName {
         name,
         zone,
         input: input.clone(),
     })
-}
-
-fn steer(input: &NameInput) -> Result<(), Problem> {
-    match &input.steer {
-        Steer::Weighted | Steer::All { max: None } => Ok(()),
-        Steer::All { max: Some(0) } => Err(Problem::new(
-            "name",
-            &input.name,
-            "steer.all.max",
-            "is 0; at least one address is needed",
-        )),
-        Steer::All { max: Some(_) } => Ok(()),
-        Steer::Failover { order } => {
-            for (index, cluster) in order.iter().enumerate() {
-                let field = format!("steer.failover.order[{index}]");
-                if order.iter().take(index).any(|earlier| earlier == cluster) {
-                    return Err(Problem::new(
-                        "name",
-                        &input.name,
-                        field,
-                        format!("the cluster {cluster} is listed twice"),
-                    ));
-                }
-            }
-            Ok(())
-        }
-    }
 }
 
 fn endpoints(input: &NameInput) -> Result<(), Problem> {

@@ -2,36 +2,34 @@
 
 use lifeboat_health::Family;
 
-use super::super::{Candidate, Policy, RrData, RrSet, Steered};
+use super::super::{Candidate, RrData, RrSet, Steered};
 use super::{BuildError, Builder, counted};
 use crate::catalog::check::CheckedName;
 use crate::gate::table::SlotId;
-use crate::input::{EndpointInput, Steer};
+use crate::input::EndpointInput;
 use crate::nonempty::NonEmpty;
+use crate::steer::compile;
 use crate::wire::{body, rtype};
 
 impl Builder<'_> {
     /// Adds what is steered of a name to the node that is being built.
     pub(super) fn name(&mut self, name: &CheckedName) -> Result<(), BuildError> {
         for (kind, family) in [(rtype::A, Family::V4), (rtype::AAAA, Family::V6)] {
+            let filters = &name.input.steer;
             let mut candidates = Vec::new();
-            for endpoint in name.endpoints_in_order() {
-                if let Some(candidate) = self.candidate(endpoint, kind, family, name.input.ttl)? {
+            let mut clusters = Vec::new();
+            for endpoint in compile::in_order(filters, &name.input.endpoints) {
+                if let Some(candidate) = self.candidate(name, endpoint, kind, family)? {
                     candidates.push(candidate);
+                    clusters.push(endpoint.cluster.as_str());
                 }
             }
             // A set whose every weight is 0 keeps its candidates; the steering chain never leaves it empty.
             let Some(candidates) = NonEmpty::new(candidates) else {
                 continue;
             };
-            let policy = match &name.input.steer {
-                Steer::Weighted => Policy::Weighted,
-                Steer::Failover { .. } => Policy::Failover,
-                Steer::All { max } => Policy::All {
-                    max: max.map(|max| u16::try_from(max).unwrap_or(u16::MAX)),
-                },
-            };
-            let data = RrData::Steered(Steered { policy, candidates });
+            let chain = compile::chain(filters, &clusters);
+            let data = RrData::Steered(Steered { chain, candidates });
             self.add(RrSet {
                 kind,
                 ttl_s: name.input.ttl,
@@ -43,11 +41,12 @@ impl Builder<'_> {
 
     fn candidate(
         &mut self,
+        name: &CheckedName,
         endpoint: &EndpointInput,
         kind: u16,
         family: Family,
-        ttl_s: u32,
     ) -> Result<Option<Candidate>, BuildError> {
+        let ttl_s = name.input.ttl;
         let body_start = self.position()?;
         let mut total = 0_usize;
         for address in endpoint
@@ -70,7 +69,7 @@ impl Builder<'_> {
         Ok(Some(Candidate {
             slot,
             cluster,
-            weight: endpoint.weight,
+            weight: compile::weight(&name.input.steer, endpoint),
             count,
             body_start,
         }))

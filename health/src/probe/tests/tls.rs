@@ -255,10 +255,26 @@ async fn readyz_sends_its_token_and_takes_a_server_error_for_hard_evidence() {
     server.set(Manners::Answer(500));
     let row = prober.ask(Series::Warm).await;
     assert_eq!((row.miss_streak, row.hard), (1, Hard::SERVER_ERROR));
-    server.set(Manners::Answer(401));
-    let row = prober.ask(Series::Warm).await;
-    assert_eq!((row.miss_streak, row.hard), (2, Hard::NONE));
-    assert!(prober.told().contains("the token is not accepted"));
+    // Whoever is turned away was answered.
+    for (status, alive) in [(401, true), (403, true), (404, false)] {
+        server.set(Manners::Answer(status));
+        let row = prober.ask(Series::Warm).await;
+        assert_eq!(row.miss_streak == 0, alive, "{status}: {row:?}");
+        assert_eq!(row.hard, Hard::NONE);
+    }
+    assert!(
+        prober.told().contains("the token is not accepted: 401"),
+        "{}",
+        prober.told()
+    );
+    let anonymous = prober_with(patient(), &readyz(None), false);
+    server.set(Manners::Answer(403));
+    assert_eq!(anonymous.ask(Series::Warm).await.success_streak, 1);
+    assert!(
+        anonymous.told().contains("it wants a token: 403"),
+        "{}",
+        anonymous.told()
+    );
 
     server.set(Manners::Answer(200));
     let prober = prober_with(patient(), &readyz(None), false);

@@ -172,10 +172,10 @@ impl<'a> Lab<'a> {
             };
             probed.step(&asked, &mut self.world, &mut self.rng, ms);
         }
-        observer.check.record_anchors(
-            [observer.anchor.detector.row(crate::TargetId(0), now).miss_streak],
-            now,
-        );
+        let asked_until = MonoTime::ZERO + Detector::first_round(&self.profile);
+        let anchor = &observer.anchor.detector;
+        let anchor = anchor.anchor(self.profile.fresh(), asked_until, now);
+        observer.check.judge_anchors([anchor], now);
         if observer.next_send <= ms {
             observer.next_send = ms + 100;
             let rows: Vec<_> = observer

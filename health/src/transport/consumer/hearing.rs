@@ -1,13 +1,15 @@
 //! One observer's connection: decode, check the name, hand the rows to the quorum, count the rest.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use prometheus_client::metrics::counter::Counter;
-use quinn::Connection;
+use quinn::{Connection, ConnectionError};
 use rustls::pki_types::CertificateDer;
 
+use super::super::role::{Granted, Role, lacks_role};
 use super::super::tls;
 use super::{Listed, Tap};
 use crate::clock::MonoClock;
@@ -32,6 +34,12 @@ impl Hearing {
         let Some(certificate) = identity.and_then(|chain| chain.first().cloned()) else {
             return;
         };
+        if Role::Observer.granted_by(&certificate) == Granted::Unsaid {
+            tracing::warn!(
+                peer.addr = %connection.remote_address(),
+                "an observer's certificate has no extended key usage: it could consume as well; issue it anew"
+            );
+        }
         let mut known: Option<String> = None;
         let mut said = false;
         while let Ok(bytes) = connection.read_datagram().await {
@@ -56,6 +64,7 @@ impl Hearing {
                 }
                 known = Some(name.clone());
             }
+            let mut quorum = self.quorum.lock();
             if let Some(listed) = self.observers.load().as_ref() {
                 let Some(region) = listed.get(name) else {
                     self.counters.unlisted.inc();
@@ -69,7 +78,7 @@ impl Hearing {
                 // Nobody listening any more is no error.
                 let _ = self.tap.send((now, bytes.clone()));
             }
-            match self.quorum.lock().ingest(&datagram, now) {
+            match quorum.ingest(&datagram, now) {
                 Ok(ingested) => {
                     self.counters.accepted.inc();
                     self.counters.rows.inc_by((ingested.rows - ingested.stale).into());
@@ -93,7 +102,8 @@ pub(super) struct Counters {
     sequence: Counter,
     delayed: Counter,
     too_many: Counter,
-    pub(super) handshake: Counter,
+    handshake: Counter,
+    wrong_role: Counter,
     rows: Counter,
     stale: Counter,
     unknown: Counter,
@@ -119,6 +129,7 @@ impl Counters {
             delayed: datagrams("delayed"),
             too_many: datagrams("too-many-observers"),
             handshake: datagrams("handshake"),
+            wrong_role: datagrams("wrong-role"),
             rows: rows("accepted"),
             stale: rows("stale"),
             unknown: rows("unknown"),
@@ -126,6 +137,22 @@ impl Counters {
                 consumer: name.to_owned(),
             }),
         })
+    }
+
+    /// A handshake that did not end well.
+    pub(super) fn failed(&self, from: SocketAddr, error: &ConnectionError) {
+        if lacks_role(error) {
+            // It comes back twice a second.
+            if (self.wrong_role.inc() + 1).is_power_of_two() {
+                tracing::warn!(
+                    peer.addr = %from, %error,
+                    "refused: whoever sends evidence needs clientAuth in the extended key usage of its certificate"
+                );
+            }
+        } else {
+            self.handshake.inc();
+            tracing::debug!(peer.addr = %from, %error, "an observer's handshake failed");
+        }
     }
 
     fn undecodable(&self, error: DecodeError) {

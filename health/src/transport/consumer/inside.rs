@@ -36,6 +36,7 @@ pub(super) struct Inside {
     pub(super) metrics: ConsumerMetrics,
     pub(super) counters: Arc<Counters>,
     pub(super) observers: Arc<ArcSwap<Option<Listed>>>,
+    pub(super) min_fresh: u32,
     pub(super) tap: Tap,
 }
 
@@ -90,10 +91,7 @@ impl Inside {
                 let from = incoming.remote_address();
                 match incoming.await {
                     Ok(connection) => hearing.listen(&connection).await,
-                    Err(error) => {
-                        hearing.counters.handshake.inc();
-                        tracing::debug!(peer.addr = %from, %error, "an observer's handshake failed");
-                    }
+                    Err(error) => hearing.counters.failed(from, &error),
                 }
             });
         }
@@ -191,6 +189,17 @@ impl Inside {
             .abstaining
             .get_or_create(&label)
             .set(length(abstaining));
+        let counting = self
+            .observers
+            .load()
+            .as_ref()
+            .as_ref()
+            .map_or(view.observers.len(), Listed::len);
+        let wanted = usize::try_from(self.min_fresh).unwrap_or(usize::MAX);
+        self.metrics
+            .lacking
+            .get_or_create(&label)
+            .set(length(wanted.saturating_sub(counting)));
         let frozen = view.cells.values().filter(|cell| cell.frozen).count();
         self.metrics.frozen.get_or_create(&label).set(length(frozen));
         let gray = view

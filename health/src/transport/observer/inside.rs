@@ -16,7 +16,7 @@ use super::super::dialler::Dialler;
 use super::super::{Identity, tls};
 use super::Wanted;
 use crate::check::Probe;
-use crate::detector::Phase;
+use crate::detector::Detector;
 use crate::evidence::{Header, Row, encode_table, table_bytes};
 use crate::metrics::{ObserverLabel, ObserverMetrics, ObserverResultLabel};
 use crate::passive::Counted;
@@ -161,11 +161,7 @@ impl Inside {
             ..Header::default()
         };
         let mut abstained = None;
-        // The first round is over: the latest phase within T, and the phases of a new connection.
-        let profile = &around.profile;
-        let phases = [Phase::Connect, Phase::Tls, Phase::FirstByte].map(|phase| phase.most_ms(profile));
-        let round = Duration::from_millis(phases.into_iter().map(u64::from).sum());
-        let asked_until = around.clock.now() + 2 * profile.interval() + round;
+        let asked_until = around.clock.now() + Detector::first_round(&around.profile);
         let mut rows: Vec<Row> = Vec::new();
         loop {
             tokio::select! {

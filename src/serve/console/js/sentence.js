@@ -21,6 +21,8 @@ function traffic(doc) {
   if (down.length === n) return { level: "bad", text: `${all} ${is(n)} down. DNS keeps giving the last good answers.` };
   if (panic) return { level: "bad", text: "PANIC: no survivor is positively healthy. DNS keeps giving the last good answers." };
   if (down.length) return { level: "bad", text: `${list(down)} ${is(down.length)} down; ${whereUsersAre(doc, down)}.` };
+  if (unknown.length === n && clusters.some((c) => c.traffic.frozen && c.traffic.lastVerdict !== "Unknown"))
+    return { level: "unknown", text: "Too few observers are heard for a verdict on any cluster; answers stay as they are." };
   if (unknown.length === n) return { level: "unknown", text: "No verdict on any cluster yet: waiting for the observers." };
   if (suspect.length) return { level: "warn", text: `${list(suspect)} misses probes; answers stay as they are until the observers agree.` };
   const held = clusters.filter((c) => c.traffic.suppressed).map((c) => c.name);

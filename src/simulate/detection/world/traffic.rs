@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use lifeboat_chaos::simulate::Sim;
-use lifeboat_health::Series;
+use lifeboat_health::{AbstainReason, Series};
 
 use super::{Event, World};
 use crate::simulate::detection::observer::Ending;
@@ -76,7 +76,10 @@ impl World<'_> {
         let mut datagrams: Vec<Rc<[u8]>> = Vec::with_capacity(1);
         let users_fail = self.conditions.users_fail();
         let abstains = observer.table(now, &users_fail, |bytes| datagrams.push(bytes.into()));
-        sim.trace.note(u64::from(abstains));
+        sim.trace.note(u64::from(abstains.is_some()));
+        let at_fault = abstains.is_some_and(|reason| reason != AbstainReason::Starting);
+        self.outcome.sometimes.abstention += u64::from(at_fault && !observer.at_fault);
+        observer.at_fault = at_fault;
         let next = observer.clock.when(now + self.fleet.profile.send());
         sim.at(
             next,

@@ -1,4 +1,4 @@
-//! Every usable candidate's addresses, rotated by the draw, at most `max` of them.
+//! Which of the chosen candidates' addresses an answer holds, and in what order: `all`, `rotation` and `max` answers.
 
 /// A run of one candidate's addresses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -8,16 +8,17 @@ pub(crate) struct Run {
     pub(crate) to: usize,
 }
 
-/// Calls `emit` for the addresses of one answer, in order: beginning at a drawn address and going round once.
+/// Calls `emit` for the addresses of one answer, in order: beginning at a drawn address of the usable candidates and
+/// going round once.
 pub(crate) fn runs(
     counts: impl Fn(usize) -> usize,
-    effective: &[u64],
+    weights: &[u64],
     rotation: u64,
     max: usize,
     mut emit: impl FnMut(Run),
 ) {
     let usable = || {
-        effective
+        weights
             .iter()
             .enumerate()
             .filter(|(_, weight)| **weight > 0)
@@ -48,20 +49,28 @@ pub(crate) fn runs(
 
 /// The share of answers each candidate has at least one address in.
 #[expect(clippy::cast_precision_loss, reason = "shares are shown to people")]
-pub(crate) fn shares(counts: &[usize], effective: &[u64], max: usize) -> Vec<f64> {
-    let usable = |index: usize| effective.get(index).is_some_and(|weight| *weight > 0);
+pub(crate) fn shares(counts: &[usize], weights: &[u64], rotate: bool, max: usize) -> Vec<f64> {
+    let usable = |index: usize| weights.get(index).is_some_and(|weight| *weight > 0);
     let total: usize = counts
         .iter()
         .enumerate()
         .filter(|(index, _)| usable(*index))
         .map(|(_, count)| count)
         .sum();
+    let mut before = 0;
     counts
         .iter()
         .enumerate()
         .map(|(index, count)| {
-            if usable(index) && total > 0 {
+            if !usable(index) || total == 0 {
+                return 0.0;
+            }
+            let first = before;
+            before += count;
+            if rotate {
                 ((count + max.min(total) - 1) as f64 / total as f64).min(1.0)
+            } else if first < max {
+                1.0
             } else {
                 0.0
             }

@@ -1,0 +1,174 @@
+//! A server's status as tables.
+
+use serde_json::Value;
+
+use crate::cli::{
+    explain::{list, text},
+    output,
+};
+
+pub(super) fn print(status: &Value) {
+    let configuration = &status["configuration"];
+    let server = &status["server"];
+    let ready = match server["ready"].as_bool() {
+        Some(true) => "answering",
+        _ => "not answering yet",
+    };
+    let listen: Vec<String> = list(&server["listen"]).map(text).collect();
+    output::line(format!(
+        "lifeboat {}: {ready} on {}; plan {} from {}",
+        text(&status["version"]),
+        listen.join(", "),
+        text(&server["stamp"]["seq"]),
+        source(&server["source"]),
+    ));
+    output::line(format!(
+        "configuration {}: {}",
+        text(&configuration["path"]),
+        in_force(configuration)
+    ));
+    for field in list(&configuration["afterRestart"]) {
+        output::line(format!(
+            "  {} has changed and takes effect with a restart",
+            text(field)
+        ));
+    }
+    for problem in list(&configuration["problems"]) {
+        output::line(format!("  not in force: {}", text(problem)));
+    }
+    section(
+        "ZONES",
+        &["NAME", "SERVES", "ERRORS", "WARNINGS", "FILE"],
+        rows(&status["zones"], |zone| {
+            let serving = match zone["serving"].as_str() {
+                Some("file") => "its file",
+                Some("lastKnownGood") => "the last good version",
+                _ => "SERVFAIL",
+            };
+            let mut row = vec![text(&zone["name"]), serving.to_owned()];
+            row.extend([&zone["errors"], &zone["warnings"], &zone["file"]].map(text));
+            row
+        }),
+    );
+    for problem in list(&status["zones"]).flat_map(|zone| list(&zone["problems"])) {
+        output::line(format!("  {}", text(problem)));
+    }
+    section(
+        "CLUSTERS",
+        &[
+            "NAME",
+            "REGION",
+            "FAMILY",
+            "VERDICT",
+            "FOR",
+            "FRESH",
+            "ABSTAIN",
+            "RTT",
+            "LET THROUGH",
+        ],
+        list(&status["clusters"]).flat_map(cluster).collect(),
+    );
+    section(
+        "OBSERVERS",
+        &["NAME", "REGION", "STATE", "EVIDENCE AGE"],
+        rows(&status["observers"], |observer| {
+            let state = match (observer["abstaining"].as_bool(), observer["fresh"].as_bool()) {
+                (Some(true), _) => "abstaining",
+                (_, Some(true)) => "fresh",
+                _ => "stale",
+            };
+            vec![
+                text(&observer["name"]),
+                text(&observer["region"]),
+                state.to_owned(),
+                format!("{} ms", text(&observer["ageMs"])),
+            ]
+        }),
+    );
+    if server["panicNames"].as_u64().is_some_and(|names| names > 0) {
+        output::line(format!(
+            "\nPANIC: of {} names no candidate is known to be healthy; their last good sets serve",
+            text(&server["panicNames"])
+        ));
+    }
+}
+
+fn in_force(configuration: &Value) -> String {
+    match (
+        configuration["refused"].as_str(),
+        configuration["lastKnownGood"].as_bool(),
+    ) {
+        (None, _) => "in force".to_owned(),
+        (Some(why), Some(true)) => format!("REFUSED, the last good one is in force: {why}"),
+        (Some(why), _) => format!("REFUSED, what was in force stays: {why}"),
+    }
+}
+
+fn source(source: &Value) -> &str {
+    match source.as_str() {
+        Some("plan") => "the configuration",
+        Some("lastKnownGood") => "last-known-good",
+        _ => "nowhere: nothing is served",
+    }
+}
+
+fn cluster(cluster: &Value) -> Vec<Vec<String>> {
+    let head = [text(&cluster["name"]), text(&cluster["region"])];
+    let mut rows: Vec<Vec<String>> = list(&cluster["families"])
+        .map(|family| {
+            let mut row = head.to_vec();
+            let frozen = if family["frozen"].as_bool() == Some(true) {
+                " (frozen)"
+            } else {
+                ""
+            };
+            row.push(text(&family["family"]));
+            row.push(format!("{}{frozen}", text(&family["verdict"])));
+            row.push(format!(
+                "{:.0} s",
+                family["sinceMs"].as_f64().unwrap_or(0.0) / 1000.0
+            ));
+            row.push(format!(
+                "{} (needs {})",
+                text(&family["fresh"]),
+                text(&family["q"])
+            ));
+            row.push(text(&family["abstaining"]));
+            row.push(
+                family["rttMs"]
+                    .as_f64()
+                    .map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1} ms")),
+            );
+            row.push(through(family));
+            row
+        })
+        .collect();
+    if rows.is_empty() {
+        let mut row = head.to_vec();
+        row.extend(["-", "not probed", "-", "-", "-", "-", "100 %"].map(str::to_owned));
+        rows.push(row);
+    }
+    rows
+}
+
+fn through(family: &Value) -> String {
+    let share = family["gate"].as_f64().unwrap_or(1.0) * 100.0;
+    let note = match (family["held"].as_bool(), family["heldBack"].as_bool()) {
+        (Some(true), _) => ", held: nobody is better",
+        (_, Some(true)) => ", held back for flapping",
+        _ => "",
+    };
+    format!("{share:.0} %{note}")
+}
+
+fn rows(items: &Value, row: impl Fn(&Value) -> Vec<String>) -> Vec<Vec<String>> {
+    list(items).map(row).collect()
+}
+
+fn section(title: &str, headings: &[&str], rows: Vec<Vec<String>>) {
+    if rows.is_empty() {
+        return;
+    }
+    output::line(format!("\n{title}"));
+    output::table(headings, &rows);
+}

@@ -1,0 +1,28 @@
+//! `lifeboat dns`: the authoritative server with steering, as its configuration file says, without Kubernetes.
+//!
+//! ```text
+//! config ─┬─ entries ──> clusters ── targets ──> observers, consumer ── verdicts ──> gates ─┐
+//!         │                 └── plan ──> SnapshotInput ──────────────────────────────> Server ──> answers
+//!         └─ zones (master files) ─┘
+//! ```
+//! Pure: `config`, `entries`, `targets`, `plan`. IO: `zones` reads files, `hearing` observes, `admin` tells, `control` takes
+//! orders (`overrides`), `process` holds it together and looks for changes.
+
+mod admin;
+pub mod check;
+pub mod config;
+mod control;
+mod entries;
+mod hearing;
+mod last;
+mod metrics;
+mod overrides;
+mod plan;
+mod privileges;
+pub mod process;
+mod status;
+mod targets;
+mod zones;
+
+pub use config::DnsFile;
+pub(crate) use control::SOCKET;

@@ -1,0 +1,101 @@
+//! What is wrong with a configuration and its zones, as far as this machine tells without the network.
+
+use std::path::Path;
+
+use lifeboat_dns::Held;
+use lifeboat_health::Target;
+
+use super::{
+    DnsFile, admin,
+    entries::entries,
+    hearing,
+    plan::plan,
+    privileges::Account,
+    targets,
+    zones::{self, ZoneRead},
+};
+
+/// What `--check` found.
+#[derive(Debug, Default)]
+pub struct Found {
+    /// What keeps something of the configuration from being served as it says.
+    pub errors: Vec<String>,
+    pub warnings: Vec<String>,
+    pub zones: usize,
+    pub names: usize,
+    pub clusters: usize,
+}
+
+/// Reads every zone and checks the rest. `path` is where the file was read.
+pub fn check(file: &DnsFile, path: &Path) -> Found {
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    let entries = entries(file, folder);
+    let mut found = Found {
+        errors: entries.problems.clone(),
+        clusters: entries.clusters.len(),
+        ..Found::default()
+    };
+    let zones: Vec<ZoneRead> = entries
+        .zones
+        .iter()
+        .map(|zone| zones::read(&zone.apex, &zone.entry.file).0)
+        .collect();
+    for zone in &zones {
+        let problems = zone.told.problems.iter().cloned();
+        if zone.zone.is_ok() {
+            found.warnings.extend(problems);
+        } else {
+            found.errors.extend(problems);
+        }
+    }
+    let (targets, problems) = targets::targets(&entries.clusters, &file.observers.profile());
+    found.errors.extend(problems);
+    let unwatched = entries
+        .clusters
+        .iter()
+        .filter_map(|cluster| targets::unwatched(cluster, &targets));
+    found.warnings.extend(unwatched);
+    let planned = plan(&entries, &zones, &Held::default());
+    found.errors.extend(planned.problems);
+    match lifeboat_dns::Catalog::default().applied(&planned.plan) {
+        Ok((_, applied)) => {
+            found
+                .errors
+                .extend(applied.rejected.iter().map(ToString::to_string));
+            (found.zones, found.names) = (applied.zones, applied.names);
+        }
+        Err(refused) => found.errors.push(refused.to_string()),
+    }
+    let profile = file.observers.profile();
+    if let Err(error) = profile.validate() {
+        found.errors.push(format!("observers.profile: {error}"));
+    }
+    let twice = hearing::twice(&file.observers);
+    found.errors.extend(
+        twice
+            .iter()
+            .map(|name| format!("observers.names: {name} is given twice")),
+    );
+    if let Some(tls) = &file.observers.tls
+        && let Err(error) = tls.identity()
+    {
+        found.errors.push(format!("observers.tls: {error:#}"));
+    }
+    if let Some(address) = file.admin
+        && let Err(error) = admin::guard(file, address)
+    {
+        found.errors.push(format!("{error:#}"));
+    }
+    if let Some(user) = &file.user
+        && let Err(error) = Account::find(user)
+    {
+        found.errors.push(format!("{error:#}"));
+    }
+    found
+}
+
+/// What is probed, and what is wrong with checks.
+pub fn targets(file: &DnsFile, path: &Path) -> (Vec<Target>, Vec<String>) {
+    let folder = path.parent().unwrap_or_else(|| Path::new(""));
+    targets::targets(&entries(file, folder).clusters, &file.observers.profile())
+}

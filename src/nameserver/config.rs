@@ -1,0 +1,268 @@
+//! The configuration file of `lifeboat dns`.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::{Path, PathBuf},
+};
+
+use anyhow::Context;
+use lifeboat_health::{Check, Preset, Profile, ProfilePatch};
+use schemars::JsonSchema;
+use serde::Deserialize;
+use serde_json::Value;
+
+use crate::observe::config::TlsFiles;
+
+/// The most seconds a name's TTL may have here.
+pub(super) const MAX_NAME_TTL_S: u32 = 86_400;
+
+/// An authoritative DNS server that steers. Everything but `listen` may be left out.
+#[derive(Clone, Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+#[schemars(title = "lifeboat dns")]
+pub struct DnsFile {
+    /// Where queries are answered.
+    pub listen: Vec<ListenEntry>,
+    /// Where metrics, status and explanations are read over HTTP, e.g. `127.0.0.1:9153`; nowhere by default.
+    #[serde(default)]
+    pub admin: Option<SocketAddr>,
+    /// A file with the token that requests to `admin` must carry, `Authorization: Bearer TOKEN`. An address beyond
+    /// loopback needs it.
+    #[serde(default)]
+    pub admin_token_file: Option<PathBuf>,
+    /// Names by which `admin` is called besides its address: `NAME` or `NAME:PORT`.
+    #[serde(default)]
+    pub admin_hosts: Vec<String>,
+    /// The folder of last-known-good; created where it is not there.
+    #[serde(default = "default_state")]
+    pub state: PathBuf,
+    /// `USER` or `USER:GROUP` that the server becomes once its ports are bound.
+    #[serde(default)]
+    pub user: Option<String>,
+    #[serde(default)]
+    #[schemars(with = "Vec<ZoneEntry>")]
+    pub zones: Vec<Value>,
+    #[serde(default)]
+    #[schemars(with = "Vec<ClusterEntry>")]
+    pub clusters: Vec<Value>,
+    #[serde(default)]
+    #[schemars(with = "Vec<NameEntry>")]
+    pub names: Vec<Value>,
+    #[serde(default)]
+    pub observers: Observers,
+    #[serde(default)]
+    pub overrides: OverrideRules,
+}
+
+/// What bounds `lifeboat dns override`.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct OverrideRules {
+    /// How many clusters of each address family orders must leave active.
+    #[serde(default = "one")]
+    pub min_active: usize,
+}
+
+impl Default for OverrideRules {
+    fn default() -> Self {
+        Self { min_active: one() }
+    }
+}
+
+/// One address that queries come to.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ListenEntry {
+    /// `ADDRESS:PORT`, e.g. `0.0.0.0:53` or `[::]:53`.
+    pub address: SocketAddr,
+    /// Threads that answer UDP there, each with its own socket; one a core is the most that helps.
+    #[serde(default = "one")]
+    #[schemars(range(min = 1, max = 256))]
+    pub udp_threads: usize,
+    /// Whether TCP is answered too (RFC 7766 requires it).
+    #[serde(default = "yes")]
+    pub tcp: bool,
+}
+
+/// A zone and its master file (RFC 1035 §5).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ZoneEntry {
+    /// With or without the last dot.
+    pub name: String,
+    /// Relative to this file's folder.
+    pub file: PathBuf,
+}
+
+/// A place that serves users.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ClusterEntry {
+    pub name: String,
+    /// Where it stands, for people.
+    #[serde(default)]
+    pub region: String,
+    /// What names are answered with; a name may give its own.
+    #[serde(default)]
+    pub addresses: Vec<IpAddr>,
+    /// How it is probed, at most one check an address family. Without any it counts as healthy.
+    #[serde(default)]
+    pub checks: Vec<Check>,
+    /// What differs from the profile of `observers` for this cluster.
+    #[serde(default)]
+    pub detection: Option<Box<ProfilePatch>>,
+}
+
+/// A name whose answers are chosen anew for every query.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct NameEntry {
+    /// In one of the zones; with or without the last dot.
+    pub name: String,
+    /// Seconds that an answer may be cached.
+    #[serde(default = "default_ttl")]
+    #[schemars(range(max = 86_400))]
+    pub ttl: u32,
+    /// Filters, applied in their order; where there are none, all healthy clusters are answered.
+    #[serde(default)]
+    pub steer: Vec<Value>,
+    /// The clusters that serve the name. Where not given: those that `steer` and `addresses` name, or else all.
+    #[serde(default)]
+    pub clusters: Option<Vec<String>>,
+    /// By cluster, the addresses of this name where they are not the cluster's.
+    #[serde(default)]
+    pub addresses: std::collections::BTreeMap<String, Vec<IpAddr>>,
+}
+
+/// Who probes: one observer inside this server, or observers elsewhere that tell it over QUIC.
+#[derive(Clone, Debug, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct Observers {
+    /// One inside the server. It is the default where `listen` is not given; `false` without `listen`: nobody probes.
+    #[serde(default)]
+    pub builtin: Option<bool>,
+    /// What the builtin one can reach whenever its own links are up; it abstains while none of them answers.
+    #[serde(default)]
+    pub anchors: Vec<Check>,
+    /// Where the evidence of `lifeboat observer`s elsewhere is heard, UDP, e.g. `0.0.0.0:7443`.
+    #[serde(default)]
+    pub listen: Option<SocketAddr>,
+    /// This server's certificate and the roots of the observers' certificates; needed with `listen`.
+    #[serde(default)]
+    pub tls: Option<TlsFiles>,
+    /// Whose evidence counts; every holder of a certificate of an observer where empty.
+    #[serde(default)]
+    pub names: Vec<ObserverEntry>,
+    /// Timings: a preset and what differs from it. `single` for the builtin observer, else `fast`.
+    #[serde(default)]
+    pub profile: Option<Profile>,
+}
+
+/// One observer elsewhere.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct ObserverEntry {
+    /// The name in its certificate.
+    pub name: String,
+    /// Its region, where that is not what it says itself.
+    #[serde(default)]
+    pub region: String,
+}
+
+/// Who probes, checked.
+#[derive(Clone, Debug)]
+pub(super) enum Probing<'a> {
+    Nobody,
+    Builtin,
+    Remote { listen: SocketAddr, tls: &'a TlsFiles },
+}
+
+impl Observers {
+    /// # Errors
+    /// Names the field and what is allowed.
+    pub(super) fn probing(&self) -> Result<Probing<'_>, String> {
+        match (self.builtin, self.listen, &self.tls) {
+            (Some(true), Some(_), _) => Err(
+                "observers.builtin: is true beside observers.listen; allowed is one of the two".to_owned(),
+            ),
+            (_, Some(_), None) => Err("observers.tls: is not given; observers.listen needs it".to_owned()),
+            (_, Some(listen), Some(tls)) => Ok(Probing::Remote { listen, tls }),
+            (_, None, Some(_)) => {
+                Err("observers.tls: is given without observers.listen, which alone needs it".to_owned())
+            }
+            (Some(false), None, None) => Ok(Probing::Nobody),
+            (None | Some(true), None, None) => Ok(Probing::Builtin),
+        }
+    }
+
+    pub(super) fn profile(&self) -> Profile {
+        let preset = if self.listen.is_some() {
+            Preset::Fast
+        } else {
+            Preset::Single
+        };
+        self.profile.clone().unwrap_or_else(|| preset.profile())
+    }
+}
+
+impl DnsFile {
+    /// Reads the file; paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// The file, and what in it cannot be read. What is wrong with one zone, cluster or name is no error here.
+    pub fn read(path: &Path) -> anyhow::Result<DnsFile> {
+        let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
+        DnsFile::parse(&text, path)
+    }
+
+    /// What [`DnsFile::read`] makes of the file's text.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn parse(text: &str, path: &Path) -> anyhow::Result<DnsFile> {
+        let named = || path.display().to_string();
+        let mut file: DnsFile = serde_saphyr::from_str(text).with_context(named)?;
+        anyhow::ensure!(
+            !file.listen.is_empty(),
+            "{}: listen: is empty; at least one address is needed",
+            named()
+        );
+        for (index, entry) in file.listen.iter().enumerate() {
+            anyhow::ensure!(
+                (1..=256).contains(&entry.udp_threads),
+                "{}: listen[{index}].udpThreads: is {}; allowed is 1 to 256",
+                named(),
+                entry.udp_threads
+            );
+        }
+        file.observers
+            .probing()
+            .map_err(|told| anyhow::anyhow!("{}: {told}", named()))?;
+        let folder = path.parent().unwrap_or_else(|| Path::new(""));
+        let tls = file.observers.tls.as_mut();
+        let tls = tls
+            .into_iter()
+            .flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.roots]);
+        for relative in tls.chain(&mut file.admin_token_file).chain([&mut file.state]) {
+            *relative = folder.join(&relative);
+        }
+        Ok(file)
+    }
+}
+
+/// Where last-known-good is kept by default.
+pub(super) fn default_state() -> PathBuf {
+    PathBuf::from("/var/lib/lifeboat")
+}
+
+fn default_ttl() -> u32 {
+    30
+}
+
+fn one() -> usize {
+    1
+}
+
+fn yes() -> bool {
+    true
+}

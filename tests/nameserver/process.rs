@@ -1,0 +1,297 @@
+//! A `lifeboat dns` process in a folder of its own, clusters that die, and questions to both of its listeners.
+
+use std::{
+    collections::BTreeSet,
+    fs,
+    io::{Read, Write},
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    thread,
+    time::{Duration, Instant},
+};
+
+use hickory_proto::{
+    op::{Message, Query, ResponseCode},
+    rr::{Name, RData, RecordType},
+};
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+pub(crate) const LIFEBOAT: &str = env!("CARGO_BIN_EXE_lifeboat");
+/// The longest anything may take on a busy machine.
+const LONG: Duration = Duration::from_secs(60);
+/// Between two looks at something that is waited for.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// An HTTP server that answers every request, until it dies: then it accepts and hangs up.
+pub(crate) struct Cluster {
+    address: SocketAddr,
+    dead: Arc<AtomicBool>,
+}
+
+impl Cluster {
+    pub(crate) fn start() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let cluster = Self {
+            address: listener.local_addr().unwrap(),
+            dead: Arc::default(),
+        };
+        let dead = Arc::clone(&cluster.dead);
+        thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let dead = Arc::clone(&dead);
+                thread::spawn(move || answer(stream, &dead));
+            }
+        });
+        cluster
+    }
+
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}/healthz", self.address)
+    }
+
+    pub(crate) fn dies(&self) {
+        self.dead.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn returns(&self) {
+        self.dead.store(false, Ordering::SeqCst);
+    }
+}
+
+fn answer(mut stream: TcpStream, dead: &AtomicBool) {
+    let mut asked = [0; 1_024];
+    while let Ok(1..) = stream.read(&mut asked) {
+        let answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n";
+        if dead.load(Ordering::SeqCst) || stream.write_all(answer).is_err() {
+            return;
+        }
+    }
+}
+
+/// A port that was free a moment ago.
+pub(crate) fn free_udp() -> SocketAddr {
+    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
+
+/// Where a process finds its files, and keeps its state.
+pub(crate) struct Folder(TempDir);
+
+impl Folder {
+    pub(crate) fn with(files: &[(&str, &str)]) -> Self {
+        let folder = Self(tempfile::tempdir().unwrap());
+        for (name, text) in files {
+            folder.write(name, text);
+        }
+        folder
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// In one step, as editors and Kubernetes do.
+    pub(crate) fn write(&self, name: &str, text: &str) {
+        fs::write(self.path("new"), text).unwrap();
+        fs::rename(self.path("new"), self.path(name)).unwrap();
+    }
+
+    pub(crate) fn until_file(&self, name: &str) {
+        until(name, || self.path(name).exists().then_some(()));
+    }
+
+    /// `lifeboat certificates` into this folder.
+    pub(crate) fn certificates(&self, words: &[&str]) {
+        let made = Command::new(LIFEBOAT)
+            .arg("certificates")
+            .args(words)
+            .args(["--out", "."])
+            .current_dir(self.0.path())
+            .output()
+            .unwrap();
+        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+    }
+
+    /// A `lifeboat` process in this folder, ended with its handle.
+    pub(crate) fn run(&self, words: &[&str]) -> Process {
+        let log = fs::File::create(self.path(&format!("{}.log", words[0]))).unwrap();
+        let child = Command::new(LIFEBOAT)
+            .args(words)
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .unwrap();
+        Process(child)
+    }
+}
+
+pub(crate) struct Process(Child);
+
+impl Process {
+    fn signal(&self, signal: Signal) {
+        let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
+        kill_process(pid, signal).unwrap();
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ended = self.0.kill();
+        let _ended = self.0.wait();
+    }
+}
+
+pub(crate) struct Nameserver<'a> {
+    process: Process,
+    folder: &'a Folder,
+    admin: SocketAddr,
+    dns: SocketAddr,
+}
+
+impl<'a> Nameserver<'a> {
+    /// `text` is the configuration without its listeners and its state folder.
+    pub(crate) fn start(folder: &'a Folder, text: &str) -> Self {
+        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::start_with(folder, &whole(text, admin), admin)
+    }
+
+    /// `text` is all of the configuration; the admin listener is expected at `admin`.
+    pub(crate) fn start_with(folder: &'a Folder, text: &str, admin: SocketAddr) -> Self {
+        folder.write("dns.yaml", text);
+        let process = folder.run(&["dns", "--config", "dns.yaml"]);
+        let mut server = Self {
+            process,
+            folder,
+            admin,
+            dns: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        };
+        let dns = until("the admin listener", || {
+            if let Some(ended) = server.process.0.try_wait().unwrap() {
+                panic!("{ended}: {}", fs::read_to_string(folder.path("dns.log")).unwrap());
+            }
+            TcpStream::connect(admin).ok()?;
+            let status: Value = serde_json::from_str(&server.get("/api/status").1).ok()?;
+            let ready = status["server"]["ready"] == true;
+            ready.then(|| status["server"]["listen"][0].as_str().unwrap().parse().unwrap())
+        });
+        server.dns = dns;
+        server
+    }
+
+    pub(crate) fn admin(&self) -> SocketAddr {
+        self.admin
+    }
+
+    pub(crate) fn configure(&self, text: &str) {
+        self.folder.write("dns.yaml", &whole(text, self.admin));
+    }
+
+    pub(crate) fn hangup(&self) {
+        self.process.signal(Signal::HUP);
+    }
+
+    /// How long its end took.
+    #[expect(clippy::disallowed_methods, reason = "a test measures")]
+    pub(crate) fn terminate(mut self) -> Duration {
+        let begin = Instant::now();
+        self.process.signal(Signal::TERM);
+        assert!(self.process.0.wait().unwrap().success());
+        begin.elapsed()
+    }
+
+    pub(crate) fn ask(&self, name: &str, kind: RecordType) -> Message {
+        let mut query = Message::query();
+        query.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.connect(self.dns).unwrap();
+        socket.send(&query.to_vec().unwrap()).unwrap();
+        let mut answer = [0; 4_096];
+        let length = socket.recv(&mut answer).unwrap();
+        Message::from_vec(&answer[..length]).unwrap()
+    }
+
+    /// Until the name's addresses are exactly these; a set of names with weights is met over several answers.
+    pub(crate) fn until_answered(&self, name: &str, expected: &[&str]) {
+        let expected: BTreeSet<IpAddr> = expected.iter().map(|text| text.parse().unwrap()).collect();
+        until(&format!("{name} to be {expected:?}"), || {
+            let answer = self.ask(name, RecordType::A);
+            let found = answer.answers.iter().filter_map(|record| match &record.data {
+                RData::A(v4) => Some(IpAddr::V4(v4.0)),
+                _ => None,
+            });
+            (found.collect::<BTreeSet<_>>() == expected).then_some(())
+        });
+    }
+
+    pub(crate) fn until_code(&self, name: &str, code: ResponseCode) {
+        until(&format!("{name} to be {code}"), || {
+            (self.ask(name, RecordType::A).response_code == code).then_some(())
+        });
+    }
+
+    pub(crate) fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) {
+        until(what, || holds(&self.status()).then_some(()));
+    }
+
+    pub(crate) fn status(&self) -> Value {
+        let (code, body) = self.get("/api/status");
+        assert_eq!(code, 200, "{body}");
+        serde_json::from_str(&body).unwrap()
+    }
+
+    pub(crate) fn explain(&self, name: &str) -> String {
+        let told = Command::new(LIFEBOAT)
+            .args(["explain", name, "--server", &format!("http://{}", self.admin)])
+            .output()
+            .unwrap();
+        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
+        String::from_utf8(told.stdout).unwrap()
+    }
+
+    /// Status and body of a GET.
+    pub(crate) fn get(&self, path: &str) -> (u16, String) {
+        let mut stream = TcpStream::connect(self.admin).unwrap();
+        let asked = format!(
+            "GET {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n",
+            self.admin
+        );
+        stream.write_all(asked.as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        let code = answer
+            .split(' ')
+            .nth(1)
+            .and_then(|code| code.parse().ok())
+            .unwrap_or(0);
+        let body = answer.split_once("\r\n\r\n").map_or("", |(_, body)| body);
+        (code, body.to_owned())
+    }
+}
+
+fn whole(text: &str, admin: SocketAddr) -> String {
+    format!("listen: [{{address: '127.0.0.1:0'}}]\nadmin: '{admin}'\nstate: state\n{text}")
+}
+
+#[expect(
+    clippy::disallowed_methods,
+    reason = "a test waits for what another process does"
+)]
+fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+    let begin = Instant::now();
+    loop {
+        if let Some(found) = found() {
+            return found;
+        }
+        assert!(begin.elapsed() < LONG, "{what} did not come within {LONG:?}");
+        thread::sleep(LOOK);
+    }
+}

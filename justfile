@@ -9,6 +9,7 @@ default:
 fmt:
     cargo fmt --all --check
     cargo fmt --manifest-path health/fuzz/Cargo.toml --check
+    cargo fmt --manifest-path dns/fuzz/Cargo.toml --check
 
 # Lints; a warning fails.
 clippy:
@@ -38,13 +39,18 @@ figures: build
 bench-probes:
     cargo bench -p lifeboat-health --bench black_hole --locked
 
+# What a million names cost a DNS server: memory, lookups, building, swapping, starting.
+bench-million:
+    cargo bench -p lifeboat-dns --bench million --locked
+
 # What detection takes: seconds from a death to every verdict, processor and memory (about a quarter of an hour).
 bench-detection *figures: bench-probes
     cargo bench --bench detection --locked -- {{figures}}
 
-# Evidence and recordings that nobody would send, found by coverage: each fuzz target for a minute (`cargo install cargo-fuzz`).
+# Evidence, recordings, zones and state that nobody would write, found by coverage: each fuzz target for a minute (`cargo install cargo-fuzz`).
 fuzz seconds="60":
-    health/fuzz/fuzz.sh {{seconds}}
+    tests/fuzz.sh health {{seconds}}
+    tests/fuzz.sh dns {{seconds}}
 
 # Observers' processes in network namespaces: links that are cut, clusters that vanish without a word. Says so where that is not permitted.
 namespaces:

@@ -1,11 +1,12 @@
 //! Authoritative DNS server with health steering.
 //!
 //! ```text
-//! steering plan ──Catalog──> Snapshot (immutable, swapped whole) ─┐
-//!                                                                 ├──answer──> response      one thread a core
-//! FleetView ──Gates──> GateTable (atomics, one store moves all) ──┘
+//! master file ──zonefile──┐
+//! steering plan ──────────┴─Catalog──> Snapshot (immutable, swapped whole) ─┐
+//!                                                                           ├──answer──> response      one thread a core
+//! FleetView ──Gates──> GateTable (atomics, one store moves all) ────────────┘
 //! ```
-//! Pure: `wire`, `name`, `catalog`, `snapshot`, `gate`, `steer`, `answer`, `invariants`, `zonefile`. IO: `server`, `udp`, `tcp`,
+//! Pure: `wire`, `name`, `zone`, `zonefile`, `serial`, `catalog`, `snapshot`, `gate`, `steer`, `answer`, `invariants`. IO: `server`, `udp`, `tcp`,
 //! `lkg`.
 //!
 //! Architecture Invariant: nothing between a query and its answer waits: no lock, no disk, no log line, no allocation,
@@ -39,6 +40,7 @@ pub use input::{
     BrokenZone, Capacity, ClusterCapacity, EndpointInput, Failover, Filter, NameInput, NameServerInput,
     RecordInput, SnapshotInput, SoaInput, Sticky, ZoneInput,
 };
+pub use lkg::FileError;
 pub use metrics::register_all;
 pub use name::{Name, NameError};
 pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};

@@ -17,6 +17,7 @@ use parking_lot::{Condvar, Mutex};
 
 use crate::catalog::Catalog;
 use crate::stamp::Stamp;
+pub use file::FileError;
 pub(crate) use folder::{Folder, HighWater, Loaded};
 
 /// What the keeper has done, for status and metrics.

@@ -135,6 +135,17 @@ impl Snapshot {
         }
     }
 
+    /// Octets of memory that it takes, those of steered sets beyond their fixed part left out.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        size_of_val(&*self.nodes)
+            + size_of_val(&*self.sets)
+            + size_of_val(&*self.steered)
+            + size_of_val(&*self.zones)
+            + size_of_val(&*self.octets)
+            + self.table.memory()
+    }
+
     /// The stamp of the plan this snapshot was built from.
     #[must_use]
     pub fn stamp(&self) -> Option<&Stamp> {
@@ -237,11 +248,7 @@ impl Snapshot {
     }
 
     fn find(&self, wire: &[u8]) -> Option<(NodeId, &Node)> {
-        let found = self.table.find(wire, |index| {
-            self.nodes
-                .get(index as usize)
-                .is_some_and(|node| self.octets(node.name) == wire)
-        })?;
+        let found = self.table.find(wire, &self.octets)?;
         let found = found as usize;
         Some((NodeId::new(found)?, self.nodes.get(found)?))
     }
@@ -276,3 +283,6 @@ impl Snapshot {
         self.widest
     }
 }
+
+#[cfg(test)]
+mod tests;

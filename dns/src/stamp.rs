@@ -24,7 +24,7 @@ impl Stamp {
         (self.epoch, self.seq)
     }
 
-    /// The SOA serial of every zone in the plan (RFC 1982 arithmetic applies to the low 32 bits).
+    /// The SOA serial of the zones that the plan states (RFC 1982 arithmetic applies to the low 32 bits).
     #[must_use]
     pub fn serial(&self) -> u32 {
         u32::try_from(self.seq & u64::from(u32::MAX)).unwrap_or(u32::MAX)

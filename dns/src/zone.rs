@@ -60,6 +60,12 @@ impl Zone {
         self.image.owners().flat_map(|owner| owner.sets())
     }
 
+    /// Octets of memory that it takes.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.image.memory() + self.apex.wire().len()
+    }
+
     pub(crate) fn image(&self) -> &Image {
         &self.image
     }

@@ -2,8 +2,8 @@
 
 use std::io;
 
-use super::file::FileError;
-use crate::catalog::{Catalog, Kept};
+use super::file::{self, FileError};
+use crate::catalog::{Catalog, Kept, Problem};
 use crate::name::Name;
 use crate::zone::Zone;
 use crate::zone::image::Image;
@@ -31,11 +31,11 @@ pub(super) fn encode(catalog: &Catalog, write: impl FnOnce(&[&[u8]]) -> io::Resu
     write(&parts)
 }
 
-/// Reads any octets; what is not whole is refused.
-pub(crate) fn decode(body: &[u8]) -> Result<Good, FileError> {
+/// Reads any file; what is not whole is refused.
+pub(crate) fn decode(file: &[u8]) -> Result<Good, FileError> {
     let wrong = |what: &str| FileError::Body(what.to_owned());
     let short = || wrong("a part is cut off");
-    let (json, mut rest) = part(body).ok_or_else(short)?;
+    let (json, mut rest) = part(file::body(file)?).ok_or_else(short)?;
     let kept: Kept<'static> =
         serde_json::from_slice(json).map_err(|error| FileError::Body(error.to_string()))?;
     let mut zones: Vec<Zone> = Vec::new();
@@ -53,6 +53,30 @@ pub(crate) fn decode(body: &[u8]) -> Result<Good, FileError> {
         ));
     }
     Ok(Good { kept, zones })
+}
+
+impl Catalog {
+    /// A file of last-known-good, as the state folder holds it.
+    ///
+    /// # Errors
+    /// When a part of the catalog cannot be written as JSON.
+    pub fn to_last_known_good(&self) -> io::Result<Vec<u8>> {
+        let mut whole = Vec::new();
+        encode(self, |parts| {
+            whole = [&[&*file::header(parts)?], parts].concat().concat();
+            Ok(())
+        })?;
+        Ok(whole)
+    }
+
+    /// What a file of last-known-good holds, and what of it is not taken any more.
+    ///
+    /// # Errors
+    /// When the file is torn, foreign or of another version.
+    pub fn from_last_known_good(file: &[u8]) -> Result<(Self, Vec<Problem>), FileError> {
+        let good = decode(file)?;
+        Ok(Self::restored(good.kept, good.zones))
+    }
 }
 
 fn part(octets: &[u8]) -> Option<(&[u8], &[u8])> {

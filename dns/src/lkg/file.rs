@@ -24,7 +24,7 @@ struct Header {
 
 /// Why a file was passed over.
 #[derive(Debug, Error)]
-pub(crate) enum FileError {
+pub enum FileError {
     #[error("cannot be read: {0}")]
     Read(#[from] io::Error),
     #[error("is larger than {MAX_OCTETS} octets")]
@@ -43,8 +43,8 @@ pub(crate) enum FileError {
     Body(String),
 }
 
-/// Writes the parts behind each other.
-pub(crate) fn write(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
+/// The header line of a file with these parts behind each other.
+pub(super) fn header(parts: &[&[u8]]) -> io::Result<Vec<u8>> {
     let mut checksum = crc32fast::Hasher::new();
     parts.iter().for_each(|part| checksum.update(part));
     let header = Header {
@@ -53,10 +53,15 @@ pub(crate) fn write(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()
         octets: parts.iter().map(|part| part.len() as u64).sum(),
         crc32: format!("{:08x}", checksum.finalize()),
     };
+    let mut line = serde_json::to_vec(&header)?;
+    line.push(b'\n');
+    Ok(line)
+}
+
+pub(crate) fn write(folder: &Path, name: &str, parts: &[&[u8]]) -> io::Result<()> {
     let temporary = folder.join(format!("{name}.tmp"));
     let mut file = File::create(&temporary)?;
-    file.write_all(&serde_json::to_vec(&header)?)?;
-    file.write_all(b"\n")?;
+    file.write_all(&header(parts)?)?;
     for part in parts {
         file.write_all(part)?;
     }
@@ -70,14 +75,11 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, FileError> {
     if fs::metadata(path)?.len() > MAX_OCTETS {
         return Err(FileError::TooLarge);
     }
-    let mut content = fs::read(path)?;
-    let start = check(&content)?;
-    content.drain(..start);
-    Ok(content)
+    Ok(fs::read(path)?)
 }
 
-/// Where the body of a whole file starts.
-fn check(content: &[u8]) -> Result<usize, FileError> {
+/// The body of a whole file.
+pub(super) fn body(content: &[u8]) -> Result<&[u8], FileError> {
     let newline = content
         .iter()
         .position(|byte| *byte == b'\n')
@@ -101,7 +103,7 @@ fn check(content: &[u8]) -> Result<usize, FileError> {
             expected: header.crc32,
         });
     }
-    Ok(newline + 1)
+    Ok(body)
 }
 
 #[cfg(test)]
@@ -112,7 +114,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("x");
         fs::write(&path, content).unwrap();
-        let error = read(&path).unwrap_err().to_string();
+        let error = body(&read(&path).unwrap()).unwrap_err().to_string();
         assert!(error.contains(expected), "{error} should contain `{expected}`");
     }
 
@@ -120,7 +122,8 @@ mod tests {
     fn what_was_written_is_read() {
         let folder = tempfile::tempdir().unwrap();
         write(folder.path(), "x", &[b"1,\n", b"", b"2"]).unwrap();
-        assert_eq!(read(&folder.path().join("x")).unwrap(), b"1,\n2");
+        let content = read(&folder.path().join("x")).unwrap();
+        assert_eq!(body(&content).unwrap(), b"1,\n2");
         assert_eq!(
             fs::read_dir(folder.path()).unwrap().count(),
             1,

@@ -50,7 +50,7 @@ impl Folder {
     pub(crate) fn load(&self) -> io::Result<Loaded> {
         let mut loaded = Loaded::default();
         for name in self.generations()? {
-            match file::read(&self.0.join(&name)).and_then(|body| body::decode(&body)) {
+            match file::read(&self.0.join(&name)).and_then(|file| body::decode(&file)) {
                 Ok(good) => {
                     loaded.good = Some(good);
                     break;
@@ -59,8 +59,9 @@ impl Folder {
             }
         }
         if self.0.join(HIGH_WATER).exists() {
-            let parsed = file::read(&self.0.join(HIGH_WATER)).and_then(|body| {
-                serde_json::from_slice(&body).map_err(|error| FileError::Body(error.to_string()))
+            let parsed = file::read(&self.0.join(HIGH_WATER)).and_then(|file| {
+                let body = file::body(&file)?;
+                serde_json::from_slice(body).map_err(|error| FileError::Body(error.to_string()))
             });
             match parsed {
                 Ok(high_water) => loaded.high_water = Some(high_water),

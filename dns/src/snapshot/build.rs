@@ -129,6 +129,11 @@ impl Builder<'_> {
             while let Some(name) = names.next_if(|name| wire::cmp(name.name.wire(), at).is_lt()) {
                 self.steered_only(zone, name)?;
             }
+            // A DNAME takes everything below it to another name (RFC 6672 §2.4).
+            dname = dname.filter(|above| wire::is_within(at, above));
+            if dname.is_some() {
+                continue;
+            }
             // An inner zone says itself what is at and below its apex; to this one the names above it exist.
             while inner
                 .next_if(|apex| wire::cmp(apex.wire(), at).is_lt() && !wire::is_within(at, apex.wire()))
@@ -140,16 +145,11 @@ impl Builder<'_> {
                 }
                 continue;
             }
-            // A DNAME takes everything below it to another name (RFC 6672 §2.4).
-            dname = dname.filter(|above| wire::is_within(at, above));
-            if dname.is_some() {
-                continue;
-            }
             self.open(zone, at)?;
             let mut delegates = false;
             for set in owner.sets() {
                 match set.kind() {
-                    rtype::SOA => self.soa(&set, held.serial(stamp))?,
+                    rtype::SOA if self.path.len() == 1 => self.soa(&set, held.serial(stamp))?,
                     rtype::NS => {
                         delegates = self.path.len() > 1;
                         self.name_servers(&set, image)?;
@@ -373,7 +373,7 @@ impl Builder<'_> {
             let start = node.name.start as usize;
             let name = self.octets.get(start..start + node.name.len as usize);
             let name = name.unwrap_or_default();
-            table.insert(name, wire::label_count(name), index);
+            table.insert(name, wire::label_count(name), index, node.name.start);
         }
         let mut clusters = vec![String::new(); self.clusters.len()];
         for (cluster, index) in self.clusters {

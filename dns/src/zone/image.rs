@@ -73,6 +73,10 @@ impl Image {
         &self.octets
     }
 
+    pub(crate) fn memory(&self) -> usize {
+        size_of_val(&*self.octets) + size_of_val(&*self.owners)
+    }
+
     /// How many owners there are.
     pub(crate) fn len(&self) -> usize {
         self.owners.len()

@@ -1,6 +1,7 @@
 //! What a steering plan looks like from outside: plain data with serde, checked only when it is applied.
 //! The same types are read from a file, from the control plane, and from last-known-good on disk.
 
+mod geo;
 mod steer;
 
 use std::net::IpAddr;
@@ -9,6 +10,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::stamp::Stamp;
+pub(crate) use geo::CONTINENTS;
+pub use geo::{Degrees, Geo, Latency, LatencyRow, Location};
 pub use steer::{Capacity, ClusterCapacity, Failover, Filter, Sticky};
 
 /// One steering plan: every zone and name it changes, and what it takes away.

@@ -27,9 +27,11 @@ use tokio_util::sync::CancellationToken;
 use crate::answer::Transport;
 use crate::catalog::{Applied, Refused};
 use crate::gate::{GateView, Override, OverrideRefused};
+use crate::geo::GeoTable;
 use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
+use crate::snapshot::build::BuildError;
 use crate::{tcp, udp};
 pub use config::{EcsFrom, ServerConfig};
 use explain::{ExplainError, Explanation};
@@ -135,6 +137,11 @@ impl Server {
     /// Applies a steering plan. Errors leave everything as it was; parts that are not valid are in `rejected`.
     pub fn apply(&self, plan: SnapshotInput) -> Result<Applied, Refused> {
         self.shared.apply(&plan)
+    }
+
+    /// Serves with another geo table from now on. Builds the snapshot anew, so it takes as long as a plan.
+    pub fn set_geo(&self, geo: GeoTable) -> Result<(), BuildError> {
+        self.shared.set_geo(geo)
     }
 
     /// What the consumer of evidence calls after every poll. One sink a server.

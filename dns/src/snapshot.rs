@@ -14,8 +14,10 @@ mod table;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::gate::table::SlotId;
+use crate::geo::GeoTable;
 use crate::name::Name;
 use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
@@ -41,6 +43,7 @@ pub struct Snapshot {
     zones: Vec<Zone>,
     clusters: Vec<String>,
     octets: Vec<u8>,
+    geo: Arc<GeoTable>,
 }
 
 /// A zone, as far as negative answers need it.
@@ -134,7 +137,18 @@ impl Snapshot {
             zones: Vec::new(),
             clusters: Vec::new(),
             octets: Vec::new(),
+            geo: Arc::default(),
         }
+    }
+
+    /// The same, with what is known of clients' networks.
+    #[must_use]
+    pub fn with_geo(self, geo: Arc<GeoTable>) -> Self {
+        Self { geo, ..self }
+    }
+
+    pub(crate) fn geo(&self) -> &GeoTable {
+        &self.geo
     }
 
     /// The stamp of the plan this snapshot was built from.

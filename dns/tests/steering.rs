@@ -6,7 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::time::{Duration, SystemTime};
 
 use hickory_proto::rr::RecordType;
-use lifeboat_dns::{Action, Notice, Override, Ramp, Server, ServerConfig, register_all};
+use lifeboat_dns::{
+    Action, Filter, Geo, GeoSources, GeoTable, NetworkInput, Notice, Override, Ramp, Server, ServerConfig,
+    register_all,
+};
 use lifeboat_health::{MonoTime, Verdict};
 use prometheus_client::registry::Registry;
 use support::{SHOP, Verdicts, address, config, eventually, plan, query, served};
@@ -179,6 +182,35 @@ fn the_shortest_panic_is_told() {
     alone.names[0].endpoints = alone.names[0].endpoints[1..2].to_vec();
     server.apply(alone).unwrap();
     assert_eq!(verdicts.tick(50), [Notice::Panic]);
+    server.stop();
+}
+
+#[test]
+fn geo_data_is_reloaded_under_the_same_plan() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    let mut plan = plan(1);
+    let of = |cluster: &str, code: &str| (cluster.to_owned(), vec![code.to_owned()]);
+    let countries = [of("b", "DE"), of("c", "FR")].into_iter().collect();
+    plan.names[0].steer = vec![Filter::Geo(Geo {
+        countries,
+        ..Geo::default()
+    })];
+    server.apply(plan).unwrap();
+    assert_eq!(served(&server), "abcde");
+    for (country, expected) in [("DE", "b"), ("FR", "c")] {
+        let networks = vec![NetworkInput {
+            prefix: "127.0.0.0/8".to_owned(),
+            country: Some(country.to_owned()),
+            ..NetworkInput::default()
+        }];
+        let geo = GeoTable::load(&GeoSources {
+            networks,
+            ..GeoSources::default()
+        });
+        server.set_geo(geo.unwrap()).unwrap();
+        assert_eq!(served(&server), expected);
+    }
     server.stop();
 }
 

@@ -50,6 +50,7 @@ pub(super) fn respond(
     }
     let asked = Asked {
         client: client.unwrap_or_else(|| Client::of_address(meta.client)),
+        geo: snapshot.geo(),
         draw: meta.draw,
     };
     let Scratch { qname, weights } = scratch;

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use super::{Geo, Latency};
+
 /// One filter of the chain. Each takes the candidates that the one before it left; one that would leave nobody is passed
 /// over. Without `weighted`, `sticky` or `all` one cluster is drawn by weight.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -12,6 +14,10 @@ use serde::{Deserialize, Serialize};
 pub enum Filter {
     /// Only clusters that health lets through. Always enforced, and first; listing it changes nothing.
     Health {},
+    /// The clusters that the client's whereabouts speak for.
+    Geo(Geo),
+    /// The clusters nearest to the client by round-trip time.
+    Latency(Latency),
     /// The first tier that has a usable cluster.
     Failover(Failover),
     /// No cluster gets more than its replicas can take while others have room.

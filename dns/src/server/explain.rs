@@ -274,6 +274,7 @@ fn steer_steps(
     explanation.steps.push(health_step);
     let asked = Asked {
         client: Client::of_address(explanation.client),
+        geo: snapshot.geo(),
         draw: 0,
     };
     let steps = steer::trace(steered, &effective, Some(&asked));

@@ -6,6 +6,7 @@ mod steered;
 use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -310,6 +311,7 @@ impl Builder<'_> {
             zones: self.zones,
             clusters,
             octets: self.octets,
+            geo: Arc::default(),
         })
     }
 }

@@ -12,9 +12,12 @@ use crate::input::{EndpointInput, Filter};
 use crate::nonempty::NonEmpty;
 use crate::snapshot::Candidate;
 
+mod geo;
+
 struct Set {
     gates: GateTable,
     steered: Steered,
+    geo: GeoTable,
 }
 
 /// The name of a candidate's cluster: a, b, c ...
@@ -58,7 +61,11 @@ impl Set {
             chain: compile::chain(&filters, &clusters),
             candidates: NonEmpty::new(candidates).unwrap(),
         };
-        Self { gates, steered }
+        Self {
+            gates,
+            steered,
+            geo: GeoTable::default(),
+        }
     }
 
     fn gate(&self, index: usize, gate: u32, episode: u32) {
@@ -95,7 +102,12 @@ impl Set {
     }
 
     fn choose(&self, draw: u64, client: Client, weights: &mut Vec<u64>) -> Choice {
-        choose(&self.steered, &self.gates, &Asked { client, draw }, weights)
+        let asked = Asked {
+            client,
+            geo: &self.geo,
+            draw,
+        };
+        choose(&self.steered, &self.gates, &asked, weights)
     }
 
     fn pick(&self, draw: u64) -> usize {
@@ -435,7 +447,7 @@ fn weighted_draws_are_in_proportion() {
     );
 }
 
-const CHAINS: [&str; 8] = [
+const CHAINS: [&str; 10] = [
     WEIGHTED,
     FAILOVER,
     r#"[{"failover": {"tiers": [["b", "c"], ["a", "d"]], "trickle": 100}}, {"weighted": {}}, {"rotation": {}}, {"max": 1}]"#,
@@ -443,6 +455,8 @@ const CHAINS: [&str; 8] = [
     r#"[{"capacity": {"clusters": {"a": {"ready": 1}, "c": {"ready": 1}}, "demand": 4}}, {"failover": {"tiers": [["a", "b"]]}}]"#,
     r#"[{"failover": {"tiers": [["e", "a", "b"]]}}, {"capacity": {"clusters": {"a": {"ready": 1}}, "demand": 9}}, {"all": {}}]"#,
     r#"[{"all": {}}, {"rotation": {}}, {"max": 1}]"#,
+    r#"[{"geo": {"continents": {"a": ["EU"], "b": ["EU", "NA"]}, "locations": {"c": {"latitude": 1, "longitude": 2}}}}, {"weighted": {}}]"#,
+    r#"[{"latency": {"rows": [{"prefix": "0.0.0.0/1", "rttMs": {"a": 10, "b": 11, "c": 30}}], "within": 20}}, {"failover": {"tiers": [["c"]]}}]"#,
     r#"[{"all": {}}]"#,
 ];
 
@@ -464,11 +478,11 @@ proptest! {
         let choice = set.choose(draw, client(address), &mut left);
         let mut effective = Vec::new();
         health::apply(&set.steered.candidates, &set.gates, &mut effective);
-        for asked in [None, Some(Asked { client: client(address), draw })] {
+        for asked in [None, Some(Asked { client: client(address), geo: &set.geo, draw })] {
             let shares = shares(&set.steered, &effective, asked.as_ref());
             prop_assert!(shares.iter().any(|share| *share > 0.0));
             if let Some(index) = choice.only {
-                prop_assert!(shares[index] > 0.0, "{choice:?} of {shares:?}");
+                prop_assert!(asked.is_none() || shares[index] > 0.0, "{choice:?} of {shares:?}");
                 prop_assert!(crate::invariants::s13_shares_sum_to_one(&shares));
             }
             // What health has taken away no filter brings back.

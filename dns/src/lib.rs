@@ -38,7 +38,7 @@ pub use gate::{Action, FULL, GateView, Gates, HeldBack, OrderView, Override, Ove
 pub use geo::{GeoError, GeoSources, GeoTable, MmdbError, NetworkInput, RowError};
 pub use input::{
     Capacity, ClusterCapacity, Degrees, EndpointInput, Failover, Filter, Geo, Latency, LatencyRow, Location,
-    NameInput, NameServerInput, RecordInput, SnapshotInput, SoaInput, Sticky, ZoneInput,
+    NameInput, NameServerInput, OnAllDown, RecordInput, SnapshotInput, SoaInput, Sticky, ZoneInput,
 };
 pub use metrics::register_all;
 pub use name::Name;

@@ -22,6 +22,7 @@ use crate::name::Name;
 use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
 use crate::steer::Chain;
+use crate::steer::health::Health;
 use crate::wire::query::QName;
 use crate::wire::{body, rtype};
 use table::Table;
@@ -99,6 +100,32 @@ pub(crate) struct Steered {
     pub(crate) chain: Chain,
     /// In the order of their failover tiers.
     pub(crate) candidates: NonEmpty<Candidate>,
+    pub(crate) all_down: AllDown,
+    /// TTL while some candidate is not answered in full.
+    pub(crate) degraded_ttl_s: u32,
+}
+
+impl RrSet {
+    /// The TTL of an answer while this is the candidates' health.
+    pub(crate) fn ttl_s(&self, steered: &Steered, health: Health) -> u32 {
+        match health {
+            Health::Normal => self.ttl_s,
+            Health::Degraded | Health::Spare | Health::Held | Health::LastGood => steered.degraded_ttl_s,
+        }
+    }
+}
+
+/// What is answered while no candidate is known to be healthy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AllDown {
+    LastGood,
+    All,
+    /// Ready-made records.
+    Fallback {
+        count: NonZeroU16,
+        body: Span,
+    },
+    ServFail,
 }
 
 /// One cluster's addresses of one family.

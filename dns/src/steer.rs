@@ -24,7 +24,7 @@ use std::num::NonZeroU16;
 
 use crate::gate::table::GateTable;
 use crate::geo::GeoTable;
-use crate::snapshot::{Candidate, Steered};
+use crate::snapshot::{AllDown, Candidate, Steered};
 use capacity::Capacity;
 use client::Client;
 use failover::Failover;
@@ -108,6 +108,15 @@ pub(crate) struct Choice {
     pub(crate) scope: u8,
 }
 
+/// The weights that health leaves, or what the name has for the case that it leaves none.
+pub(crate) fn effective(steered: &Steered, gates: &GateTable, weights: &mut Vec<u64>) -> Health {
+    let health = health::apply(&steered.candidates, gates, weights);
+    if health.is_panic() && matches!(steered.all_down, AllDown::All) {
+        health::all(&steered.candidates, weights);
+    }
+    health
+}
+
 /// Runs the chain. `weights` receives the weight of each candidate that is left.
 pub(crate) fn choose(
     steered: &Steered,
@@ -115,7 +124,7 @@ pub(crate) fn choose(
     asked: &Asked<'_>,
     weights: &mut Vec<u64>,
 ) -> Choice {
-    let health = health::apply(&steered.candidates, gates, weights);
+    let health = effective(steered, gates, weights);
     let chain = &steered.chain;
     let mut draw = asked.draw;
     let mut located = Located::new(&asked.client, asked.geo);

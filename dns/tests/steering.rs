@@ -315,7 +315,7 @@ fn an_answer_is_explained() {
     verdicts.tick(0);
     let client = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
     let told = server.explain("shop.demo.example", "a", client).unwrap();
-    assert_eq!(told.answer, "b 25.0 %, c 25.0 %, d 25.0 %, e 25.0 %, TTL 5 s");
+    assert_eq!(told.answer, "b 25.0 %, c 25.0 %, d 25.0 %, e 25.0 %, TTL 2 s");
     let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
     let first = &health.candidates[0];
     assert_eq!(
@@ -323,7 +323,10 @@ fn an_answer_is_explained() {
         ("withdrawn", 0.0, [address(0)].as_slice())
     );
     assert_eq!(
-        server.explain("nope.demo.example", "A", client).unwrap().answer,
+        server
+            .explain("nope.demo.example", "A", client)
+            .unwrap()
+            .answer,
         "NXDOMAIN, with the zone's SOA"
     );
     assert!(

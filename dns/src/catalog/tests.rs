@@ -3,7 +3,7 @@
 use std::net::IpAddr;
 
 use super::*;
-use crate::input::{EndpointInput, Filter, NameServerInput, RecordInput, SoaInput};
+use crate::input::{EndpointInput, Filter, NameServerInput, OnAllDown, RecordInput, SoaInput};
 
 fn stamp(seq: u64) -> Stamp {
     Stamp {
@@ -49,6 +49,8 @@ fn name(seq: u64) -> NameInput {
         seq,
         ttl: 5,
         steer: Vec::new(),
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         endpoints: vec![endpoint("a", "192.0.2.1"), endpoint("b", "192.0.2.2")],
     }
 }
@@ -210,6 +212,24 @@ fn a_bad_name_is_named_and_leaves_the_good_one() {
         |name| name.name = "ns1.demo.example".to_owned(),
         "has fixed addresses",
     );
+}
+
+#[test]
+fn what_stands_in_when_all_are_down_is_checked() {
+    check_name(
+        |name| name.on_all_down = OnAllDown::Fallback(Vec::new()),
+        "onAllDown.fallback: has no IPv4 address, and the endpoints have; at least one is needed",
+    );
+    check_name(
+        |name| name.on_all_down = OnAllDown::Fallback(vec!["192.0.2.9".parse().unwrap(); 2]),
+        "onAllDown.fallback: the address 192.0.2.9 is listed twice",
+    );
+    for ttl_s in [0, 6] {
+        check_name(
+            |name| name.degraded_ttl = Some(ttl_s),
+            "1 to the name's ttl of 5 seconds are allowed",
+        );
+    }
 }
 
 /// The filters of a plan as JSON, and what is said of them.

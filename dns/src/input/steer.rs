@@ -1,6 +1,7 @@
 //! The steering filters of a name, as a plan states them: `steer: [{health: {}}, {failover: {tiers: [[eu], [us]]}}, {weighted: {}}]`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -85,5 +86,27 @@ impl Default for Sticky {
             v4_prefix: 24,
             v6_prefix: 56,
         }
+    }
+}
+
+/// What a name is answered while every candidate is withdrawn or held by PANIC. Told by an extended error (RFC 8914) and
+/// counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum OnAllDown {
+    /// What was served just before the present episode.
+    #[default]
+    LastGood,
+    /// Every candidate with a weight.
+    All,
+    /// These addresses: of every family that the endpoints have.
+    Fallback(Vec<IpAddr>),
+    /// SERVFAIL: resolvers try elsewhere, or answer what they have kept (RFC 8767).
+    Servfail,
+}
+
+impl OnAllDown {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::LastGood
     }
 }

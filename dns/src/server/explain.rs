@@ -10,9 +10,9 @@ use crate::answer::MAX_ALIASES;
 use crate::gate::table::{GateTable, GateValue};
 use crate::gate::{self, Action, FULL, GateView, OrderView};
 use crate::name::{MAX_WIRE_LEN, Name};
-use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered};
+use crate::snapshot::{AllDown, Lookup, RrData, RrSet, Snapshot, Steered};
 use crate::steer::client::Client;
-use crate::steer::health::{self, Health};
+use crate::steer::health::Health;
 use crate::steer::{self, Asked};
 use crate::wire::query::QName;
 use crate::wire::{Rcode, rtype};
@@ -229,7 +229,9 @@ fn steer_steps(
         Family::V4
     };
     let mut effective = Vec::new();
-    let health = health::apply(&steered.candidates, gates, &mut effective);
+    let health = steer::effective(steered, gates, &mut effective);
+    let ttl_s = set.ttl_s(steered, health);
+    explanation.ttl = Some(ttl_s);
     explanation.panic = health.is_panic();
     let total: f64 = effective.iter().map(|weight| as_f64(*weight)).sum();
     let after_health: Vec<f64> = effective
@@ -237,12 +239,21 @@ fn steer_steps(
         .map(|weight| as_f64(*weight) / total.max(1.0))
         .collect();
     let detail = match health {
-        Health::Normal => "each weight times the gate of its cluster",
+        Health::Normal | Health::Degraded => "each weight times the gate of its cluster",
         Health::Spare => {
             "nobody else can serve, so those do that are healthy and only held back for flapping"
         }
-        Health::Held => "PANIC: no survivor is positively healthy, so nothing is withdrawn",
-        Health::LastGood => "PANIC: every candidate is withdrawn, so the last good set serves",
+        Health::Held | Health::LastGood => match (steered.all_down, health) {
+            (AllDown::All, _) => "PANIC: no candidate is known to be healthy, so all serve, as the plan says",
+            (AllDown::Fallback { .. }, _) => {
+                "PANIC: no candidate is known to be healthy, so the plan's fallback serves"
+            }
+            (AllDown::ServFail, _) => "PANIC: no candidate is known to be healthy, so the plan says SERVFAIL",
+            (AllDown::LastGood, Health::Held) => {
+                "PANIC: no survivor is positively healthy, so nothing is withdrawn"
+            }
+            (AllDown::LastGood, _) => "PANIC: every candidate is withdrawn, so the last good set serves",
+        },
     };
     let candidates = |shares: &[f64]| -> Vec<StepCandidate> {
         steered
@@ -272,6 +283,21 @@ fn steer_steps(
         candidates: candidates(&after_health),
     };
     explanation.steps.push(health_step);
+    if health.is_panic() {
+        match steered.all_down {
+            AllDown::LastGood | AllDown::All => {}
+            AllDown::ServFail => {
+                explanation.rcode = Rcode::ServFail;
+                explanation.ttl = None;
+                "SERVFAIL".clone_into(&mut explanation.answer);
+                return;
+            }
+            AllDown::Fallback { count, .. } => {
+                explanation.answer = format!("{count} fallback address(es), TTL {ttl_s} s");
+                return;
+            }
+        }
+    }
     let asked = Asked {
         client: Client::of_address(explanation.client),
         geo: snapshot.geo(),
@@ -290,7 +316,7 @@ fn steer_steps(
         .filter(|candidate| candidate.share > 0.0)
         .map(|candidate| format!("{} {:.1} %", candidate.cluster, candidate.share * 100.0))
         .collect();
-    explanation.answer = format!("{}, TTL {} s", parts.join(", "), set.ttl_s);
+    explanation.answer = format!("{}, TTL {} s", parts.join(", "), ttl_s);
 }
 
 fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {

@@ -60,6 +60,8 @@ impl Set {
         let steered = Steered {
             chain: compile::chain(&filters, &clusters),
             candidates: NonEmpty::new(candidates).unwrap(),
+            all_down: AllDown::LastGood,
+            degraded_ttl_s: 1,
         };
         Self {
             gates,
@@ -175,7 +177,7 @@ fn health_leaves_the_weights_of_the_living() {
     let set = Set::new(WEIGHTED, &[3, 1, 0]);
     assert_eq!(set.shares(), (vec![0.75, 0.25, 0.0], Health::Normal));
     set.gate(0, 0, 1);
-    assert_eq!(set.shares(), (vec![0.0, 1.0, 0.0], Health::Normal));
+    assert_eq!(set.shares(), (vec![0.0, 1.0, 0.0], Health::Degraded));
     set.gate(0, FULL / 4, 1);
     let (shares, _) = set.shares();
     assert!((shares[0] - 0.75 / 1.75).abs() < 1e-12, "{shares:?}");
@@ -201,7 +203,7 @@ fn the_held_back_serve_before_the_dead() {
     set.hold_back(2, 1);
     assert_eq!(
         set.shares(),
-        (vec![0.0, 0.0, 0.0, 1.0], Health::Normal),
+        (vec![0.0, 0.0, 0.0, 1.0], Health::Degraded),
         "not while another can serve"
     );
     set.gate(3, 0, 2);
@@ -218,7 +220,7 @@ fn the_held_back_serve_before_the_dead() {
 fn a_family_without_weight_serves_what_is_healthy() {
     let set = Set::new(WEIGHTED, &[0, 0]);
     set.gate(0, 0, 1);
-    assert_eq!(set.shares(), (vec![0.0, 1.0], Health::Normal));
+    assert_eq!(set.shares(), (vec![0.0, 1.0], Health::Degraded));
     set.gate(1, 0, 2);
     assert_eq!(set.shares(), (vec![0.0, 1.0], Health::LastGood));
 }

@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use std::time::SystemTime;
 use std::{io, thread};
 
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -200,8 +201,14 @@ impl Server {
         shares::all(&self.shared.snapshot.load(), &self.shared.gates)
     }
 
-    /// How the answer to one question comes about, step by step.
-    pub fn explain(&self, name: &str, kind: &str, client: IpAddr) -> Result<Explanation, ExplainError> {
+    /// How the answer to one question comes about, step by step: from `client`, with an ECS option that names `subnet`.
+    pub fn explain(
+        &self,
+        name: &str,
+        kind: &str,
+        client: IpAddr,
+        subnet: Option<IpNet>,
+    ) -> Result<Explanation, ExplainError> {
         explain::explain(
             &self.shared.snapshot.load(),
             &self.shared.gates,
@@ -209,6 +216,7 @@ impl Server {
             name,
             kind,
             client,
+            subnet,
         )
     }
 

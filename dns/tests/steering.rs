@@ -133,7 +133,7 @@ fn the_last_usable_cluster_serves_though_it_flaps() {
     assert_eq!(served(&server), "b");
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let note = || {
-        let told = server.explain(SHOP, "A", client).unwrap();
+        let told = server.explain(SHOP, "A", client, None).unwrap();
         let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
         health.candidates[1].note.clone()
     };
@@ -211,6 +211,23 @@ fn geo_data_is_reloaded_under_the_same_plan() {
         server.set_geo(geo.unwrap()).unwrap();
         assert_eq!(served(&server), expected);
     }
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let told = server.explain(SHOP, "A", local, None).unwrap();
+    let geo = told.steps.iter().find(|step| step.filter == "geo").unwrap();
+    assert_eq!(
+        geo.detail,
+        "the client is in country FR: the clusters listed for it"
+    );
+    assert_eq!((told.answer.as_str(), told.scope), ("c 100.0 %, TTL 5 s", 8));
+    let elsewhere = Some("198.51.100.0/24".parse().unwrap());
+    let told = server.explain(SHOP, "A", local, elsewhere).unwrap();
+    assert!(told.answer.starts_with("a 20.0 %, b 20.0 %"), "{}", told.answer);
+    assert_eq!(told.scope, 1, "all of 128.0.0.0/1 is unknown");
+    let opted_out = Some("0.0.0.0/0".parse().unwrap());
+    assert_eq!(
+        server.explain(SHOP, "A", local, opted_out).unwrap().answer,
+        "c 100.0 %, TTL 5 s"
+    );
     server.stop();
 }
 
@@ -259,7 +276,7 @@ fn an_operator_drains_clusters_within_the_safety_rule() {
     verdicts.tick(20);
     assert_eq!(served(&server), "cd");
     let told = server
-        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST))
+        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST), None)
         .unwrap();
     let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
     let notes: Vec<&str> = health.candidates.iter().map(|of| of.note.as_str()).collect();
@@ -314,7 +331,7 @@ fn an_answer_is_explained() {
     verdicts.set("a", Verdict::Down);
     verdicts.tick(0);
     let client = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
-    let told = server.explain("shop.demo.example", "a", client).unwrap();
+    let told = server.explain("shop.demo.example", "a", client, None).unwrap();
     assert_eq!(told.answer, "b 25.0 %, c 25.0 %, d 25.0 %, e 25.0 %, TTL 2 s");
     let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
     let first = &health.candidates[0];
@@ -324,32 +341,32 @@ fn an_answer_is_explained() {
     );
     assert_eq!(
         server
-            .explain("nope.demo.example", "A", client)
+            .explain("nope.demo.example", "A", client, None)
             .unwrap()
             .answer,
         "NXDOMAIN, with the zone's SOA"
     );
     assert!(
         server
-            .explain("shop.demo.example", "AAAA", client)
+            .explain("shop.demo.example", "AAAA", client, None)
             .unwrap()
             .answer
             .starts_with("no data")
     );
     assert_eq!(
-        server.explain("example.org", "A", client).unwrap().answer,
+        server.explain("example.org", "A", client, None).unwrap().answer,
         "REFUSED"
     );
     assert!(
         server
-            .explain("a..b", "A", client)
+            .explain("a..b", "A", client, None)
             .unwrap_err()
             .to_string()
             .contains("empty label")
     );
     assert!(
         server
-            .explain("a.b", "NOPE", client)
+            .explain("a.b", "NOPE", client, None)
             .unwrap_err()
             .to_string()
             .contains("`NOPE`")

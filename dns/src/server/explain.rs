@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use lifeboat_health::{Family, Gray, GrayState, Verdict};
 use serde::Serialize;
 use thiserror::Error;
@@ -32,6 +33,11 @@ pub struct Explanation {
     pub name: String,
     pub kind: String,
     pub client: IpAddr,
+    /// The network of an ECS option in the query (RFC 7871).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<IpNet>,
+    /// How many bits of the client's address the answer depends on; with an ECS option, its scope.
+    pub scope: u8,
     /// The zone that answers, where one of ours does.
     pub zone: Option<String>,
     pub rcode: Rcode,
@@ -72,6 +78,7 @@ pub(super) fn explain(
     name: &str,
     kind: &str,
     client: IpAddr,
+    subnet: Option<IpNet>,
 ) -> Result<Explanation, ExplainError> {
     let bad_name = |reason: String| ExplainError::Name {
         name: name.to_owned(),
@@ -87,6 +94,8 @@ pub(super) fn explain(
         name: parsed.to_string(),
         kind: rtype::text(qtype),
         client,
+        subnet,
+        scope: 0,
         zone: None,
         rcode: Rcode::NoError,
         ttl: None,
@@ -299,10 +308,11 @@ fn steer_steps(
         }
     }
     let asked = Asked {
-        client: Client::of_address(explanation.client),
+        client: asker(explanation),
         geo: snapshot.geo(),
         draw: 0,
     };
+    explanation.scope = steer::choose(steered, gates, &asked, &mut Vec::new()).scope;
     let steps = steer::trace(steered, &effective, Some(&asked));
     explanation.steps.extend(steps.into_iter().map(|step| Step {
         filter: step.filter.to_owned(),
@@ -317,6 +327,12 @@ fn steer_steps(
         .map(|candidate| format!("{} {:.1} %", candidate.cluster, candidate.share * 100.0))
         .collect();
     explanation.answer = format!("{}, TTL {} s", parts.join(", "), ttl_s);
+}
+
+/// Whom the answer is for: a network of length 0 asks not to be told apart (RFC 7871 §7.1.2).
+fn asker(explanation: &Explanation) -> Client {
+    let told = explanation.subnet.filter(|subnet| subnet.prefix_len() > 0);
+    Client::of_address(told.map_or(explanation.client, |subnet| subnet.network()))
 }
 
 fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {

@@ -26,8 +26,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat_dns::{
-    Catalog, GateTable, Outcome, QueryMeta, Scratch, Server, ServerConfig, Snapshot, SnapshotInput, Stamp,
-    Transport, Zone, answer, zonefile,
+    Catalog, GateTable, Listen, Outcome, QueryMeta, Scratch, Server, ServerConfig, Snapshot, SnapshotInput,
+    Stamp, Transport, Zone, answer, zonefile,
 };
 use lifeboat_health::MonoTime;
 
@@ -317,6 +317,7 @@ fn lookup_ns(snapshot: &Snapshot, gates: &GateTable, from: usize, names: usize) 
                 local: client,
                 transport: Transport::Udp,
                 now: MonoTime::ZERO,
+                ecs: true,
                 draw: 0,
             };
             let outcome = answer(&mut scratch, black_box(&packet), &meta, snapshot, gates, &mut out);
@@ -340,11 +341,13 @@ fn lookups() -> Vec<f64> {
 }
 
 fn server(state: &Path) -> Server {
-    let listen = vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)];
+    let listen = [Listen {
+        tcp: false,
+        ..SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()
+    }];
     let mut config = ServerConfig::new("million", listen, state);
     config.start_grace = Duration::ZERO;
     config.soak = Duration::ZERO;
-    config.tcp = false;
     Server::start(config).expect("a server on loopback")
 }
 

@@ -31,13 +31,16 @@ const ALLOWED: [RecordType; 16] = [
 
 /// The number of a type that a zone may state.
 pub(super) fn kind(text: &str) -> Result<u16, String> {
+    if text.eq_ignore_ascii_case("ALIAS") {
+        return Ok(rtype::ALIAS);
+    }
     let found = RecordType::from_str(&text.to_ascii_uppercase()).ok();
     found
         .filter(|kind| ALLOWED.contains(kind))
         .map(u16::from)
         .ok_or_else(|| {
             let allowed = ALLOWED.map(|kind| kind.to_string()).join(", ");
-            format!("is {text}; {allowed} are allowed")
+            format!("is {text}; {allowed} and ALIAS are allowed")
         })
 }
 
@@ -54,8 +57,8 @@ pub(super) fn encode(kind: u16, text: &str) -> Result<Vec<u8>, String> {
             .map(|ip| ip.octets().to_vec())
             .map_err(|_| "is not an IPv6 address".to_owned()),
         rtype::TXT => Ok(body::txt_rdata(text)),
-        // Its data is a name alone, as a CNAME's is (RFC 6672 §2.1).
-        rtype::DNAME => library(RecordType::CNAME, text),
+        // Their data is a name alone, as a CNAME's is (RFC 6672 §2.1).
+        rtype::DNAME | rtype::ALIAS => library(RecordType::CNAME, text),
         other => library(RecordType::from(other), text),
     }
 }

@@ -105,6 +105,7 @@ fn snapshot(gates: &GateTable) -> Snapshot {
         }],
         names: chains().into_iter().map(name).collect(),
         removed: Vec::new(),
+        ..SnapshotInput::default()
     };
     let (catalog, applied) = Catalog::default().applied(&plan).unwrap();
     assert_eq!(applied.rejected, []);

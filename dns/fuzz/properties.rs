@@ -133,6 +133,7 @@ fn ask(snapshot: &Snapshot, gates: &GateTable, scratch: &mut Scratch, name: &[u8
                 local,
                 transport,
                 now: MonoTime::ZERO,
+                ecs: true,
                 draw: 7,
             };
             let mut out = vec![0; room];

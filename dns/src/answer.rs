@@ -46,6 +46,8 @@ pub struct QueryMeta {
 /// Working space of one thread.
 pub struct Scratch {
     pub(crate) qname: QName,
+    /// The name that another's addresses are taken from.
+    pub(crate) target: QName,
     pub(crate) weights: Vec<u64>,
 }
 
@@ -60,6 +62,7 @@ impl Scratch {
     pub fn new() -> Self {
         Self {
             qname: QName::new(),
+            target: QName::new(),
             weights: Vec::new(),
         }
     }

@@ -83,6 +83,8 @@ pub struct NameServerInput {
 
 /// A fixed record set: `kind` is a record type such as `A`, `TXT`, `CNAME` or `MX`, `data` one entry a record in presentation form (RFC 1035
 /// §5.1); names in it are full, and a TXT is its text without quotes. NS sets below the apex delegate.
+/// An ALIAS gives its name the addresses of another name of this server, steered or fixed: of what health and the other name's filters
+/// choose, with the shorter TTL of the two. Unlike a CNAME it can stand at the apex.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordInput {

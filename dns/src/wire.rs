@@ -55,6 +55,8 @@ pub(crate) mod rtype {
     pub(crate) const MAILB: u16 = 253;
     pub(crate) const MAILA: u16 = 254;
     pub(crate) const ANY: u16 = 255;
+    /// Never on the wire: a name that has the addresses of another (a private type, RFC 6895 §3.1; the number is PowerDNS's).
+    pub(crate) const ALIAS: u16 = 65_401;
 
     /// The type's mnemonic, or `TYPEn` (RFC 3597 §5).
     pub(crate) fn text(number: u16) -> String {
@@ -69,6 +71,7 @@ pub(crate) mod rtype {
             DNAME => "DNAME".to_owned(),
             DS => "DS".to_owned(),
             ANY => "ANY".to_owned(),
+            ALIAS => "ALIAS".to_owned(),
             other => format!("TYPE{other}"),
         }
     }

@@ -107,14 +107,15 @@ async fn ready(State(reads): State<Reads>) -> Response {
 }
 
 async fn explain(State(reads): State<Reads>, Named(name): Named, asked: Asked) -> Result<Response, Refusal> {
-    asked.only(&["client", "kind"])?;
+    asked.only(&["client", "ecs", "kind"])?;
     let client: IpAddr = asked
         .one("client", "an IPv4 or IPv6 address")?
         .unwrap_or(LOCALHOST);
+    let subnet = asked.one("ecs", "a CIDR prefix such as 198.51.100.0/24")?;
     let kind: Option<String> = asked.one("kind", "a record type")?;
     let server = &reads.running.server;
     let explanation = server
-        .explain(&name, kind.as_deref().unwrap_or("A"), client)
+        .explain(&name, kind.as_deref().unwrap_or("A"), client, subnet)
         .map_err(|error| match error {
             ExplainError::Kind(_) => Refusal::Invalid(format!("parameter kind: {error}")),
             ExplainError::Name { .. } => Refusal::Invalid(error.to_string()),

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use lifeboat_dns::Held;
+use lifeboat_dns::{GeoTable, Held};
 use lifeboat_health::Target;
 
 use super::{
@@ -69,6 +69,9 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
     let profile = file.observers.profile();
     if let Err(error) = profile.validate() {
         found.errors.push(format!("observers.profile: {error}"));
+    }
+    if let Err(error) = GeoTable::load(&file.geo.sources()) {
+        found.errors.push(format!("geo: {error}"));
     }
     let twice = hearing::twice(&file.observers);
     found.errors.extend(

@@ -6,6 +6,7 @@ use std::{
 };
 
 use anyhow::Context;
+use lifeboat_dns::{EcsFrom, GeoSources, Location, NetworkInput, OnAllDown};
 use lifeboat_health::{Check, Preset, Profile, ProfilePatch};
 use schemars::JsonSchema;
 use serde::Deserialize;
@@ -52,6 +53,78 @@ pub struct DnsFile {
     pub observers: Observers,
     #[serde(default)]
     pub overrides: OverrideRules,
+    /// Where clients' networks are, for the filters `geo` and `latency`.
+    #[serde(default)]
+    pub geo: GeoFiles,
+    /// Whose EDNS Client Subnet options (RFC 7871) are believed: `true` everybody's, `false` nobody's, or those of resolvers
+    /// in a list of networks. Those of others are as if they were not there.
+    #[serde(default)]
+    pub ecs: EcsRule,
+}
+
+/// Databases of networks. They are read again when they change.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct GeoFiles {
+    /// MaxMind DB files: of countries, cities or autonomous systems, in any mixture. Later ones win.
+    #[serde(default)]
+    pub databases: Vec<PathBuf>,
+    /// CSV files of your own networks, with the columns `prefix,name,asn,country,continent,latitude,longitude`; later ones
+    /// win, and all of them win over databases.
+    #[serde(default)]
+    pub networks_files: Vec<PathBuf>,
+    /// The same as data; these win over all files.
+    #[serde(default)]
+    pub networks: Vec<NetworkInput>,
+}
+
+impl GeoFiles {
+    pub(super) fn sources(&self) -> GeoSources {
+        let Self {
+            databases,
+            networks_files,
+            networks,
+        } = self.clone();
+        GeoSources {
+            databases,
+            networks_files,
+            networks,
+        }
+    }
+
+    pub(super) fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.databases
+            .iter()
+            .chain(&self.networks_files)
+            .map(PathBuf::as_path)
+    }
+}
+
+/// Whose client subnets are believed.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(
+    untagged,
+    expecting = "true, false or a list of networks such as 192.0.2.0/24"
+)]
+pub enum EcsRule {
+    Everybody(bool),
+    Networks(#[schemars(with = "Vec<String>")] Vec<ipnet::IpNet>),
+}
+
+impl Default for EcsRule {
+    fn default() -> Self {
+        Self::Everybody(true)
+    }
+}
+
+impl From<&EcsRule> for EcsFrom {
+    fn from(rule: &EcsRule) -> Self {
+        match rule {
+            EcsRule::Everybody(true) => Self::Anybody,
+            EcsRule::Everybody(false) => Self::Nobody,
+            EcsRule::Networks(networks) => Self::Networks(networks.clone()),
+        }
+    }
 }
 
 /// What bounds `lifeboat dns override`.
@@ -102,6 +175,9 @@ pub struct ClusterEntry {
     /// Where it stands, for people.
     #[serde(default)]
     pub region: String,
+    /// Where on the globe: the filter `geo` of a name takes it where it names no location for the cluster.
+    #[serde(default)]
+    pub location: Option<Location>,
     /// What names are answered with; a name may give its own.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,
@@ -126,6 +202,12 @@ pub struct NameEntry {
     /// Filters, applied in their order; where there are none, all healthy clusters are answered.
     #[serde(default)]
     pub steer: Vec<Value>,
+    /// What is answered while no cluster is known to be healthy: `lastGood`, `all`, `fallback: [ADDRESS, …]` or `servfail`.
+    #[serde(default)]
+    pub on_all_down: OnAllDown,
+    /// Seconds that an answer may be cached while a cluster is withdrawn, held or ramping up. Half of `ttl` where not given.
+    #[serde(default)]
+    pub degraded_ttl: Option<u32>,
     /// The clusters that serve the name. Where not given: those that `steer` and `addresses` name, or else all.
     #[serde(default)]
     pub clusters: Option<Vec<String>>,
@@ -243,7 +325,12 @@ impl DnsFile {
         let tls = tls
             .into_iter()
             .flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.roots]);
-        for relative in tls.chain(&mut file.admin_token_file).chain([&mut file.state]) {
+        let geo = file.geo.databases.iter_mut().chain(&mut file.geo.networks_files);
+        for relative in tls
+            .chain(&mut file.admin_token_file)
+            .chain(geo)
+            .chain([&mut file.state])
+        {
             *relative = folder.join(&relative);
         }
         Ok(file)

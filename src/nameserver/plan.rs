@@ -5,7 +5,7 @@ use std::{
     net::IpAddr,
 };
 
-use lifeboat_dns::{BrokenZone, EndpointInput, Filter, Held, Name, NameInput, SnapshotInput, Stamp};
+use lifeboat_dns::{BrokenZone, EndpointInput, Filter, Geo, Held, Name, NameInput, SnapshotInput, Stamp};
 use serde_json::Value;
 
 use super::{
@@ -94,7 +94,10 @@ fn name(
             entry.ttl
         ));
     }
-    let steer = filters(entry)?;
+    let mut steer = filters(entry)?;
+    if let Some(geo) = steer.iter_mut().find_map(geo) {
+        locate(geo, entry, clusters);
+    }
     let serving = serving(entry, &steer, clusters)?;
     let mut endpoints = Vec::new();
     for cluster in serving {
@@ -120,6 +123,8 @@ fn name(
         epoch: stamp.epoch,
         seq: stamp.seq,
         ttl: entry.ttl,
+        on_all_down: entry.on_all_down.clone(),
+        degraded_ttl: entry.degraded_ttl,
         steer,
         endpoints,
     })
@@ -186,4 +191,27 @@ fn filters(entry: &NameEntry) -> Result<Vec<Filter>, String> {
         })
     };
     filters.map(read).collect()
+}
+
+fn geo(filter: &mut Filter) -> Option<&mut Geo> {
+    if let Filter::Geo(geo) = filter {
+        Some(geo)
+    } else {
+        None
+    }
+}
+
+/// Clusters that may serve the name, and that the filter gives no location, have their own.
+fn locate(geo: &mut Geo, entry: &NameEntry, clusters: &BTreeMap<&str, &ClusterEntry>) {
+    let serves = |name: &str| {
+        entry
+            .clusters
+            .as_ref()
+            .is_none_or(|serving| serving.iter().any(|one| one == name))
+    };
+    for (name, cluster) in clusters.iter().filter(|(name, _)| serves(name)) {
+        if let Some(location) = cluster.location {
+            geo.locations.entry((*name).to_owned()).or_insert(location);
+        }
+    }
 }

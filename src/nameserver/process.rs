@@ -9,7 +9,7 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use lifeboat_dns::{GateSink, Listen, Server, ServerConfig};
+use lifeboat_dns::{EcsFrom, GateSink, GeoSources, GeoTable, Listen, Server, ServerConfig};
 use lifeboat_health::{ConsumerMetrics, FleetView, MonoClock, ObserverMetrics, VerdictSink};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
@@ -111,6 +111,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         start_grace: if probed { GRACE } else { Duration::ZERO },
         wait_for_plan: true,
         min_active_clusters: file.overrides.min_active,
+        ecs: EcsFrom::from(&file.ecs),
         ..ServerConfig::new(NAME, file.listen.iter().map(listen), &file.state)
     })?;
     if let Some(held) = server.held().stamp.filter(|stamp| stamp.fleet_uid != FLEET) {
@@ -154,6 +155,9 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
             ..Configuration::default()
         },
         files,
+        geo: Files::look([]),
+        geo_in_force: GeoSources::default(),
+        geo_problem: None,
         zones: Zones::default(),
         entries: found,
         file,
@@ -165,6 +169,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
     let state = held.file.state.clone();
     let overrides = Arc::new(Overrides::new(state.clone()));
     let ended = async {
+        held.locate(false).await;
         held.apply(true).await;
         overrides.restore(&running.server, today());
         running.tick();
@@ -289,6 +294,10 @@ struct Keeper {
     base: PathBuf,
     configuration: Configuration,
     files: Files,
+    /// Databases of networks.
+    geo: Files,
+    geo_in_force: GeoSources,
+    geo_problem: Option<String>,
     zones: Zones,
     entries: Entries,
     file: DnsFile,
@@ -310,7 +319,33 @@ impl Keeper {
         if changed {
             self.reload();
         }
-        self.apply(changed).await;
+        let located = self.locate(force).await;
+        self.apply(changed || located).await;
+    }
+
+    /// Brings databases of networks into force where they have changed; whether they have.
+    async fn locate(&mut self, force: bool) -> bool {
+        let sources = self.file.geo.sources();
+        let changed = self.geo.changed(self.file.geo.paths());
+        if !changed && !force && sources == self.geo_in_force {
+            return false;
+        }
+        self.geo_in_force.clone_from(&sources);
+        let loaded = tokio::task::spawn_blocking(move || GeoTable::load(&sources)).await;
+        let result = match loaded {
+            Ok(Ok(table)) => self
+                .running
+                .server
+                .set_geo(table)
+                .map_err(|error| error.to_string()),
+            Ok(Err(error)) => Err(error.to_string()),
+            Err(_) => Err("reading it failed".to_owned()),
+        };
+        self.geo_problem = result.err().map(|told| format!("geo: {told}"));
+        if let Some(told) = &self.geo_problem {
+            tracing::error!(error = told, "where networks are: what was in force stays");
+        }
+        true
     }
 
     fn reload(&mut self) {
@@ -402,6 +437,7 @@ impl Keeper {
         let mut problems = self.entries.problems.clone();
         problems.append(&mut checks);
         problems.extend(planned.problems);
+        problems.extend(self.geo_problem.clone());
         match self.running.server.apply(planned.plan) {
             Ok(applied) => problems.extend(applied.rejected.iter().map(ToString::to_string)),
             Err(refused) => problems.push(refused.to_string()),
@@ -443,6 +479,8 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         names,
         observers,
         overrides,
+        geo,
+        ecs,
     } = read;
     let before = &held.observers;
     let kept = [
@@ -457,11 +495,13 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         ("observers.anchors", observers.anchors != before.anchors),
         ("observers.profile", observers.profile != before.profile),
         ("overrides", overrides != held.overrides),
+        ("ecs", ecs != held.ecs),
     ];
     let taken = DnsFile {
         zones,
         clusters,
         names,
+        geo,
         observers: super::config::Observers {
             tls: observers.tls,
             names: observers.names,

@@ -1,7 +1,7 @@
 //! From one name to the next: CNAME (RFC 1034 §3.6.2) and DNAME (RFC 6672).
 
 use crate::name::MAX_WIRE_LEN;
-use crate::snapshot::{RrData, RrSet, Snapshot};
+use crate::snapshot::{Lookup, RrData, RrSet, Snapshot};
 use crate::wire::query::QName;
 use crate::wire::writer::{Section, Writer, pointer};
 use crate::wire::{HEADER_LEN, body, rtype};
@@ -67,6 +67,30 @@ pub(super) fn follow(
     let start = writer.put_owned(Section::Answer, 1, record, chain.at);
     let target = snapshot.first_data(alias);
     !writer.is_full() && chain.step(start + body::RDATA, target, qname)
+}
+
+/// The set that an ALIAS stands for: of its target, or of what that is an alias of. `None` where that is not ours or has no
+/// such set.
+pub(super) fn flattened<'a>(
+    snapshot: &'a Snapshot,
+    alias: &'a RrSet,
+    kind: u16,
+    target: &mut QName,
+) -> Option<&'a RrSet> {
+    let mut alias = alias;
+    for _ in 0..MAX_ALIASES {
+        target.read(snapshot.first_data(alias), 0)?;
+        let Lookup::Present { sets, .. } = snapshot.lookup(target, kind) else {
+            return None;
+        };
+        if let Some(set) = sets.iter().find(|set| set.kind == kind) {
+            return Some(set);
+        }
+        alias = sets
+            .iter()
+            .find(|set| matches!(set.kind, rtype::CNAME | rtype::ALIAS))?;
+    }
+    None
 }
 
 /// Puts a DNAME and the CNAME that it makes of the name, with the DNAME's TTL (RFC 6672 §3.1).

@@ -1,6 +1,6 @@
 //! The answer to a well-formed question in class IN.
 
-use super::chain::{Chain, Redirect, follow, redirect};
+use super::chain::{Chain, Redirect, flattened, follow, redirect};
 use super::{Outcome, QueryMeta, Reply, Scratch, size_limit};
 use crate::gate::table::GateTable;
 use crate::invariants;
@@ -53,7 +53,11 @@ pub(super) fn respond(
         geo: snapshot.geo(),
         draw: meta.draw,
     };
-    let Scratch { qname, weights } = scratch;
+    let Scratch {
+        qname,
+        target,
+        weights,
+    } = scratch;
     end.authoritative = true;
     let mut chain = Chain::of(qname.wire().len());
     loop {
@@ -86,28 +90,52 @@ pub(super) fn respond(
             }
             Lookup::Present { zone, sets } => {
                 let of = |kind| sets.iter().find(|set| set.kind == kind);
+                let flat = matches!(query.qtype, rtype::A | rtype::AAAA);
+                let own = of(query.qtype).filter(|set| set.kind != rtype::ALIAS);
+                let start = writer.position();
+                let mut put = |set: &RrSet, writer: &mut Writer<'_>| {
+                    let place = (chain.at, &mut end);
+                    positive(writer, snapshot, set, (gates, &asked, &mut *weights), place);
+                };
                 if query.qtype == rtype::ANY && !sets.is_empty() {
                     writer.put_owned(Section::Answer, 1, ANY_ANSWER, chain.at);
-                } else if let Some(set) = of(query.qtype) {
-                    match &set.data {
-                        RrData::Fixed { .. } => fixed(&mut writer, snapshot, set, chain.at),
-                        RrData::Steered(steered) => {
-                            let choice = steer::choose(steered, gates, &asked, weights);
-                            end.ecs = end.ecs.map(|(subnet, _)| (subnet, choice.scope));
-                            let chosen = (&choice, weights.as_slice());
-                            chosen_records(&mut writer, snapshot, set, steered, chosen, (chain.at, &mut end));
-                        }
-                    }
+                } else if let Some(set) = own {
+                    put(set, &mut writer);
                 } else if let Some(alias) = of(rtype::CNAME) {
                     if follow(&mut writer, snapshot, alias, &mut chain, qname) {
                         continue;
                     }
+                } else if let Some((alias, set)) = of(rtype::ALIAS)
+                    .filter(|_| flat)
+                    .and_then(|alias| Some((alias, flattened(snapshot, alias, query.qtype, target)?)))
+                {
+                    put(set, &mut writer);
+                    writer.cap_ttl(start, alias.ttl_s);
                 } else {
                     negative(&mut writer, snapshot, zone, &chain);
                 }
             }
         }
         return finish(writer, query, &end);
+    }
+}
+
+/// The records of a set.
+fn positive(
+    writer: &mut Writer<'_>,
+    snapshot: &Snapshot,
+    set: &RrSet,
+    (gates, asked, weights): (&GateTable, &Asked<'_>, &mut Vec<u64>),
+    (owner, end): (usize, &mut End),
+) {
+    match &set.data {
+        RrData::Fixed { .. } => fixed(writer, snapshot, set, owner),
+        RrData::Steered(steered) => {
+            let choice = steer::choose(steered, gates, asked, weights);
+            end.ecs = end.ecs.map(|(subnet, _)| (subnet, choice.scope));
+            let chosen = (&choice, weights.as_slice());
+            chosen_records(writer, snapshot, set, steered, chosen, (owner, end));
+        }
     }
 }
 
@@ -177,7 +205,7 @@ fn chosen_records(
     );
     let ttl_s = set.ttl_s(steered, choice.health);
     if ttl_s != set.ttl_s {
-        writer.retime(start, ttl_s);
+        writer.cap_ttl(start, ttl_s);
     }
 }
 

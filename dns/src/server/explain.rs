@@ -195,6 +195,17 @@ fn step<'a>(explanation: &mut Explanation, snapshot: &'a Snapshot, qname: &QName
                 );
                 return Next::Name(target);
             }
+            if matches!(qtype, rtype::A | rtype::AAAA)
+                && of(qtype).is_none()
+                && let Some(alias) = of(rtype::ALIAS)
+            {
+                let target = snapshot.first_data(alias).to_vec();
+                explanation.say(
+                    "alias",
+                    format!("the name has the addresses of {}", Name::from_wire(&target)),
+                );
+                return Next::Name(target);
+            }
             return Next::Sets(sets);
         }
     }

@@ -110,11 +110,13 @@ impl<'a> Writer<'a> {
         start
     }
 
-    /// Gives the records from `start` on, whose owners are pointers, another TTL.
-    pub(crate) fn retime(&mut self, start: usize, ttl_s: u32) {
+    /// Gives the records from `start` on, whose owners are pointers, a TTL of at most `ttl_s`.
+    pub(crate) fn cap_ttl(&mut self, start: usize, ttl_s: u32) {
         let mut at = start;
         while !self.overflowed && at < self.len {
-            if let Some(into) = self.out.get_mut(at + 6..at + 10) {
+            if let Some(into) = self.out.get_mut(at + 6..at + 10)
+                && *into > ttl_s.to_be_bytes()[..]
+            {
                 into.copy_from_slice(&ttl_s.to_be_bytes());
             }
             at = self.next_record(at);

@@ -11,6 +11,7 @@ use super::problem::{At, Problems, Reason, Spot};
 use super::rdata::kind_text;
 use super::sets::Place;
 use crate::name::{Name, wire};
+use crate::wire::rtype;
 use crate::zone::RecordSet;
 use crate::zone::image::{Image, Owner};
 
@@ -145,6 +146,14 @@ fn check_node(apex: &[u8], node: Node<'_>, problems: &mut Problems) {
         && dname.len() > 1
     {
         problems.push(place.last, Reason::SecondDname(node.text()));
+    }
+    if let Some((alias, place)) = node.find(rtype::ALIAS) {
+        if alias.len() > 1 {
+            problems.push(place.last, Reason::SecondAlias(node.text()));
+        }
+        if [A, AAAA].into_iter().any(|kind| node.find(kind).is_some()) {
+            problems.push(place.first, Reason::AliasAndAddress(node.text()));
+        }
     }
     let owner = node.owner.name();
     if let Some((_, ns)) = node.find(NS)

@@ -12,6 +12,7 @@ use domain::utils::{base16, base64};
 use super::loc;
 use super::scan::{ScanError, Words};
 use super::text;
+use crate::wire::rtype;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Field {
@@ -53,6 +54,9 @@ pub(crate) fn of(kind: u16) -> Option<&'static [Field]> {
         Algorithm, Base64, Bitmap, Certificate, Eui, Hex, Ipv4, Ipv6, Location, LongText, Name, Node,
         OptionalText, Seconds, Text, Texts, Type, U8, U16, U32,
     };
+    if kind == rtype::ALIAS {
+        return Some(&[Name]);
+    }
     Some(match Rtype::from_int(kind) {
         Rtype::A => &[Ipv4],
         Rtype::AAAA => &[Ipv6],

@@ -184,6 +184,10 @@ pub enum Reason {
     SecondCname(String),
     #[error("{0} has two DNAME records; one is allowed (RFC 6672 section 2.4)")]
     SecondDname(String),
+    #[error("{0} has two ALIAS records; one is allowed")]
+    SecondAlias(String),
+    #[error("{0} has an ALIAS record beside A or AAAA records; it stands for the addresses of another name")]
+    AliasAndAddress(String),
     #[error("{name} lies below the DNAME record of {dname}; nothing is allowed there (RFC 6672 section 2.4)")]
     BelowDname { name: String, dname: String },
     #[error(
@@ -289,6 +293,8 @@ impl Reason {
             | Self::CnameAndOther(_)
             | Self::SecondCname(_)
             | Self::SecondDname(_)
+            | Self::SecondAlias(_)
+            | Self::AliasAndAddress(_)
             | Self::ServerBelowDname { .. } => Severity::Error,
         }
     }

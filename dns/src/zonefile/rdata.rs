@@ -15,12 +15,16 @@ use super::problem::{Reason, Spot, shown};
 use super::scan::{ScanError, Words};
 use super::svcb;
 use super::token::Token;
+use crate::wire::rtype;
 
 /// Longest data of a record (RFC 1035 §3.2.1).
 const MAX_RDATA_LEN: usize = 65_535;
 
 /// A type's mnemonic, or `TYPEn`.
 pub(crate) fn kind_text(kind: u16) -> String {
+    if kind == rtype::ALIAS {
+        return "ALIAS".to_owned();
+    }
     Type::from_int(kind).to_string()
 }
 
@@ -34,6 +38,7 @@ pub(crate) fn parse_kind(raw: &[u8]) -> Option<u16> {
         b"PTR" => 12,
         b"MX" => 15,
         b"TXT" => 16,
+        _ if raw.eq_ignore_ascii_case(b"ALIAS") => rtype::ALIAS,
         _ => Type::from_bytes(raw)?.to_int(),
     };
     (common != 0).then_some(common)

@@ -134,3 +134,52 @@ fn any_of_an_alias() {
     let reply = check("www.demo.example.", RecordType::ANY, ResponseCode::NoError, 1, 0);
     assert_eq!(reply.answers[0].record_type(), RecordType::HINFO);
 }
+
+/// An ALIAS is flattened: the addresses of the other name, chosen by its health and filters, under this one; with the shorter
+/// of the two TTLs, and also at the apex.
+#[test]
+fn an_alias_has_the_addresses_of_another_name() {
+    let mut bench = Bench::new();
+    for (kind, address) in [(RecordType::A, "192.0.2.1"), (RecordType::AAAA, "2001:db8::1")] {
+        let reply = bench.ask("demo.example.", kind);
+        assert_eq!(addresses(&reply), [address.parse::<IpAddr>().unwrap()]);
+        let record = &reply.answers[0];
+        assert_eq!(
+            (record.name.to_string().as_str(), record.ttl),
+            ("demo.example.", 3)
+        );
+        assert!(reply.metadata.authoritative);
+    }
+    let withdraw = |bench: &Bench, cluster: &str| {
+        let slot = bench.gates.intern(cluster, Family::V4).unwrap();
+        let value = GateValue {
+            gate: 0,
+            last_good: FULL,
+            episode: 1,
+            ..GateValue::default()
+        };
+        bench.gates.store(slot, value);
+    };
+    withdraw(&bench, "a");
+    let reply = bench.ask("demo.example.", RecordType::A);
+    assert_eq!(addresses(&reply), [IpAddr::from([192, 0, 2, 2])]);
+    assert_eq!(reply.answers[0].ttl, 2, "degraded");
+    let reply = bench.ask("flat.demo.example.", RecordType::A);
+    assert_eq!(addresses(&reply), [IpAddr::from([192, 0, 2, 78])]);
+    assert_eq!(reply.answers[0].ttl, 60);
+}
+
+/// What an ALIAS has not, or cannot be had, is no data (RFC 2308 §2.2); the record itself is never shown.
+#[test]
+fn an_alias_without_addresses_is_no_data() {
+    for (name, kind) in [
+        ("flat.demo.example.", RecordType::AAAA),
+        ("flat.demo.example.", RecordType::MX),
+        ("flat.demo.example.", RecordType::Unknown(65_401)),
+        ("alias-loop.demo.example.", RecordType::A),
+        ("outside.demo.example.", RecordType::A),
+    ] {
+        check(name, kind, ResponseCode::NoError, 0, 1);
+    }
+    check("demo.example.", RecordType::TXT, ResponseCode::NoError, 1, 0);
+}

@@ -18,7 +18,7 @@ fn negative_answers_carry_the_soa() {
         ("absent.demo.example.", RecordType::A, ResponseCode::NXDomain),
         ("a.b.absent.demo.example.", RecordType::A, ResponseCode::NXDomain),
         ("shop.demo.example.", RecordType::MX, ResponseCode::NoError),
-        ("demo.example.", RecordType::A, ResponseCode::NoError),
+        ("demo.example.", RecordType::MX, ResponseCode::NoError),
     ] {
         let reply = check(name, kind, rcode, 0, 1);
         let soa = &reply.authorities[0];

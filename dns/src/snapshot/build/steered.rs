@@ -29,7 +29,7 @@ impl Builder<'_> {
                 continue;
             };
             let chain = compile::chain(filters, &clusters);
-            let data = RrData::Steered(Steered { chain, candidates });
+            let data = RrData::Steered(Box::new(Steered { chain, candidates }));
             self.add(RrSet {
                 kind,
                 ttl_s: name.input.ttl,

@@ -5,17 +5,13 @@
 #[path = "nameserver/process.rs"]
 mod process;
 
-use std::{
-    net::IpAddr,
-    process::{Command, Stdio},
-    time::Duration,
-};
+use std::{net::IpAddr, time::Duration};
 
 use hickory_proto::{
     op::ResponseCode,
     rr::{RData, RecordType},
 };
-use process::{Cluster, Folder, LIFEBOAT, Nameserver};
+use process::{Cluster, Folder, Nameserver};
 use serde_json::Value;
 
 const ZONE: &str = "\
@@ -202,21 +198,9 @@ fn check_tells_every_mistake_and_fails() {
          clusters: [{name: eu, addresses: [192.0.2.1], checks: [{kind: pigeon}]}]\n\
          names: [{name: a.example.com}, {name: b.bad.example, ttl: 100000}]\nuser: nobody-has-this-name\n",
     );
-    let run = |file: &str| {
-        let output = Command::new(LIFEBOAT)
-            .args(["dns", "--check", "--config"])
-            .arg(folder.path(file))
-            .stdin(Stdio::null())
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout).into_owned();
-        (
-            output.status.code(),
-            text + &String::from_utf8_lossy(&output.stderr),
-        )
-    };
+    let run = |file: &str| folder.output(&["dns", "--check", "--config", file]);
     let (code, told) = run("dns.yaml");
-    assert_eq!(code, Some(1), "{told}");
+    assert_eq!(code, 1, "{told}");
     for part in [
         "bad.zone:1:",
         "pigeon",
@@ -228,7 +212,7 @@ fn check_tells_every_mistake_and_fails() {
     }
     folder.write("good.yaml", "listen: [{address: '127.0.0.1:0'}]\n");
     let (code, told) = run("good.yaml");
-    assert_eq!(code, Some(0), "{told}");
+    assert_eq!(code, 0, "{told}");
 }
 
 /// Evidence of observers that are processes of their own moves the answers.
@@ -267,4 +251,85 @@ fn observers_elsewhere_are_heard() {
     server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
     us.dies();
     server.until_answered("shop.example.org.", &["192.0.2.1"]);
+}
+
+/// Orders of operators: bounded, kept over a restart, audited, and ended.
+#[test]
+fn overrides_are_bounded_and_outlive_a_restart() {
+    let folder = Folder::with(&[("example.org.zone", ZONE)]);
+    let text = "zones: [{name: example.org, file: example.org.zone}]\n\
+         clusters: [{name: eu, addresses: [192.0.2.1]}, {name: us, addresses: [192.0.2.2]}]\n\
+         names: [{name: shop.example.org, steer: [{all: {}}]}]\n";
+    let server = Nameserver::start(&folder, text);
+    folder.until_file("state/control.sock");
+    let both = ["192.0.2.1", "192.0.2.2"];
+    server.until_answered("shop.example.org.", &both);
+    let run = |words: &[&str]| folder.output(&[&["dns", "override"], words, &["--state", "state"]].concat());
+    let order =
+        |cluster: &str, action: &str| run(&[cluster, action, "--for", "1h", "--reason", "maintenance"]);
+
+    let (code, told) = order("eu", "down");
+    assert!(
+        code == 0 && told.contains("eu") && told.contains("maintenance"),
+        "{told}"
+    );
+    server.until_answered("shop.example.org.", &["192.0.2.2"]);
+    let (code, told) = order("us", "down");
+    assert!(code == 4 && told.contains("at least 1 must stay"), "{told}");
+    let (code, told) = order("asia", "down");
+    assert!(code == 4 && told.contains("eu, us"), "{told}");
+    let (code, told) = order("eu", "sideways");
+    assert!(code == 2 && told.contains("weight=1 to weight=100"), "{told}");
+    let (code, told) = run(&["eu", "up", "--for", "1h", "--reason", " "]);
+    assert!(code == 4 && told.contains("--reason"), "{told}");
+
+    let admin = server.admin();
+    server.terminate();
+    let server = Nameserver::start_on(&folder, text, admin);
+    server.until_answered("shop.example.org.", &["192.0.2.2"]);
+    let (_, told) = run(&["list"]);
+    assert!(
+        told.contains("maintenance") && told.contains("in force"),
+        "{told}"
+    );
+    let (code, told) = run(&["clear", "eu"]);
+    assert_eq!(code, 0, "{told}");
+    server.until_answered("shop.example.org.", &both);
+    let (code, told) = run(&["clear", "eu"]);
+    assert!(code == 4 && told.contains("standing: none"), "{told}");
+
+    // One that ends by itself.
+    let (code, told) = run(&["us", "down", "--for", "1s", "--reason", "short"]);
+    assert_eq!(code, 0, "{told}");
+    server.until_answered("shop.example.org.", &["192.0.2.1"]);
+    server.until_answered("shop.example.org.", &both);
+    let audit = folder.read("state/audit.log");
+    let did: Vec<&str> = audit
+        .lines()
+        .filter_map(|line| line.split("\"did\":\"").nth(1)?.split('"').next())
+        .collect();
+    assert_eq!(
+        did,
+        ["order", "order", "order", "order", "clear", "order"],
+        "{audit}"
+    );
+    assert!(
+        audit.contains("at least 1 must stay") && audit.contains("\"uid\":"),
+        "{audit}"
+    );
+}
+
+/// What a server probes is what observers' files take.
+#[test]
+fn targets_are_printed_for_observers() {
+    let folder = Folder::with(&[(
+        "dns.yaml",
+        "listen: [{address: '127.0.0.1:0'}]\n\
+         clusters: [{name: eu, addresses: [192.0.2.1], checks: [{kind: http, url: 'http://192.0.2.1/'}]}]\n",
+    )]);
+    let (code, told) = folder.output(&["dns", "targets", "--config", "dns.yaml"]);
+    assert_eq!(code, 0, "{told}");
+    let yaml: Value = serde_saphyr::from_str(&told).unwrap();
+    assert_eq!(yaml["targets"][0]["cluster"], "eu", "{told}");
+    assert_eq!(yaml["targets"][0]["check"]["url"], "http://192.0.2.1/", "{told}");
 }

@@ -26,8 +26,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat_dns::{
-    Catalog, EndpointInput, GateTable, NameInput, Outcome, QueryMeta, Scratch, Server, ServerConfig,
-    Snapshot, SnapshotInput, Stamp, Transport, Zone, answer, zonefile,
+    Catalog, EndpointInput, GateTable, Listen, NameInput, OnAllDown, Outcome, QueryMeta, Scratch, Server,
+    ServerConfig, Snapshot, SnapshotInput, Stamp, Transport, Zone, answer, zonefile,
 };
 use lifeboat_health::MonoTime;
 
@@ -301,6 +301,8 @@ fn steered() -> Vec<f64> {
         seq: 1,
         ttl: 5,
         steer: Vec::new(),
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         endpoints: vec![endpoint("eu", 1), endpoint("us", 2)],
     });
     let plan = SnapshotInput {
@@ -360,8 +362,8 @@ fn lookup_ns(snapshot: &Snapshot, gates: &GateTable, from: usize, names: usize) 
                 local: client,
                 transport: Transport::Udp,
                 now: MonoTime::ZERO,
+                ecs: true,
                 draw: 0,
-                ecs: false,
             };
             let outcome = answer(&mut scratch, black_box(&packet), &meta, snapshot, gates, &mut out);
             assert!(matches!(outcome, Outcome::Reply(_)));
@@ -384,11 +386,13 @@ fn lookups() -> Vec<f64> {
 }
 
 fn server(state: &Path) -> Server {
-    let listen = vec![SocketAddr::new(Ipv4Addr::LOCALHOST.into(), 0)];
+    let listen = [Listen {
+        tcp: false,
+        ..SocketAddr::from((Ipv4Addr::LOCALHOST, 0)).into()
+    }];
     let mut config = ServerConfig::new("million", listen, state);
     config.start_grace = Duration::ZERO;
     config.soak = Duration::ZERO;
-    config.tcp = false;
     Server::start(config).expect("a server on loopback")
 }
 

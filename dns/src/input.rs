@@ -1,6 +1,7 @@
 //! What a steering plan looks like from outside: plain data with serde, checked only when it is applied.
 //! The same types are read from a file, from the control plane, and from last-known-good on disk.
 
+mod geo;
 mod steer;
 
 use std::net::IpAddr;
@@ -11,7 +12,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::stamp::Stamp;
 use crate::zone::Zone;
-pub use steer::{Capacity, ClusterCapacity, Failover, Filter, Sticky};
+pub(crate) use geo::CONTINENTS;
+pub use geo::{Degrees, Geo, Latency, LatencyRow, Location};
+pub use steer::{Capacity, ClusterCapacity, Failover, Filter, OnAllDown, Sticky};
 
 /// One steering plan: every zone and name it changes, and what it takes away.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -104,6 +107,12 @@ pub struct NameInput {
     pub ttl: u32,
     /// The filters between the candidates and an answer, in their order.
     pub steer: Vec<Filter>,
+    /// What is answered while no candidate is known to be healthy.
+    #[serde(default, skip_serializing_if = "OnAllDown::is_default")]
+    pub on_all_down: OnAllDown,
+    /// TTL in seconds while a candidate is withdrawn, held by PANIC or ramping up. Without it, half of `ttl`, and at least 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub degraded_ttl: Option<u32>,
     pub endpoints: Vec<EndpointInput>,
 }
 

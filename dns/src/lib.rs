@@ -6,7 +6,7 @@
 //!                                                                           ├──answer──> response      one thread a core
 //! FleetView ──Gates──> GateTable (atomics, one store moves all) ────────────┘
 //! ```
-//! Pure: `wire`, `name`, `zone`, `zonefile`, `serial`, `catalog`, `snapshot`, `gate`, `steer`, `answer`, `invariants`. IO: `server`, `udp`, `tcp`,
+//! Pure: `wire`, `name`, `zone`, `zonefile`, `serial`, `catalog`, `snapshot`, `gate`, `geo` (but for reading its files), `steer`, `answer`, `invariants`. IO: `server`, `udp`, `tcp`,
 //! `lkg`.
 //!
 //! Architecture Invariant: nothing between a query and its answer waits: no lock, no disk, no log line, no allocation,
@@ -15,6 +15,8 @@
 mod answer;
 mod catalog;
 mod gate;
+mod geo;
+mod hash;
 mod input;
 pub mod invariants;
 mod lkg;
@@ -36,9 +38,11 @@ pub use answer::{Outcome, QueryMeta, Reply, Scratch, Transport, answer};
 pub use catalog::{Applied, Catalog, Held, Problem, Refused};
 pub use gate::table::{GateTable, GateValue};
 pub use gate::{Action, FULL, GateView, Gates, HeldBack, OrderView, Override, OverrideRefused, Ramp};
+pub use geo::{GeoError, GeoSources, GeoTable, MmdbError, NetworkInput, RowError};
 pub use input::{
-    BrokenZone, Capacity, ClusterCapacity, EndpointInput, Failover, Filter, NameInput, NameServerInput,
-    RecordInput, SnapshotInput, SoaInput, Sticky, ZoneInput,
+    BrokenZone, Capacity, ClusterCapacity, Degrees, EndpointInput, Failover, Filter, Geo, Latency,
+    LatencyRow, Location, NameInput, NameServerInput, OnAllDown, RecordInput, SnapshotInput, SoaInput,
+    Sticky, ZoneInput,
 };
 pub use lkg::FileError;
 pub use metrics::register_all;

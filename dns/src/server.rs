@@ -20,6 +20,7 @@ use std::thread::JoinHandle;
 use std::time::SystemTime;
 use std::{io, thread};
 
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use thiserror::Error;
 use tokio_util::sync::CancellationToken;
@@ -27,9 +28,11 @@ use tokio_util::sync::CancellationToken;
 use crate::answer::Transport;
 use crate::catalog::{Applied, Catalog, Held, Refused};
 use crate::gate::{GateView, Override, OverrideRefused};
+use crate::geo::GeoTable;
 use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
+use crate::snapshot::build::BuildError;
 use crate::{tcp, udp};
 pub use config::{EcsFrom, Listen, ServerConfig};
 use explain::{ExplainError, Explanation};
@@ -143,6 +146,11 @@ impl Server {
         self.shared.with_catalog(Catalog::held)
     }
 
+    /// Serves with another geo table from now on. Builds the snapshot anew, so it takes as long as a plan.
+    pub fn set_geo(&self, geo: GeoTable) -> Result<(), BuildError> {
+        self.shared.set_geo(geo)
+    }
+
     /// What the consumer of evidence calls after every poll. One sink a server.
     #[must_use]
     pub fn verdict_sink(&self) -> GateSink {
@@ -199,8 +207,14 @@ impl Server {
         shares::all(&self.shared.snapshot.load(), &self.shared.gates)
     }
 
-    /// How the answer to one question comes about, step by step.
-    pub fn explain(&self, name: &str, kind: &str, client: IpAddr) -> Result<Explanation, ExplainError> {
+    /// How the answer to one question comes about, step by step: from `client`, with an ECS option that names `subnet`.
+    pub fn explain(
+        &self,
+        name: &str,
+        kind: &str,
+        client: IpAddr,
+        subnet: Option<IpNet>,
+    ) -> Result<Explanation, ExplainError> {
         explain::explain(
             &self.shared.snapshot.load(),
             &self.shared.gates,
@@ -208,6 +222,7 @@ impl Server {
             name,
             kind,
             client,
+            subnet,
         )
     }
 

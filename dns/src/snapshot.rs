@@ -15,12 +15,15 @@ mod table;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::gate::table::SlotId;
+use crate::geo::GeoTable;
 use crate::name::Name;
 use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
 use crate::steer::Chain;
+use crate::steer::health::Health;
 use crate::wire::query::QName;
 use crate::wire::{body, rtype};
 use node::{Node, NodeId, Sets};
@@ -47,6 +50,7 @@ pub struct Snapshot {
     zones: Vec<Zone>,
     clusters: Vec<String>,
     octets: Box<[u8]>,
+    geo: Arc<GeoTable>,
 }
 
 /// A zone, as far as negative answers need it.
@@ -91,6 +95,32 @@ pub(crate) struct Steered {
     pub(crate) chain: Chain,
     /// In the order of their failover tiers.
     pub(crate) candidates: NonEmpty<Candidate>,
+    pub(crate) all_down: AllDown,
+    /// TTL while some candidate is not answered in full.
+    pub(crate) degraded_ttl_s: u32,
+}
+
+impl RrSet {
+    /// The TTL of an answer while this is the candidates' health.
+    pub(crate) fn ttl_s(&self, steered: &Steered, health: Health) -> u32 {
+        match health {
+            Health::Normal => self.ttl_s,
+            Health::Degraded | Health::Spare | Health::Held | Health::LastGood => steered.degraded_ttl_s,
+        }
+    }
+}
+
+/// What is answered while no candidate is known to be healthy.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum AllDown {
+    LastGood,
+    All,
+    /// Ready-made records.
+    Fallback {
+        count: NonZeroU16,
+        body: Span,
+    },
+    ServFail,
 }
 
 /// One cluster's addresses of one family.
@@ -133,6 +163,7 @@ impl Snapshot {
             zones: Vec::new(),
             clusters: Vec::new(),
             octets: Box::default(),
+            geo: Arc::default(),
         }
     }
 
@@ -145,6 +176,16 @@ impl Snapshot {
             + size_of_val(&*self.zones)
             + size_of_val(&*self.octets)
             + self.table.memory()
+    }
+
+    /// The same, with what is known of clients' networks.
+    #[must_use]
+    pub fn with_geo(self, geo: Arc<GeoTable>) -> Self {
+        Self { geo, ..self }
+    }
+
+    pub(crate) fn geo(&self) -> &GeoTable {
+        &self.geo
     }
 
     /// The stamp of the plan this snapshot was built from.

@@ -1,8 +1,8 @@
 //! The steering chain: small pure filters over a record set's candidates, each a file.
 //!
 //! ```text
-//! candidates ──health──> effective weights ──failover, capacity ...──> fewer, or lower ──weighted | sticky | all──> who answers
-//!              (plan weight × gate)          (in the plan's order)                       rotation, max: which addresses
+//! candidates ──health──> effective weights ──geo, latency, failover, capacity──> fewer, or lower ──weighted | sticky | all──> who answers
+//!              (plan weight × gate)          (in the plan's order)                                 rotation, max: which addresses
 //! ```
 //! Health comes first whether or not a plan lists it, as with gdnsd's plugins and Route 53's policies: no filter brings back
 //! what health has taken away, and one that would leave nobody is passed over. So an answer is never empty.
@@ -12,7 +12,10 @@ mod capacity;
 pub(crate) mod client;
 pub(crate) mod compile;
 mod failover;
+mod geo;
 pub(crate) mod health;
+mod latency;
+mod region;
 mod sticky;
 mod trace;
 mod weighted;
@@ -20,11 +23,15 @@ mod weighted;
 use std::num::NonZeroU16;
 
 use crate::gate::table::GateTable;
-use crate::snapshot::{Candidate, Steered};
+use crate::geo::GeoTable;
+use crate::snapshot::{AllDown, Candidate, Steered};
 use capacity::Capacity;
 use client::Client;
 use failover::Failover;
+use geo::Geo;
 use health::Health;
+use latency::Latency;
+use region::Located;
 use sticky::Sticky;
 pub(crate) use trace::{shares, trace};
 
@@ -40,6 +47,8 @@ pub(crate) struct Chain {
 /// A filter that lowers the weights of some candidates, down to 0.
 #[derive(Debug)]
 enum Narrow {
+    Geo(Box<Geo>),
+    Latency(Box<Latency>),
     Failover(Failover),
     Capacity(Capacity),
 }
@@ -78,8 +87,9 @@ impl Wrong {
 
 /// What an answer depends on beside the snapshot and the gates.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Asked {
+pub(crate) struct Asked<'a> {
     pub(crate) client: Client,
+    pub(crate) geo: &'a GeoTable,
     /// A uniform random number.
     pub(crate) draw: u64,
 }
@@ -98,14 +108,34 @@ pub(crate) struct Choice {
     pub(crate) scope: u8,
 }
 
-/// Runs the chain. `weights` receives the weight of each candidate that is left.
-pub(crate) fn choose(steered: &Steered, gates: &GateTable, asked: &Asked, weights: &mut Vec<u64>) -> Choice {
+/// The weights that health leaves, or what the name has for the case that it leaves none.
+pub(crate) fn effective(steered: &Steered, gates: &GateTable, weights: &mut Vec<u64>) -> Health {
     let health = health::apply(&steered.candidates, gates, weights);
+    if health.is_panic() && matches!(steered.all_down, AllDown::All) {
+        health::all(&steered.candidates, weights);
+    }
+    health
+}
+
+/// Runs the chain. `weights` receives the weight of each candidate that is left.
+pub(crate) fn choose(
+    steered: &Steered,
+    gates: &GateTable,
+    asked: &Asked<'_>,
+    weights: &mut Vec<u64>,
+) -> Choice {
+    let health = effective(steered, gates, weights);
     let chain = &steered.chain;
     let mut draw = asked.draw;
-    let mut scope = 0;
+    let mut located = Located::new(&asked.client, asked.geo);
     for filter in &chain.narrow {
         match filter {
+            Narrow::Geo(geo) => {
+                geo.apply(&mut located, weights);
+            }
+            Narrow::Latency(latency) => {
+                latency.apply(&asked.client, &mut located, weights);
+            }
             Narrow::Failover(failover) => draw = failover.apply(&steered.candidates, weights, draw),
             Narrow::Capacity(capacity) => capacity.apply(weights),
         }
@@ -113,7 +143,7 @@ pub(crate) fn choose(steered: &Steered, gates: &GateTable, asked: &Asked, weight
     let only = match &chain.select {
         Select::Weighted => Some(weighted::pick(weights, draw)),
         Select::Sticky(sticky) => {
-            scope = scope.max(sticky.prefix_len(&asked.client));
+            located.scope = located.scope.max(sticky.prefix_len(&asked.client));
             Some(sticky.pick(&asked.client, weights))
         }
         Select::All => None,
@@ -128,7 +158,7 @@ pub(crate) fn choose(steered: &Steered, gates: &GateTable, asked: &Asked, weight
         },
         max: chain.max.map_or(usize::MAX, |max| max.get().into()),
         health,
-        scope,
+        scope: located.scope,
     }
 }
 

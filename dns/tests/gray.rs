@@ -58,7 +58,7 @@ fn a_gray_clusters_share_falls_and_recovers() {
     let lowered = answers_of_b(&server);
     assert!((5..50).contains(&lowered), "{lowered} of 400, 24 expected");
     let told = server
-        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST))
+        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST), None)
         .unwrap();
     let b = &told.steps[1].candidates[1];
     assert_eq!(

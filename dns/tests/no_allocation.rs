@@ -1,4 +1,5 @@
 //! The answer path allocates nothing: counted by an allocator that counts.
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
@@ -7,7 +8,10 @@ use std::net::{IpAddr, Ipv4Addr};
 mod support;
 
 use hickory_proto::rr::RecordType;
-use lifeboat_dns::{Catalog, GateTable, Outcome, QueryMeta, Scratch, SnapshotInput, Transport, answer};
+use lifeboat_dns::{
+    Catalog, Degrees, GateTable, GeoSources, GeoTable, Location, NetworkInput, Outcome, QueryMeta, Scratch,
+    SnapshotInput, Transport, answer,
+};
 use lifeboat_health::MonoTime;
 use support::{plan, query};
 
@@ -36,7 +40,10 @@ unsafe impl GlobalAlloc for Counting {
 static ALLOCATOR: Counting = Counting;
 
 /// Every filter in some chain.
-const CHAINS: [&str; 4] = [
+const CHAINS: [&str; 6] = [
+    r#"[{"geo": {"countries": {"a": ["DE"]}, "continents": {"b": ["EU"]}, "networks": {"c": ["office"]}, "asns": {"d": [1]}}}, {"weighted": {"a": 7, "b": 3}}]"#,
+    r#"[{"geo": {"locations": {"a": {"latitude": 50, "longitude": 8}, "b": {"latitude": 40, "longitude": -70}}}},
+        {"latency": {"rows": [{"prefix": "198.51.0.0/16", "rttMs": {"a": 9, "b": 8}}, {"country": "DE", "rttMs": {"a": 1}}], "within": 50}}]"#,
     r#"[{"failover": {"tiers": [["c", "b"], ["a"]], "trickle": 100}}, {"weighted": {"a": 1, "b": 2, "c": 3}}, {"max": 1}]"#,
     r#"[{"capacity": {"clusters": {"a": {"ready": 1}, "b": {"ready": 2}}, "demand": 5}}, {"failover": {"tiers": [["a"], ["b", "c"]]}}]"#,
     r#"[{"capacity": {"clusters": {"a": {"ready": 1}, "b": {"ready": 2}}, "demand": 9}}, {"sticky": {}}, {"rotation": {}}]"#,
@@ -68,7 +75,21 @@ fn the_answer_path_allocates_nothing() {
     let gates = GateTable::new();
     let (catalog, applied) = Catalog::default().applied(&steered()).unwrap();
     assert_eq!(applied.rejected, []);
-    let snapshot = catalog.build(&gates).unwrap();
+    let network = NetworkInput {
+        prefix: "198.51.100.0/24".to_owned(),
+        country: Some("DE".to_owned()),
+        continent: Some("EU".to_owned()),
+        location: Some(Location {
+            latitude: Degrees::try_from(50.1).unwrap(),
+            longitude: Degrees::try_from(8.7).unwrap(),
+        }),
+        ..NetworkInput::default()
+    };
+    let geo = GeoTable::load(&GeoSources {
+        networks: vec![network],
+        ..GeoSources::default()
+    });
+    let snapshot = catalog.build(&gates).unwrap().with_geo(geo.unwrap().into());
     let mut scratch = Scratch::new();
     scratch.fit(&snapshot);
     let names = [

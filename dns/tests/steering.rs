@@ -6,7 +6,10 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::time::{Duration, SystemTime};
 
 use hickory_proto::rr::RecordType;
-use lifeboat_dns::{Action, Notice, Override, Ramp, Server, ServerConfig, register_all};
+use lifeboat_dns::{
+    Action, Filter, Geo, GeoSources, GeoTable, NetworkInput, Notice, Override, Ramp, Server, ServerConfig,
+    register_all,
+};
 use lifeboat_health::{MonoTime, Verdict};
 use prometheus_client::registry::Registry;
 use support::{SHOP, Verdicts, address, config, eventually, plan, query, served};
@@ -130,7 +133,7 @@ fn the_last_usable_cluster_serves_though_it_flaps() {
     assert_eq!(served(&server), "b");
     let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let note = || {
-        let told = server.explain(SHOP, "A", client).unwrap();
+        let told = server.explain(SHOP, "A", client, None).unwrap();
         let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
         health.candidates[1].note.clone()
     };
@@ -182,6 +185,52 @@ fn the_shortest_panic_is_told() {
     server.stop();
 }
 
+#[test]
+fn geo_data_is_reloaded_under_the_same_plan() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    let mut plan = plan(1);
+    let of = |cluster: &str, code: &str| (cluster.to_owned(), vec![code.to_owned()]);
+    let countries = [of("b", "DE"), of("c", "FR")].into_iter().collect();
+    plan.names[0].steer = vec![Filter::Geo(Geo {
+        countries,
+        ..Geo::default()
+    })];
+    server.apply(plan).unwrap();
+    assert_eq!(served(&server), "abcde");
+    for (country, expected) in [("DE", "b"), ("FR", "c")] {
+        let networks = vec![NetworkInput {
+            prefix: "127.0.0.0/8".to_owned(),
+            country: Some(country.to_owned()),
+            ..NetworkInput::default()
+        }];
+        let geo = GeoTable::load(&GeoSources {
+            networks,
+            ..GeoSources::default()
+        });
+        server.set_geo(geo.unwrap()).unwrap();
+        assert_eq!(served(&server), expected);
+    }
+    let local = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let told = server.explain(SHOP, "A", local, None).unwrap();
+    let geo = told.steps.iter().find(|step| step.filter == "geo").unwrap();
+    assert_eq!(
+        geo.detail,
+        "the client is in country FR: the clusters listed for it"
+    );
+    assert_eq!((told.answer.as_str(), told.scope), ("c 100.0 %, TTL 5 s", 8));
+    let elsewhere = Some("198.51.100.0/24".parse().unwrap());
+    let told = server.explain(SHOP, "A", local, elsewhere).unwrap();
+    assert!(told.answer.starts_with("a 20.0 %, b 20.0 %"), "{}", told.answer);
+    assert_eq!(told.scope, 1, "all of 128.0.0.0/1 is unknown");
+    let opted_out = Some("0.0.0.0/0".parse().unwrap());
+    assert_eq!(
+        server.explain(SHOP, "A", local, opted_out).unwrap().answer,
+        "c 100.0 %, TTL 5 s"
+    );
+    server.stop();
+}
+
 fn ordered(cluster: &str, action: Action) -> Override {
     Override {
         cluster: cluster.to_owned(),
@@ -227,7 +276,7 @@ fn an_operator_drains_clusters_within_the_safety_rule() {
     verdicts.tick(20);
     assert_eq!(served(&server), "cd");
     let told = server
-        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST))
+        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST), None)
         .unwrap();
     let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
     let notes: Vec<&str> = health.candidates.iter().map(|of| of.note.as_str()).collect();
@@ -282,8 +331,8 @@ fn an_answer_is_explained() {
     verdicts.set("a", Verdict::Down);
     verdicts.tick(0);
     let client = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 200));
-    let told = server.explain("shop.demo.example", "a", client).unwrap();
-    assert_eq!(told.answer, "b 25.0 %, c 25.0 %, d 25.0 %, e 25.0 %, TTL 5 s");
+    let told = server.explain("shop.demo.example", "a", client, None).unwrap();
+    assert_eq!(told.answer, "b 25.0 %, c 25.0 %, d 25.0 %, e 25.0 %, TTL 2 s");
     let health = told.steps.iter().find(|step| step.filter == "health").unwrap();
     let first = &health.candidates[0];
     assert_eq!(
@@ -291,30 +340,33 @@ fn an_answer_is_explained() {
         ("withdrawn", 0.0, [address(0)].as_slice())
     );
     assert_eq!(
-        server.explain("nope.demo.example", "A", client).unwrap().answer,
+        server
+            .explain("nope.demo.example", "A", client, None)
+            .unwrap()
+            .answer,
         "NXDOMAIN, with the zone's SOA"
     );
     assert!(
         server
-            .explain("shop.demo.example", "AAAA", client)
+            .explain("shop.demo.example", "AAAA", client, None)
             .unwrap()
             .answer
             .starts_with("no data")
     );
     assert_eq!(
-        server.explain("example.org", "A", client).unwrap().answer,
+        server.explain("example.org", "A", client, None).unwrap().answer,
         "REFUSED"
     );
     assert!(
         server
-            .explain("a..b", "A", client)
+            .explain("a..b", "A", client, None)
             .unwrap_err()
             .to_string()
             .contains("empty label")
     );
     assert!(
         server
-            .explain("a.b", "NOPE", client)
+            .explain("a.b", "NOPE", client, None)
             .unwrap_err()
             .to_string()
             .contains("`NOPE`")

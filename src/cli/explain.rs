@@ -8,9 +8,15 @@ mod history;
 use std::{net::IpAddr, process::ExitCode};
 
 use clap::Args;
+use ipnet::IpNet;
 use serde_json::Value;
 
-use super::{Format, ServerArgs, Usage, client::encode, output, values::address};
+use super::{
+    Format, ServerArgs, Usage,
+    client::encode,
+    output,
+    values::{address, prefix},
+};
 use history::Extent;
 
 #[derive(Args)]
@@ -22,6 +28,9 @@ pub(super) struct Explain {
     /// The client's address, for a name.
     #[arg(long, value_parser = address, default_value = "127.0.0.1", value_name = "ADDRESS")]
     client: IpAddr,
+    /// The client's network as a resolver tells it (EDNS Client Subnet), for a name.
+    #[arg(long, value_parser = prefix, value_name = "PREFIX")]
+    ecs: Option<IpNet>,
     /// The record type, for a name.
     #[arg(long = "type", default_value = "A", value_name = "TYPE")]
     kind: String,
@@ -37,6 +46,7 @@ impl Explain {
         let Self {
             subject,
             client,
+            ecs,
             kind,
             all,
             server,
@@ -56,8 +66,12 @@ impl Explain {
             }
             ["name", name] | [name] => {
                 let name = encode(name.trim_end_matches('.'));
+                let ecs = ecs.map(|ecs| format!("&ecs={ecs}")).unwrap_or_default();
                 (
-                    format!("/api/explain/name/{name}?client={client}&kind={}", encode(&kind)),
+                    format!(
+                        "/api/explain/name/{name}?client={client}&kind={}{ecs}",
+                        encode(&kind)
+                    ),
                     self::name,
                 )
             }
@@ -86,6 +100,9 @@ fn name(explanation: &Value, _: Extent) {
         text(&explanation["type"]),
         text(&explanation["client"])
     ));
+    if let Some(ecs) = explanation["ecs"].as_str() {
+        output::line(format!("client subnet {ecs}"));
+    }
     for policy in list(&explanation["policies"]) {
         let condition = &policy["condition"];
         let told = match condition["reason"].as_str() {

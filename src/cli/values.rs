@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use ipnet::IpNet;
 use lifeboat_chaos::fault::spec::parse_duration;
 
 /// A length of time such as `500ms`, `10s` or `1m30s`.
@@ -18,6 +19,12 @@ pub(super) fn duration(text: &str) -> Result<Duration, String> {
 pub(super) fn address(text: &str) -> Result<IpAddr, String> {
     text.parse()
         .map_err(|_| "not an address; allowed: IPv4 such as 192.0.2.1, IPv6 such as 2001:db8::1".to_owned())
+}
+
+pub(super) fn prefix(text: &str) -> Result<IpNet, String> {
+    text.parse().map_err(|_| {
+        "not a prefix; allowed: IPv4 such as 192.0.2.0/24, IPv6 such as 2001:db8::/56".to_owned()
+    })
 }
 
 pub(super) fn listener(text: &str) -> Result<SocketAddr, String> {

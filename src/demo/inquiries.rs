@@ -6,6 +6,7 @@ use std::{
     sync::{Arc, Weak},
 };
 
+use ipnet::IpNet;
 use lifeboat_dns::{ExplainError, Rcode};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -41,20 +42,26 @@ fn written(answer: impl Serialize) -> Result<Value, Refusal> {
 }
 
 impl Inquiries for FromPlane {
-    fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, Refusal> {
+    fn explain_name(
+        &self,
+        name: &str,
+        kind: &str,
+        client: IpAddr,
+        subnet: Option<IpNet>,
+    ) -> Result<Value, Refusal> {
         let plane = self.plane()?;
         let policies = declared::names(&self.index, &self.kinds)
             .remove(&declared::canonical(name))
             .unwrap_or_default();
         let mut servers = Vec::new();
         for role in &plane.dns {
-            let explanation = role
-                .server
-                .explain(name, kind, client)
-                .map_err(|error| match error {
-                    ExplainError::Kind(_) => Refusal::Invalid(format!("parameter kind: {error}")),
-                    ExplainError::Name { .. } => Refusal::Invalid(error.to_string()),
-                })?;
+            let explanation =
+                role.server
+                    .explain(name, kind, client, subnet)
+                    .map_err(|error| match error {
+                        ExplainError::Kind(_) => Refusal::Invalid(format!("parameter kind: {error}")),
+                        ExplainError::Name { .. } => Refusal::Invalid(error.to_string()),
+                    })?;
             // What was asked for, and why it is not served.
             let told: String = policies
                 .iter()
@@ -81,7 +88,9 @@ impl Inquiries for FromPlane {
             }
             servers.push(json!({ "server": role.name, "address": role.address, "explanation": explanation }));
         }
-        Ok(json!({ "name": name, "type": kind, "client": client, "policies": policies, "servers": servers }))
+        Ok(
+            json!({ "name": name, "type": kind, "client": client, "ecs": subnet, "policies": policies, "servers": servers }),
+        )
     }
 
     fn explain_binding(&self, binding: &str) -> Result<Value, Refusal> {

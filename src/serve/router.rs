@@ -17,6 +17,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
+use ipnet::IpNet;
 use prometheus_client::registry::Registry;
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -33,7 +34,13 @@ use crate::timeline::Timeline;
 /// Answers questions that need more than the current [`State`].
 pub trait Inquiries: Send + Sync {
     /// How each DNS server would answer `client` now, step by step.
-    fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, Refusal>;
+    fn explain_name(
+        &self,
+        name: &str,
+        kind: &str,
+        client: IpAddr,
+        subnet: Option<IpNet>,
+    ) -> Result<Value, Refusal>;
     /// Why the replicas of `binding`, written `NAMESPACE/NAME` or `NAME`, are where they are.
     fn explain_binding(&self, binding: &str) -> Result<Value, Refusal>;
     /// The failover plan for the loss of `clusters` now.
@@ -118,13 +125,16 @@ async fn explain_name(
     Named(name): Named,
     asked: Asked,
 ) -> Result<Response, Refusal> {
-    asked.only(&["client", "kind"])?;
+    asked.only(&["client", "ecs", "kind"])?;
     let client = asked
         .one("client", "an IPv4 or IPv6 address")?
         .unwrap_or(LOCALHOST);
+    let subnet = asked.one("ecs", "a CIDR prefix such as 198.51.100.0/24")?;
     let kind: Option<String> = asked.one("kind", "a record type")?;
     let kind = kind.as_deref().unwrap_or("A");
-    Ok(json(&sources.inquiries.explain_name(&name, kind, client)?))
+    Ok(json(
+        &sources.inquiries.explain_name(&name, kind, client, subnet)?,
+    ))
 }
 
 /// The cluster as it stands and the decisions that brought it there.

@@ -23,7 +23,7 @@ use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 use tempfile::TempDir;
 
-pub(crate) const LIFEBOAT: &str = env!("CARGO_BIN_EXE_lifeboat");
+const LIFEBOAT: &str = env!("CARGO_BIN_EXE_lifeboat");
 /// The longest anything may take on a busy machine.
 const LONG: Duration = Duration::from_secs(60);
 /// Between two looks at something that is waited for.
@@ -118,6 +118,22 @@ impl Folder {
         assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
     }
 
+    pub(crate) fn read(&self, name: &str) -> String {
+        fs::read_to_string(self.path(name)).unwrap()
+    }
+
+    /// Exit code and words of a `lifeboat` in this folder.
+    pub(crate) fn output(&self, words: &[&str]) -> (i32, String) {
+        let ended = Command::new(LIFEBOAT)
+            .args(words)
+            .current_dir(self.0.path())
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let told = String::from_utf8_lossy(&ended.stdout) + String::from_utf8_lossy(&ended.stderr);
+        (ended.status.code().unwrap(), told.into_owned())
+    }
+
     /// A `lifeboat` process in this folder, ended with its handle.
     pub(crate) fn run(&self, words: &[&str]) -> Process {
         let log = fs::File::create(self.path(&format!("{}.log", words[0]))).unwrap();
@@ -160,6 +176,11 @@ impl<'a> Nameserver<'a> {
     /// `text` is the configuration without its listeners and its state folder.
     pub(crate) fn start(folder: &'a Folder, text: &str) -> Self {
         let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        Self::start_on(folder, text, admin)
+    }
+
+    /// The same with an admin listener whose address is known.
+    pub(crate) fn start_on(folder: &'a Folder, text: &str, admin: SocketAddr) -> Self {
         Self::start_with(folder, &whole(text, admin), admin)
     }
 

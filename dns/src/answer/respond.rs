@@ -4,12 +4,12 @@ use super::chain::{Chain, Redirect, follow, redirect};
 use super::{Outcome, QueryMeta, Reply, Scratch, size_limit};
 use crate::gate::table::GateTable;
 use crate::invariants;
-use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered, Zone};
+use crate::snapshot::{AllDown, Lookup, RrData, RrSet, Snapshot, Steered, Zone};
 use crate::steer::client::Client;
 use crate::steer::{self, Asked, Choice};
 use crate::wire::ecs::Ecs;
 use crate::wire::query::Query;
-use crate::wire::writer::{End, Extended, Section, Writer};
+use crate::wire::writer::{End, Section, Writer, ede};
 use crate::wire::{Rcode, body, rtype};
 
 /// HINFO "RFC8482" "", TTL 3600: the whole answer to ANY (RFC 8482 §4.2).
@@ -50,6 +50,7 @@ pub(super) fn respond(
     }
     let asked = Asked {
         client: client.unwrap_or_else(|| Client::of_address(meta.client)),
+        geo: snapshot.geo(),
         draw: meta.draw,
     };
     let Scratch { qname, weights } = scratch;
@@ -64,7 +65,7 @@ pub(super) fn respond(
             Lookup::Broken(_) if chain.aliases == 0 => {
                 end.rcode = Rcode::ServFail;
                 end.authoritative = false;
-                end.extended = Some(Extended::InvalidData);
+                end.told = Some(ede::INVALID_DATA);
             }
             // The resolver goes on from the alias, and is told then.
             Lookup::NotOurs | Lookup::Broken(_) => {}
@@ -92,14 +93,9 @@ pub(super) fn respond(
                         RrData::Fixed { .. } => fixed(&mut writer, snapshot, set, chain.at),
                         RrData::Steered(steered) => {
                             let choice = steer::choose(steered, gates, &asked, weights);
-                            let chosen = (&choice, weights.as_slice());
-                            let put = addresses(&mut writer, snapshot, set.kind, steered, chosen, chain.at);
-                            debug_assert!(
-                                invariants::s1_answer_not_empty(put),
-                                "a live name was answered with nothing"
-                            );
-                            end.extended = choice.health.is_panic().then_some(Extended::LastGood);
                             end.ecs = end.ecs.map(|(subnet, _)| (subnet, choice.scope));
+                            let chosen = (&choice, weights.as_slice());
+                            chosen_records(&mut writer, snapshot, set, steered, chosen, (chain.at, &mut end));
                         }
                     }
                 } else if let Some(alias) = of(rtype::CNAME) {
@@ -141,6 +137,47 @@ fn fixed(writer: &mut Writer<'_>, snapshot: &Snapshot, set: &RrSet, owner: usize
         for (count, octets) in [addresses.needed, addresses.helpful].into_iter().flatten() {
             writer.put_optional(Section::Additional, count.get(), snapshot.octets(octets));
         }
+    }
+}
+
+/// What a steered set answers: what the chain has chosen, or what the name has for the case that nobody is healthy.
+fn chosen_records(
+    writer: &mut Writer<'_>,
+    snapshot: &Snapshot,
+    set: &RrSet,
+    steered: &Steered,
+    chosen: (&Choice, &[u64]),
+    (owner, end): (usize, &mut End),
+) {
+    let (choice, _) = chosen;
+    if choice.health.is_panic() {
+        let (told, instead) = match steered.all_down {
+            AllDown::LastGood => (ede::LAST_GOOD, None),
+            AllDown::All => (ede::ALL, None),
+            AllDown::Fallback { count, body } => (ede::FALLBACK, Some((count, body))),
+            AllDown::ServFail => {
+                end.told = Some(ede::NONE);
+                end.rcode = Rcode::ServFail;
+                end.authoritative = false;
+                return;
+            }
+        };
+        end.told = Some(told);
+        if let Some((count, body)) = instead {
+            writer.put_owned(Section::Answer, count.get(), snapshot.octets(body), owner);
+            end.ecs = end.ecs.map(|(subnet, _)| (subnet, 0));
+            return;
+        }
+    }
+    let start = writer.position();
+    let put = addresses(writer, snapshot, set.kind, steered, chosen, owner);
+    debug_assert!(
+        invariants::s1_answer_not_empty(put),
+        "a live name was answered with nothing"
+    );
+    let ttl_s = set.ttl_s(steered, choice.health);
+    if ttl_s != set.ttl_s {
+        writer.retime(start, ttl_s);
     }
 }
 
@@ -201,6 +238,6 @@ fn finish(writer: Writer<'_>, query: &Query, end: &End) -> Outcome {
         rcode: end.rcode,
         qtype: query.qtype,
         truncated,
-        panic: end.extended == Some(Extended::LastGood),
+        panic: end.told.is_some_and(|told| told != ede::INVALID_DATA),
     })
 }

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 mod files;
 
 use super::*;
-use crate::input::{EndpointInput, Filter, NameInput, NameServerInput, RecordInput, SoaInput, ZoneInput};
+use crate::input::{
+    EndpointInput, Filter, NameInput, NameServerInput, OnAllDown, RecordInput, SoaInput, ZoneInput,
+};
 
 fn stamp(seq: u64) -> Stamp {
     Stamp {
@@ -51,6 +53,8 @@ fn name(seq: u64) -> NameInput {
         seq,
         ttl: 5,
         steer: Vec::new(),
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         endpoints: vec![endpoint("a", "192.0.2.1"), endpoint("b", "192.0.2.2")],
     }
 }
@@ -222,6 +226,24 @@ fn a_bad_name_is_named_and_leaves_the_good_one() {
     );
 }
 
+#[test]
+fn what_stands_in_when_all_are_down_is_checked() {
+    check_name(
+        |name| name.on_all_down = OnAllDown::Fallback(Vec::new()),
+        "onAllDown.fallback: has no IPv4 address, and the endpoints have; at least one is needed",
+    );
+    check_name(
+        |name| name.on_all_down = OnAllDown::Fallback(vec!["192.0.2.9".parse().unwrap(); 2]),
+        "onAllDown.fallback: the address 192.0.2.9 is listed twice",
+    );
+    for ttl_s in [0, 6] {
+        check_name(
+            |name| name.degraded_ttl = Some(ttl_s),
+            "1 to the name's ttl of 5 seconds are allowed",
+        );
+    }
+}
+
 /// The filters of a plan as JSON, and what is said of them.
 #[test]
 fn bad_filters_are_rejected_by_path() {
@@ -268,6 +290,46 @@ fn bad_filters_are_rejected_by_path() {
     check(
         r#"[{"sticky": {"v6Prefix": 0}}]"#,
         "steer[0].sticky.v6Prefix: is 0; 1 to 128 bits are allowed",
+    );
+    check(
+        r#"[{"geo": {"countries": {"a": ["DE", "Germany"]}}}]"#,
+        "steer[0].geo.countries.a[1]: is \"Germany\"; two capital letters by ISO 3166-1, such as DE, are allowed",
+    );
+    check(
+        r#"[{"geo": {"continents": {"b": ["XX"]}}}]"#,
+        "steer[0].geo.continents.b[0]: is \"XX\"; AF, AN, AS, EU, NA, OC, SA are allowed",
+    );
+    check(
+        r#"[{"geo": {"locations": {"a": {"latitude": 91, "longitude": 0}}}}]"#,
+        "steer[0].geo.locations.a.latitude: is 91; -90 to 90 degrees are allowed",
+    );
+    check(
+        r#"[{"geo": {}}]"#,
+        "steer[0].geo: is empty; at least one of networks, asns, countries, continents and locations is needed",
+    );
+    check(
+        r#"[{"latency": {"rows": []}}]"#,
+        "steer[0].latency.rows: is empty; at least one row is needed",
+    );
+    check(
+        r#"[{"latency": {"rows": [{"prefix": "10.0.0.0", "rttMs": {"a": 1}}]}}]"#,
+        "steer[0].latency.rows[0].prefix: is \"10.0.0.0\"; a CIDR prefix such as 198.51.100.0/24 is allowed",
+    );
+    check(
+        r#"[{"latency": {"rows": [{"country": "DE", "asn": 1, "rttMs": {"a": 1}}]}}]"#,
+        "steer[0].latency.rows[0]: must have exactly one of prefix, network, asn, country and continent",
+    );
+    check(
+        r#"[{"latency": {"rows": [{"asn": 1, "rttMs": {"a": 1}}, {"asn": 1, "rttMs": {"a": 1}}]}}]"#,
+        "steer[0].latency.rows[1]: is the second row for AS1; one is allowed",
+    );
+    check(
+        r#"[{"latency": {"rows": [{"asn": 1, "rttMs": {}}]}}]"#,
+        "steer[0].latency.rows[0].rttMs: is empty; the time to at least one cluster is needed",
+    );
+    check(
+        r#"[{"latency": {"rows": [{"asn": 1, "rttMs": {"a": 1}}], "within": 1001}}]"#,
+        "steer[0].latency.within: is 1001; 0 to 1000 per cent are allowed",
     );
     check(
         r#"[{"weighted": {}}, {"health": {}}]"#,

@@ -1,9 +1,12 @@
 //! The steering filters of a name, as a plan states them: `steer: [{health: {}}, {failover: {tiers: [[eu], [us]]}}, {weighted: {}}]`.
 
 use std::collections::BTreeMap;
+use std::net::IpAddr;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+use super::{Geo, Latency};
 
 /// One filter of the chain. Each takes the candidates that the one before it left; one that would leave nobody is passed
 /// over. Without `weighted`, `sticky` or `all` one cluster is drawn by weight.
@@ -12,6 +15,10 @@ use serde::{Deserialize, Serialize};
 pub enum Filter {
     /// Only clusters that health lets through. Always enforced, and first; listing it changes nothing.
     Health {},
+    /// The clusters that the client's whereabouts speak for.
+    Geo(Geo),
+    /// The clusters nearest to the client by round-trip time.
+    Latency(Latency),
     /// The first tier that has a usable cluster.
     Failover(Failover),
     /// No cluster gets more than its replicas can take while others have room.
@@ -36,6 +43,11 @@ impl Filter {
         match self {
             Self::Weighted(weights) => weights.keys().map(String::as_str).collect(),
             Self::Failover(Failover { tiers, .. }) => tiers.iter().flatten().map(String::as_str).collect(),
+            Self::Geo(geo) => geo.clusters(),
+            Self::Latency(Latency { rows, .. }) => rows
+                .iter()
+                .flat_map(|row| row.rtt_ms.keys().map(String::as_str))
+                .collect(),
             Self::Health {}
             | Self::Capacity(_)
             | Self::Sticky(_)
@@ -96,5 +108,27 @@ impl Default for Sticky {
             v4_prefix: 24,
             v6_prefix: 56,
         }
+    }
+}
+
+/// What a name is answered while every candidate is withdrawn or held by PANIC. Told by an extended error (RFC 8914) and
+/// counted.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub enum OnAllDown {
+    /// What was served just before the present episode.
+    #[default]
+    LastGood,
+    /// Every candidate with a weight.
+    All,
+    /// These addresses: of every family that the endpoints have.
+    Fallback(Vec<IpAddr>),
+    /// SERVFAIL: resolvers try elsewhere, or answer what they have kept (RFC 8767).
+    Servfail,
+}
+
+impl OnAllDown {
+    pub(crate) fn is_default(&self) -> bool {
+        *self == Self::LastGood
     }
 }

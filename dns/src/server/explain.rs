@@ -2,6 +2,7 @@
 
 use std::net::IpAddr;
 
+use ipnet::IpNet;
 use lifeboat_health::{Family, Gray, GrayState, Verdict};
 use serde::Serialize;
 use thiserror::Error;
@@ -10,9 +11,9 @@ use crate::answer::MAX_ALIASES;
 use crate::gate::table::{GateTable, GateValue};
 use crate::gate::{self, Action, FULL, GateView, OrderView};
 use crate::name::{MAX_WIRE_LEN, Name};
-use crate::snapshot::{Lookup, RrData, RrSet, Snapshot, Steered};
+use crate::snapshot::{AllDown, Lookup, RrData, RrSet, Snapshot, Steered};
 use crate::steer::client::Client;
-use crate::steer::health::{self, Health};
+use crate::steer::health::Health;
 use crate::steer::{self, Asked};
 use crate::wire::query::QName;
 use crate::wire::{Rcode, rtype};
@@ -32,6 +33,11 @@ pub struct Explanation {
     pub name: String,
     pub kind: String,
     pub client: IpAddr,
+    /// The network of an ECS option in the query (RFC 7871).
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub subnet: Option<IpNet>,
+    /// How many bits of the client's address the answer depends on; with an ECS option, its scope.
+    pub scope: u8,
     /// The zone that answers, where one of ours does.
     pub zone: Option<String>,
     pub rcode: Rcode,
@@ -72,6 +78,7 @@ pub(super) fn explain(
     name: &str,
     kind: &str,
     client: IpAddr,
+    subnet: Option<IpNet>,
 ) -> Result<Explanation, ExplainError> {
     let bad_name = |reason: String| ExplainError::Name {
         name: name.to_owned(),
@@ -87,6 +94,8 @@ pub(super) fn explain(
         name: parsed.to_string(),
         kind: rtype::text(qtype),
         client,
+        subnet,
+        scope: 0,
         zone: None,
         rcode: Rcode::NoError,
         ttl: None,
@@ -241,7 +250,9 @@ fn steer_steps(
         Family::V4
     };
     let mut effective = Vec::new();
-    let health = health::apply(&steered.candidates, gates, &mut effective);
+    let health = steer::effective(steered, gates, &mut effective);
+    let ttl_s = set.ttl_s(steered, health);
+    explanation.ttl = Some(ttl_s);
     explanation.panic = health.is_panic();
     let total: f64 = effective.iter().map(|weight| as_f64(*weight)).sum();
     let after_health: Vec<f64> = effective
@@ -249,12 +260,21 @@ fn steer_steps(
         .map(|weight| as_f64(*weight) / total.max(1.0))
         .collect();
     let detail = match health {
-        Health::Normal => "each weight times the gate of its cluster",
+        Health::Normal | Health::Degraded => "each weight times the gate of its cluster",
         Health::Spare => {
             "nobody else can serve, so those do that are healthy and only held back for flapping"
         }
-        Health::Held => "PANIC: no survivor is positively healthy, so nothing is withdrawn",
-        Health::LastGood => "PANIC: every candidate is withdrawn, so the last good set serves",
+        Health::Held | Health::LastGood => match (steered.all_down, health) {
+            (AllDown::All, _) => "PANIC: no candidate is known to be healthy, so all serve, as the plan says",
+            (AllDown::Fallback { .. }, _) => {
+                "PANIC: no candidate is known to be healthy, so the plan's fallback serves"
+            }
+            (AllDown::ServFail, _) => "PANIC: no candidate is known to be healthy, so the plan says SERVFAIL",
+            (AllDown::LastGood, Health::Held) => {
+                "PANIC: no survivor is positively healthy, so nothing is withdrawn"
+            }
+            (AllDown::LastGood, _) => "PANIC: every candidate is withdrawn, so the last good set serves",
+        },
     };
     let candidates = |shares: &[f64]| -> Vec<StepCandidate> {
         steered
@@ -284,10 +304,27 @@ fn steer_steps(
         candidates: candidates(&after_health),
     };
     explanation.steps.push(health_step);
+    if health.is_panic() {
+        match steered.all_down {
+            AllDown::LastGood | AllDown::All => {}
+            AllDown::ServFail => {
+                explanation.rcode = Rcode::ServFail;
+                explanation.ttl = None;
+                "SERVFAIL".clone_into(&mut explanation.answer);
+                return;
+            }
+            AllDown::Fallback { count, .. } => {
+                explanation.answer = format!("{count} fallback address(es), TTL {ttl_s} s");
+                return;
+            }
+        }
+    }
     let asked = Asked {
-        client: Client::of_address(explanation.client),
+        client: asker(explanation),
+        geo: snapshot.geo(),
         draw: 0,
     };
+    explanation.scope = steer::choose(steered, gates, &asked, &mut Vec::new()).scope;
     let steps = steer::trace(steered, &effective, Some(&asked));
     explanation.steps.extend(steps.into_iter().map(|step| Step {
         filter: step.filter.to_owned(),
@@ -301,7 +338,13 @@ fn steer_steps(
         .filter(|candidate| candidate.share > 0.0)
         .map(|candidate| format!("{} {:.1} %", candidate.cluster, candidate.share * 100.0))
         .collect();
-    explanation.answer = format!("{}, TTL {} s", parts.join(", "), set.ttl_s);
+    explanation.answer = format!("{}, TTL {} s", parts.join(", "), ttl_s);
+}
+
+/// Whom the answer is for: a network of length 0 asks not to be told apart (RFC 7871 §7.1.2).
+fn asker(explanation: &Explanation) -> Client {
+    let told = explanation.subnet.filter(|subnet| subnet.prefix_len() > 0);
+    Client::of_address(told.map_or(explanation.client, |subnet| subnet.network()))
 }
 
 fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {

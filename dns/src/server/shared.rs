@@ -17,11 +17,13 @@ use crate::catalog::{Applied, Catalog, Problem, Refused};
 use crate::gate::overrides::Overrides;
 use crate::gate::table::GateTable;
 use crate::gate::{GateView, Ramp};
+use crate::geo::GeoTable;
 use crate::input::SnapshotInput;
 use crate::lkg::body::Good;
 use crate::lkg::{Folder, HighWater, Keeper, Loaded};
 use crate::metrics::Counters;
 use crate::snapshot::Snapshot;
+use crate::snapshot::build::BuildError;
 
 /// Rejected parts that status shows; the rest are counted.
 const MAX_PROBLEMS_SHOWN: usize = 100;
@@ -43,6 +45,8 @@ pub(crate) struct Shared {
     pub(crate) skipped_files: Vec<String>,
     pub(crate) ramp: Ramp,
     pub(crate) ecs: EcsFrom,
+    /// What is known of clients' networks; part of every snapshot built from here on.
+    geo: ArcSwap<GeoTable>,
     catalog: Mutex<Catalog>,
     /// Snapshots some thread may still answer from. The last reference is dropped here, not on the answer path.
     retired: Mutex<Vec<Arc<Snapshot>>>,
@@ -122,6 +126,7 @@ impl Shared {
             skipped_files,
             ramp: config.ramp,
             ecs: config.ecs.clone(),
+            geo: ArcSwap::default(),
             catalog: Mutex::new(catalog),
             retired: Mutex::new(Vec::new()),
             told: Mutex::new(told),
@@ -135,7 +140,7 @@ impl Shared {
         let mut catalog = self.catalog.lock();
         let result = catalog
             .applied(plan)
-            .and_then(|(next, applied)| Ok((next.build(&self.gates)?, next, applied)));
+            .and_then(|(next, applied)| Ok((self.build(&next)?, next, applied)));
         match result {
             Ok((snapshot, next, applied)) => {
                 let old = self.snapshot.swap(Arc::new(snapshot));
@@ -161,6 +166,21 @@ impl Shared {
                 Err(refused)
             }
         }
+    }
+
+    fn build(&self, catalog: &Catalog) -> Result<Snapshot, BuildError> {
+        Ok(catalog.build(&self.gates)?.with_geo(self.geo.load_full()))
+    }
+
+    /// Swaps in the same snapshot with another geo table: an answer sees either, and never parts of both.
+    pub(super) fn set_geo(&self, geo: GeoTable) -> Result<(), BuildError> {
+        let catalog = self.catalog.lock();
+        self.geo.store(Arc::new(geo));
+        let snapshot = self.build(&catalog)?;
+        let old = self.snapshot.swap(Arc::new(snapshot));
+        drop(catalog);
+        self.retire(old);
+        Ok(())
     }
 
     fn retire(&self, old: Arc<Snapshot>) {

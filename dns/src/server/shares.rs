@@ -51,7 +51,7 @@ fn of_set(
     steered: &Steered,
 ) -> NameShares {
     let mut effective = Vec::new();
-    let health = health::apply(&steered.candidates, gates, &mut effective);
+    let health = steer::effective(steered, gates, &mut effective);
     let shares = steer::shares(steered, &effective, None);
     debug_assert!(
         !steered.chain.chooses_one() || invariants::s13_shares_sum_to_one(&shares),
@@ -71,7 +71,7 @@ fn of_set(
     NameShares {
         name,
         kind: rtype::text(set.kind),
-        ttl: set.ttl_s,
+        ttl: set.ttl_s(steered, health),
         panic: health.is_panic(),
         answers,
     }

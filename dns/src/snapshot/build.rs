@@ -10,6 +10,7 @@ mod steered;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
+use std::sync::Arc;
 
 use thiserror::Error;
 
@@ -392,6 +393,7 @@ impl Builder<'_> {
             zones: self.zones,
             clusters,
             octets: self.octets.into_boxed_slice(),
+            geo: Arc::default(),
         })
     }
 }

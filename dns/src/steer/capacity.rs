@@ -7,9 +7,6 @@ use super::{Wrong, compile::Names};
 use crate::gate::FULL;
 use crate::input;
 
-/// Filling takes a round for each candidate that is full, at most.
-pub(super) const MAX_CLUSTERS: usize = 64;
-
 /// A candidate without a limit.
 const UNLIMITED: u32 = u32::MAX;
 

@@ -4,9 +4,14 @@ use std::num::NonZeroU16;
 
 use super::capacity::{self, Capacity};
 use super::failover::{self, Failover};
+use super::geo::{self, Geo};
+use super::latency::{self, Latency};
 use super::sticky::{self, Sticky};
 use super::{Chain, Narrow, Select, Wrong, weighted};
 use crate::input::{EndpointInput, Filter};
+
+/// Filters that keep a bit for each candidate take no more.
+const MAX_CLUSTERS: usize = 64;
 
 /// The clusters of a record set's candidates, in their order.
 pub(crate) type Names<'a> = &'a [&'a str];
@@ -20,14 +25,15 @@ pub(crate) fn check(filters: &[Filter], endpoints: &[EndpointInput]) -> Result<(
         match filter {
             Filter::Health {} | Filter::All {} | Filter::Rotation {} => Ok(()),
             Filter::Failover(input) => failover::check(input),
-            Filter::Capacity(_) if endpoints.len() > capacity::MAX_CLUSTERS => Err(Wrong::new(
+            Filter::Geo(_) | Filter::Capacity(_) if endpoints.len() > MAX_CLUSTERS => Err(Wrong::new(
                 "",
                 format!(
-                    "the name has {} clusters; at most {} are allowed with this filter",
-                    endpoints.len(),
-                    capacity::MAX_CLUSTERS
+                    "the name has {} clusters; at most {MAX_CLUSTERS} are allowed with this filter",
+                    endpoints.len()
                 ),
             )),
+            Filter::Geo(input) => geo::check(input),
+            Filter::Latency(input) => latency::check(input),
             Filter::Capacity(input) => capacity::check(input),
             Filter::Weighted(weights) => weighted::check(weights, endpoints),
             Filter::Sticky(input) => sticky::check(*input),
@@ -43,6 +49,8 @@ pub(crate) fn check(filters: &[Filter], endpoints: &[EndpointInput]) -> Result<(
 fn key(filter: &Filter) -> &'static str {
     match filter {
         Filter::Health {} => "health",
+        Filter::Geo(_) => "geo",
+        Filter::Latency(_) => "latency",
         Filter::Failover(_) => "failover",
         Filter::Capacity(_) => "capacity",
         Filter::Weighted(_) => "weighted",
@@ -57,7 +65,7 @@ fn key(filter: &Filter) -> &'static str {
 fn place(filter: &Filter) -> u8 {
     match filter {
         Filter::Health {} => 0,
-        Filter::Failover(_) | Filter::Capacity(_) => 1,
+        Filter::Geo(_) | Filter::Latency(_) | Filter::Failover(_) | Filter::Capacity(_) => 1,
         Filter::Weighted(_) => 2,
         Filter::Sticky(_) | Filter::All {} => 3,
         Filter::Rotation {} | Filter::Max(_) => 4,
@@ -70,7 +78,7 @@ fn stands_well(filter: &Filter, before: &[Filter]) -> Result<(), String> {
     }
     if let Some(later) = before.iter().find(|other| place(other) > place(filter)) {
         return Err(format!(
-            "stands after {}; the order is health, then failover, capacity as wanted, then weighted, then sticky or \
+            "stands after {}; the order is health, then geo, latency, failover and capacity as wanted, then weighted, then sticky or \
              all, then rotation and max",
             key(later)
         ));
@@ -84,6 +92,8 @@ fn stands_well(filter: &Filter, before: &[Filter]) -> Result<(), String> {
             Err("stands beside all, which answers with every cluster; one of the two is allowed".to_owned())
         }
         Filter::Health {}
+        | Filter::Geo(_)
+        | Filter::Latency(_)
         | Filter::Failover(_)
         | Filter::Capacity(_)
         | Filter::Weighted(_)
@@ -146,6 +156,10 @@ pub(crate) fn chain(filters: &[Filter], clusters: Names<'_>) -> Chain {
                 } else {
                     limits = Some(of);
                 }
+            }
+            Filter::Geo(input) => narrow.push(Narrow::Geo(Box::new(Geo::compile(input, clusters)))),
+            Filter::Latency(input) => {
+                narrow.push(Narrow::Latency(Box::new(Latency::compile(input, clusters))));
             }
             Filter::Failover(input) => {
                 let of = limits.clone().unwrap_or_default();

@@ -137,7 +137,7 @@ impl Failover {
             }
             // Without a plan weight the effective weight is the gate itself.
             open = (weight / u64::from(candidate.weight.max(1))).max(1).max(open);
-            limit += self.limits.get(index).copied().map_or(u64::from(FULL), u64::from);
+            limit += u64::from(self.limits.get(index).copied().unwrap_or(FULL));
         }
         open.min(limit).min(u64::from(FULL))
     }

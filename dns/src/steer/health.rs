@@ -12,8 +12,10 @@ use crate::snapshot::Candidate;
 /// Which weights an answer was drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Health {
-    /// At least one candidate is let through by health.
+    /// Every candidate with a weight is let through in full.
     Normal,
+    /// Some are, others are withdrawn or ramp up after their return.
+    Degraded,
     /// Nobody else can serve: those that are healthy and held back for flapping do.
     Spare,
     /// Candidates serve only because nobody is known to be better.
@@ -26,7 +28,7 @@ impl Health {
     /// PANIC is on for this record set.
     pub(crate) fn is_panic(self) -> bool {
         match self {
-            Self::Normal | Self::Spare => false,
+            Self::Normal | Self::Degraded | Self::Spare => false,
             Self::Held | Self::LastGood => true,
         }
     }
@@ -57,14 +59,30 @@ fn gated(
     effective.clear();
     let mut any = false;
     let mut sound = false;
+    let mut whole = true;
     for candidate in candidates {
         let value = gates.load(candidate.slot);
-        let through = weight(candidate) * value.through();
+        let weight = weight(candidate);
+        let through = weight * value.through();
+        whole &= weight == 0 || (value.gate == FULL && !value.held);
         any |= through > 0;
         sound |= through > 0 && !value.held;
         effective.push(through);
     }
-    any.then_some(if sound { Health::Normal } else { Health::Held })
+    any.then_some(match (sound, whole) {
+        (false, _) => Health::Held,
+        (true, false) => Health::Degraded,
+        (true, true) => Health::Normal,
+    })
+}
+
+/// Everyone with a weight, whatever health says.
+pub(super) fn all(candidates: &[Candidate], weights: &mut [u64]) {
+    let any = candidates.iter().any(|candidate| candidate.weight > 0);
+    for (into, candidate) in weights.iter_mut().zip(candidates) {
+        let weight = if any { plan_weight(candidate) } else { 1 };
+        *into = weight * u64::from(FULL);
+    }
 }
 
 /// Who serves when everyone is withdrawn.

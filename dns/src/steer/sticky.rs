@@ -8,9 +8,8 @@ use lifeboat_health::Family;
 
 use super::client::Client;
 use super::{Wrong, compile::Names};
+use crate::hash;
 use crate::input;
-
-const MULTIPLIER: u64 = 0x9e37_79b9_7f4a_7c15;
 
 #[derive(Debug)]
 pub(crate) struct Sticky {
@@ -40,7 +39,7 @@ impl Sticky {
         Self {
             v4_prefix: input.v4_prefix,
             v6_prefix: input.v6_prefix,
-            seeds: clusters.iter().map(|cluster| seed(cluster)).collect(),
+            seeds: clusters.iter().map(|cluster| hash::text(cluster)).collect(),
         }
     }
 
@@ -65,7 +64,7 @@ impl Sticky {
                 continue;
             }
             // Uniform in (0, 1]: with -ln of it over the weight, the least one is the first of exponential arrivals.
-            let uniform = ((mix(key ^ seed) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
+            let uniform = ((hash::mix(key ^ seed) >> 11) + 1) as f64 / (1_u64 << 53) as f64;
             let score = -uniform.ln() / *weight as f64;
             if score < best.0 {
                 best = (score, index);
@@ -91,26 +90,10 @@ fn key(client: &Client, len: u8) -> u64 {
         Family::V4 => 4,
         Family::V6 => 6,
     };
-    mix(mix(high ^ family).wrapping_add(low))
-}
-
-/// FNV-1a, mixed.
-fn seed(cluster: &str) -> u64 {
-    let hash = cluster.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    });
-    mix(hash)
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
-fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(MULTIPLIER);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
+    hash::mix(hash::mix(high ^ family).wrapping_add(low))
 }
 
 /// Another draw from one that has been used.
 pub(super) fn next_draw(draw: u64) -> u64 {
-    mix(draw)
+    hash::mix(draw)
 }

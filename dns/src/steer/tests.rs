@@ -12,9 +12,12 @@ use crate::input::{EndpointInput, Filter};
 use crate::nonempty::NonEmpty;
 use crate::snapshot::Candidate;
 
+mod geo;
+
 struct Set {
     gates: GateTable,
     steered: Steered,
+    geo: GeoTable,
 }
 
 /// The name of a candidate's cluster: a, b, c ...
@@ -57,8 +60,14 @@ impl Set {
         let steered = Steered {
             chain: compile::chain(&filters, &clusters),
             candidates: NonEmpty::new(candidates).unwrap(),
+            all_down: AllDown::LastGood,
+            degraded_ttl_s: 1,
         };
-        Self { gates, steered }
+        Self {
+            gates,
+            steered,
+            geo: GeoTable::default(),
+        }
     }
 
     fn gate(&self, index: usize, gate: u32, episode: u32) {
@@ -95,7 +104,12 @@ impl Set {
     }
 
     fn choose(&self, draw: u64, client: Client, weights: &mut Vec<u64>) -> Choice {
-        choose(&self.steered, &self.gates, &Asked { client, draw }, weights)
+        let asked = Asked {
+            client,
+            geo: &self.geo,
+            draw,
+        };
+        choose(&self.steered, &self.gates, &asked, weights)
     }
 
     fn pick(&self, draw: u64) -> usize {
@@ -163,7 +177,7 @@ fn health_leaves_the_weights_of_the_living() {
     let set = Set::new(WEIGHTED, &[3, 1, 0]);
     assert_eq!(set.shares(), (vec![0.75, 0.25, 0.0], Health::Normal));
     set.gate(0, 0, 1);
-    assert_eq!(set.shares(), (vec![0.0, 1.0, 0.0], Health::Normal));
+    assert_eq!(set.shares(), (vec![0.0, 1.0, 0.0], Health::Degraded));
     set.gate(0, FULL / 4, 1);
     let (shares, _) = set.shares();
     assert!((shares[0] - 0.75 / 1.75).abs() < 1e-12, "{shares:?}");
@@ -189,7 +203,7 @@ fn the_held_back_serve_before_the_dead() {
     set.hold_back(2, 1);
     assert_eq!(
         set.shares(),
-        (vec![0.0, 0.0, 0.0, 1.0], Health::Normal),
+        (vec![0.0, 0.0, 0.0, 1.0], Health::Degraded),
         "not while another can serve"
     );
     set.gate(3, 0, 2);
@@ -206,7 +220,7 @@ fn the_held_back_serve_before_the_dead() {
 fn a_family_without_weight_serves_what_is_healthy() {
     let set = Set::new(WEIGHTED, &[0, 0]);
     set.gate(0, 0, 1);
-    assert_eq!(set.shares(), (vec![0.0, 1.0], Health::Normal));
+    assert_eq!(set.shares(), (vec![0.0, 1.0], Health::Degraded));
     set.gate(1, 0, 2);
     assert_eq!(set.shares(), (vec![0.0, 1.0], Health::LastGood));
 }
@@ -435,7 +449,7 @@ fn weighted_draws_are_in_proportion() {
     );
 }
 
-const CHAINS: [&str; 8] = [
+const CHAINS: [&str; 10] = [
     WEIGHTED,
     FAILOVER,
     r#"[{"failover": {"tiers": [["b", "c"], ["a", "d"]], "trickle": 100}}, {"weighted": {}}, {"rotation": {}}, {"max": 1}]"#,
@@ -443,6 +457,8 @@ const CHAINS: [&str; 8] = [
     r#"[{"capacity": {"clusters": {"a": {"ready": 1}, "c": {"ready": 1}}, "demand": 4}}, {"failover": {"tiers": [["a", "b"]]}}]"#,
     r#"[{"failover": {"tiers": [["e", "a", "b"]]}}, {"capacity": {"clusters": {"a": {"ready": 1}}, "demand": 9}}, {"all": {}}]"#,
     r#"[{"all": {}}, {"rotation": {}}, {"max": 1}]"#,
+    r#"[{"geo": {"continents": {"a": ["EU"], "b": ["EU", "NA"]}, "locations": {"c": {"latitude": 1, "longitude": 2}}}}, {"weighted": {}}]"#,
+    r#"[{"latency": {"rows": [{"prefix": "0.0.0.0/1", "rttMs": {"a": 10, "b": 11, "c": 30}}], "within": 20}}, {"failover": {"tiers": [["c"]]}}]"#,
     r#"[{"all": {}}]"#,
 ];
 
@@ -464,11 +480,11 @@ proptest! {
         let choice = set.choose(draw, client(address), &mut left);
         let mut effective = Vec::new();
         health::apply(&set.steered.candidates, &set.gates, &mut effective);
-        for asked in [None, Some(Asked { client: client(address), draw })] {
+        for asked in [None, Some(Asked { client: client(address), geo: &set.geo, draw })] {
             let shares = shares(&set.steered, &effective, asked.as_ref());
             prop_assert!(shares.iter().any(|share| *share > 0.0));
             if let Some(index) = choice.only {
-                prop_assert!(shares[index] > 0.0, "{choice:?} of {shares:?}");
+                prop_assert!(asked.is_none() || shares[index] > 0.0, "{choice:?} of {shares:?}");
                 prop_assert!(crate::invariants::s13_shares_sum_to_one(&shares));
             }
             // What health has taken away no filter brings back.

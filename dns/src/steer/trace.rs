@@ -1,6 +1,6 @@
 //! The chain told step by step: the same filters an answer runs, with the probability of every branch instead of a draw.
 
-use super::{Asked, Chain, Narrow, Select, addresses, weighted};
+use super::{Asked, Chain, Located, Narrow, Select, addresses, weighted};
 use crate::snapshot::Steered;
 
 /// One filter and what it left.
@@ -17,15 +17,15 @@ pub(crate) struct Traced {
 type Branch = (f64, Vec<u64>);
 
 /// All steps after health, whose weights are given. Without `asked`, of a client of which nothing is known.
-pub(crate) fn trace(steered: &Steered, effective: &[u64], asked: Option<&Asked>) -> Vec<Traced> {
+pub(crate) fn trace(steered: &Steered, effective: &[u64], asked: Option<&Asked<'_>>) -> Vec<Traced> {
     let mut branches = vec![(1.0, effective.to_vec())];
     let mut steps = Vec::new();
     for filter in &steered.chain.narrow {
-        let told = narrow(filter, steered, &mut branches);
+        let told = narrow(filter, steered, &mut branches, asked);
         steps.push(Traced {
             filter: filter.name(),
             told,
-            shares: mixed(&branches, |weights| weighted::shares(weights)),
+            shares: mixed(&branches, weighted::shares),
         });
     }
     steps.extend(selected(steered, &branches, asked));
@@ -33,14 +33,27 @@ pub(crate) fn trace(steered: &Steered, effective: &[u64], asked: Option<&Asked>)
 }
 
 /// The share of answers each candidate is in.
-pub(crate) fn shares(steered: &Steered, effective: &[u64], asked: Option<&Asked>) -> Vec<f64> {
+pub(crate) fn shares(steered: &Steered, effective: &[u64], asked: Option<&Asked<'_>>) -> Vec<f64> {
     trace(steered, effective, asked)
         .pop()
         .map_or_else(|| weighted::shares(effective), |last| last.shares)
 }
 
-fn narrow(filter: &Narrow, steered: &Steered, branches: &mut Vec<Branch>) -> String {
+fn narrow(
+    filter: &Narrow,
+    steered: &Steered,
+    branches: &mut Vec<Branch>,
+    asked: Option<&Asked<'_>>,
+) -> String {
     match filter {
+        Narrow::Geo(geo) => by_client(branches, asked, |asked, weights| {
+            geo.apply(&mut Located::new(&asked.client, asked.geo), weights)
+                .told()
+        }),
+        Narrow::Latency(latency) => by_client(branches, asked, |asked, weights| {
+            let mut located = Located::new(&asked.client, asked.geo);
+            latency.apply(&asked.client, &mut located, weights).told()
+        }),
         Narrow::Failover(failover) => {
             let split = |(probability, weights): &Branch| -> Vec<Branch> {
                 failover
@@ -61,7 +74,24 @@ fn narrow(filter: &Narrow, steered: &Steered, branches: &mut Vec<Branch>) -> Str
     }
 }
 
-fn selected(steered: &Steered, branches: &[Branch], asked: Option<&Asked>) -> Vec<Traced> {
+/// A filter that looks at the client; each branch may come out for a reason of its own.
+fn by_client(
+    branches: &mut [Branch],
+    asked: Option<&Asked<'_>>,
+    apply: impl Fn(&Asked<'_>, &mut [u64]) -> String,
+) -> String {
+    let Some(asked) = asked else {
+        return "depends on the client".to_owned();
+    };
+    let mut told: Vec<String> = branches
+        .iter_mut()
+        .map(|(_, weights)| apply(asked, weights))
+        .collect();
+    told.dedup();
+    told.join("; or ")
+}
+
+fn selected(steered: &Steered, branches: &[Branch], asked: Option<&Asked<'_>>) -> Vec<Traced> {
     let Chain {
         select, rotate, max, ..
     } = &steered.chain;
@@ -76,7 +106,7 @@ fn selected(steered: &Steered, branches: &[Branch], asked: Option<&Asked>) -> Ve
         Select::Weighted => step(
             "weighted",
             "one cluster, drawn anew for every query in proportion".to_owned(),
-            mixed(branches, |weights| weighted::shares(weights)),
+            mixed(branches, weighted::shares),
         ),
         Select::Sticky(sticky) => step(
             "sticky",
@@ -135,6 +165,8 @@ fn mixed(branches: &[Branch], shares: impl Fn(&[u64]) -> Vec<f64>) -> Vec<f64> {
 impl Narrow {
     fn name(&self) -> &'static str {
         match self {
+            Self::Geo(_) => "geo",
+            Self::Latency(_) => "latency",
             Self::Failover(_) => "failover",
             Self::Capacity(_) => "capacity",
         }

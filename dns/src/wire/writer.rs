@@ -7,26 +7,15 @@ use super::{CLASS_IN, EDNS_UDP_PAYLOAD, HEADER_LEN, Rcode, body, flag};
 
 /// An OPT record without options.
 const OPT_LEN: usize = 11;
-
-/// What a response says of itself beyond its code (RFC 8914).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Extended {
-    /// The health of every candidate is in doubt.
-    LastGood,
-    /// The zone could not be loaded.
-    InvalidData,
-}
-
-impl Extended {
-    /// The EDNS option.
-    fn option(self) -> &'static [u8] {
-        match self {
-            // "Other" (§4.1).
-            Self::LastGood => b"\x00\x0f\x00\x0f\x00\x00last good set",
-            // "Invalid Data" (§4.25).
-            Self::InvalidData => b"\x00\x0f\x00\x11\x00\x18zone not loaded",
-        }
-    }
+/// Extended errors (RFC 8914): with the code 0, "Other" (§4.1), that the health of every candidate is in doubt, and what is
+/// done about it.
+pub(crate) mod ede {
+    /// "Invalid Data" (§4.25).
+    pub(crate) const INVALID_DATA: &[u8] = b"\x00\x0f\x00\x11\x00\x18zone not loaded";
+    pub(crate) const LAST_GOOD: &[u8] = b"\x00\x0f\x00\x0f\x00\x00last good set";
+    pub(crate) const ALL: &[u8] = b"\x00\x0f\x00\x0e\x00\x00all clusters";
+    pub(crate) const FALLBACK: &[u8] = b"\x00\x0f\x00\x14\x00\x00fallback addresses";
+    pub(crate) const NONE: &[u8] = b"\x00\x0f\x00\x14\x00\x00no healthy cluster";
 }
 
 /// How a response ends.
@@ -34,7 +23,8 @@ impl Extended {
 pub(crate) struct End {
     pub(crate) rcode: Rcode,
     pub(crate) authoritative: bool,
-    pub(crate) extended: Option<Extended>,
+    /// Options to tell where there is room: an extended error.
+    pub(crate) told: Option<&'static [u8]>,
     /// The client subnet to echo, with the scope of the answer (RFC 7871 §7.2.1).
     pub(crate) ecs: Option<(Subnet, u8)>,
 }
@@ -45,7 +35,7 @@ impl End {
         Self {
             rcode,
             authoritative: false,
-            extended: None,
+            told: None,
             ecs: None,
         }
     }
@@ -114,14 +104,30 @@ impl<'a> Writer<'a> {
             let mut at = start;
             while at < self.len {
                 self.patch(at, pointer(owner));
-                let length = self.out.get(at + 10..at + 12);
-                let length = length.map_or(usize::MAX, |octets| {
-                    u16::from_be_bytes([octets[0], octets[1]]).into()
-                });
-                at = at.saturating_add(12).saturating_add(length);
+                at = self.next_record(at);
             }
         }
         start
+    }
+
+    /// Gives the records from `start` on, whose owners are pointers, another TTL.
+    pub(crate) fn retime(&mut self, start: usize, ttl_s: u32) {
+        let mut at = start;
+        while !self.overflowed && at < self.len {
+            if let Some(into) = self.out.get_mut(at + 6..at + 10) {
+                into.copy_from_slice(&ttl_s.to_be_bytes());
+            }
+            at = self.next_record(at);
+        }
+    }
+
+    /// Where the record ends that begins at `at` with a pointer.
+    fn next_record(&self, at: usize) -> usize {
+        let length = self.out.get(at + 10..at + 12);
+        let length = length.map_or(usize::MAX, |octets| {
+            u16::from_be_bytes([octets[0], octets[1]]).into()
+        });
+        at.saturating_add(12).saturating_add(length)
     }
 
     /// Appends one record whose owner is a pointer.
@@ -148,6 +154,11 @@ impl<'a> Writer<'a> {
     /// Something did not fit: the response will be truncated.
     pub(crate) fn is_full(&self) -> bool {
         self.overflowed
+    }
+
+    /// Where the next record will stand.
+    pub(crate) fn position(&self) -> usize {
+        self.len
     }
 
     /// What has been written from `start` on.
@@ -201,12 +212,8 @@ impl<'a> Writer<'a> {
         let fixed_at = self.len;
         let subnet_at = fixed_at + OPT_LEN;
         let told_at = subnet_at + end.ecs.map_or(0, |(subnet, _)| subnet.echoed_len());
-        let told = end.extended.map_or(&[][..], Extended::option);
-        let told = if told_at + told.len() <= self.limit {
-            told
-        } else {
-            &[]
-        };
+        let fits = |told: &&[u8]| told_at + told.len() <= self.limit;
+        let told = end.told.filter(fits).unwrap_or_default();
         let len = told_at + told.len();
         let payload = EDNS_UDP_PAYLOAD.to_be_bytes();
         let extended = u8::try_from(end.rcode.number() >> 4).unwrap_or(0);

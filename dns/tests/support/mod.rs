@@ -12,8 +12,8 @@ use std::time::{Duration, Instant};
 use hickory_proto::op::{Message, MessageType, OpCode, Query};
 use hickory_proto::rr::{Name, RecordType};
 use lifeboat_dns::{
-    EndpointInput, Filter, GateSink, NameInput, NameServerInput, Notice, Server, ServerConfig, SnapshotInput,
-    SoaInput, Stamp, ZoneInput,
+    EndpointInput, Filter, GateSink, NameInput, NameServerInput, Notice, OnAllDown, Server, ServerConfig,
+    SnapshotInput, SoaInput, Stamp, ZoneInput,
 };
 use lifeboat_health::{
     Cell, Family, FleetView, Gray, GrayState, MonoTime, Path as Tested, Verdict, VerdictSink as _,
@@ -40,6 +40,8 @@ pub(crate) fn plan(seq: u64) -> SnapshotInput {
         seq,
         ttl: 5,
         steer,
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         endpoints,
     };
     let endpoints = CLUSTERS

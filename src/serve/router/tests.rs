@@ -20,9 +20,15 @@ use crate::{
 struct Echo;
 
 impl Inquiries for Echo {
-    fn explain_name(&self, name: &str, kind: &str, client: IpAddr) -> Result<Value, Refusal> {
+    fn explain_name(
+        &self,
+        name: &str,
+        kind: &str,
+        client: IpAddr,
+        subnet: Option<IpNet>,
+    ) -> Result<Value, Refusal> {
         match kind {
-            "A" | "AAAA" => Ok(json!([name, kind, client])),
+            "A" | "AAAA" => Ok(json!([name, kind, client, subnet])),
             other => Err(Refusal::Invalid(format!(
                 "parameter kind: {other:?}; allowed: A, AAAA"
             ))),
@@ -111,7 +117,13 @@ async fn a_bad_parameter_is_named_with_its_value_and_what_is_allowed() {
     refused(
         "/api/explain/name/x.example?type=A",
         400,
-        &["\"type\"", "client, kind"],
+        &["\"type\"", "client, ecs, kind"],
+    )
+    .await;
+    refused(
+        "/api/explain/name/x.example?ecs=10.0.0.0/33",
+        400,
+        &["ecs", "10.0.0.0/33", "prefix"],
     )
     .await;
     refused("/api/plan", 400, &["ifLost", "commas"]).await;
@@ -143,11 +155,11 @@ async fn good_parameters_reach_whoever_answers() {
     assert_eq!(ask("/api/events?after=7").await, (200, json!([])));
     assert_eq!(
         ask("/api/explain/name/x.example").await,
-        (200, json!(["x.example", "A", "127.0.0.1"]))
+        (200, json!(["x.example", "A", "127.0.0.1", null]))
     );
     assert_eq!(
-        ask("/api/explain/name/x.example?client=::1&kind=AAAA").await,
-        (200, json!(["x.example", "AAAA", "::1"]))
+        ask("/api/explain/name/x.example?client=::1&kind=AAAA&ecs=2001:db8::/56").await,
+        (200, json!(["x.example", "AAAA", "::1", "2001:db8::/56"]))
     );
     assert_eq!(
         ask("/api/plan?ifLost=a,b").await.1,

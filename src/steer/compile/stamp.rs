@@ -66,9 +66,17 @@ pub(crate) fn same_content(a: &NameInput, b: &NameInput) -> bool {
         seq: _,
         ttl,
         steer,
+        on_all_down,
+        degraded_ttl,
         endpoints,
     } = a;
-    *name == b.name && *zone == b.zone && *ttl == b.ttl && *steer == b.steer && *endpoints == b.endpoints
+    *name == b.name
+        && *zone == b.zone
+        && *ttl == b.ttl
+        && *steer == b.steer
+        && *on_all_down == b.on_all_down
+        && *degraded_ttl == b.degraded_ttl
+        && *endpoints == b.endpoints
 }
 
 /// What no object declares any more, and what earlier plans took away and nothing has brought back.

@@ -9,7 +9,7 @@
 //!
 //! A cluster without the Service that users are to reach is not a candidate.
 
-use lifeboat_dns::{EndpointInput, Filter, NameInput};
+use lifeboat_dns::{EndpointInput, Filter, NameInput, OnAllDown};
 use lifeboat_health::Verdict;
 
 use super::{
@@ -71,6 +71,8 @@ pub(crate) fn name(
         seq: 0,
         ttl: policy.ttl,
         steer: policy.steer.clone(),
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         endpoints,
     })
 }

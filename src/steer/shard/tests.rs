@@ -1,4 +1,4 @@
-use lifeboat_dns::{EndpointInput, Filter};
+use lifeboat_dns::{EndpointInput, Filter, OnAllDown};
 
 use super::*;
 
@@ -10,6 +10,8 @@ fn plan(names: usize, endpoints: usize) -> SnapshotInput {
         seq: 7,
         ttl: 5,
         steer: vec![Filter::Weighted(BTreeMap::new())],
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         endpoints: (0..endpoints)
             .map(|e| EndpointInput {
                 cluster: format!("cluster-{e}"),

@@ -191,3 +191,39 @@ fn a_truncated_answer_keeps_the_subnet() {
     assert!(matches!(outcome, Outcome::Reply(Reply { truncated: true, .. })));
     assert_eq!(options(&out), option);
 }
+
+/// RFC 7871 §7.2.1: the scope is the length of the prefix that decided, also where nothing is known; and it is only as
+/// long as the tables that the name looks into make it.
+#[test]
+fn the_scope_of_geo_is_that_of_the_deciding_prefix() {
+    let rows = "prefix,name,country,asn\n\
+                198.51.100.0/22,,DE,\n198.51.104.0/21,,US,\n\
+                198.51.100.0/30,,,64500\n192.0.2.128/25,office,,\n";
+    let mut bench = Bench::new();
+    bench.snapshot = bench
+        .snapshot
+        .with_geo(crate::geo::tests::table(&[], rows).into());
+    let mut check = |name: &str, address: [u8; 3], scope: u8, expected: u8| {
+        let packet = with_options(name, RecordType::A, &subnet(1, 24, 0, &address));
+        let (_, out) = bench.raw(&packet, Transport::Udp, 0);
+        let answer = addresses(&Message::from_vec(&out).unwrap());
+        assert_eq!(
+            options(&out),
+            subnet(1, 24, scope, &address),
+            "{name} {address:?}"
+        );
+        assert_eq!(
+            answer,
+            [IpAddr::from([192, 0, 2, expected])],
+            "{name} {address:?}"
+        );
+    };
+    check("countries.demo.example.", [198, 51, 101], 22, 2);
+    check("countries.demo.example.", [198, 51, 109], 21, 3);
+    // 198.51.112.0/20 is the largest block around it that none of the prefixes lies in; nobody is left out.
+    check("countries.demo.example.", [198, 51, 120], 20, 1);
+    // The autonomous system could make a difference, as far as 198.51.100.0/30 is near.
+    check("asns.demo.example.", [198, 51, 100], 30, 3);
+    check("asns.demo.example.", [198, 51, 101], 24, 1);
+    check("asns.demo.example.", [203, 0, 113], 5, 1);
+}

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::{MAX_ADDRESSES, ttl_problem};
 use crate::catalog::problem::Problem;
-use crate::input::NameInput;
+use crate::input::{NameInput, OnAllDown};
 use crate::name::Name;
 use crate::steer::compile;
 
@@ -14,6 +14,14 @@ pub(crate) struct CheckedName {
     pub(crate) name: Name,
     pub(crate) zone: Name,
     pub(crate) input: NameInput,
+}
+
+impl CheckedName {
+    /// Half of the TTL where the plan does not say otherwise, as gdnsd has it; 0 only where that is.
+    pub(crate) fn degraded_ttl_s(&self) -> u32 {
+        let half = (self.input.ttl / 2).max(1);
+        self.input.degraded_ttl.unwrap_or(half).min(self.input.ttl)
+    }
 }
 
 pub(crate) fn check(input: &NameInput) -> Result<CheckedName, Problem> {
@@ -26,13 +34,56 @@ pub(crate) fn check(input: &NameInput) -> Result<CheckedName, Problem> {
     if let Some(reason) = ttl_problem(input.ttl) {
         return Err(problem("ttl", reason));
     }
+    match input.degraded_ttl {
+        Some(ttl_s) if ttl_s == 0 || ttl_s > input.ttl => {
+            let reason = format!(
+                "is {ttl_s}; 1 to the name's ttl of {} seconds are allowed",
+                input.ttl
+            );
+            return Err(problem("degradedTtl", reason));
+        }
+        Some(_) | None => {}
+    }
     endpoints(input)?;
+    fallback(input)?;
     compile::check(&input.steer, &input.endpoints).map_err(|wrong| problem(&wrong.field, wrong.reason))?;
     Ok(CheckedName {
         name,
         zone,
         input: input.clone(),
     })
+}
+
+/// A fallback must stand in for every family that the endpoints have.
+fn fallback(input: &NameInput) -> Result<(), Problem> {
+    let OnAllDown::Fallback(addresses) = &input.on_all_down else {
+        return Ok(());
+    };
+    let problem = |reason: String| Problem::new("name", &input.name, "onAllDown.fallback", reason);
+    if addresses.len() > MAX_ADDRESSES {
+        return Err(problem(format!("has more than {MAX_ADDRESSES} addresses")));
+    }
+    if let Some(twice) = (1..addresses.len()).find(|&at| addresses[..at].contains(&addresses[at])) {
+        return Err(problem(format!(
+            "the address {} is listed twice",
+            addresses[twice]
+        )));
+    }
+    let mut used = input.endpoints.iter().flat_map(|endpoint| &endpoint.addresses);
+    let missing = used.find(|used| {
+        addresses
+            .iter()
+            .all(|address| address.is_ipv4() != used.is_ipv4())
+    });
+    match missing {
+        None => Ok(()),
+        Some(address) => {
+            let family = if address.is_ipv4() { "IPv4" } else { "IPv6" };
+            Err(problem(format!(
+                "has no {family} address, and the endpoints have; at least one is needed"
+            )))
+        }
+    }
 }
 
 fn endpoints(input: &NameInput) -> Result<(), Problem> {

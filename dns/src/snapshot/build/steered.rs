@@ -2,11 +2,11 @@
 
 use lifeboat_health::Family;
 
-use super::super::{Candidate, RrData, RrSet, Steered};
+use super::super::{AllDown, Candidate, RrData, RrSet, Steered};
 use super::{BuildError, Builder, counted};
 use crate::catalog::check::CheckedName;
 use crate::gate::table::SlotId;
-use crate::input::EndpointInput;
+use crate::input::{EndpointInput, OnAllDown};
 use crate::nonempty::NonEmpty;
 use crate::steer::compile;
 use crate::wire::{body, rtype};
@@ -29,7 +29,12 @@ impl Builder<'_> {
                 continue;
             };
             let chain = compile::chain(filters, &clusters);
-            let data = RrData::Steered(Box::new(Steered { chain, candidates }));
+            let data = RrData::Steered(Box::new(Steered {
+                chain,
+                candidates,
+                all_down: self.all_down(name, kind)?,
+                degraded_ttl_s: name.degraded_ttl_s(),
+            }));
             self.add(RrSet {
                 kind,
                 ttl_s: name.input.ttl,
@@ -37,6 +42,37 @@ impl Builder<'_> {
             });
         }
         Ok(())
+    }
+
+    fn all_down(&mut self, name: &CheckedName, kind: u16) -> Result<AllDown, BuildError> {
+        Ok(match &name.input.on_all_down {
+            OnAllDown::LastGood => AllDown::LastGood,
+            OnAllDown::All => AllDown::All,
+            OnAllDown::Servfail => AllDown::ServFail,
+            OnAllDown::Fallback(addresses) => {
+                let start = self.position()?;
+                let of_kind = addresses
+                    .iter()
+                    .filter(|address| body::address_type(address) == kind);
+                let count = of_kind
+                    .map(|address| {
+                        body::address(
+                            &mut self.octets,
+                            &body::OWNER_QUESTION,
+                            name.degraded_ttl_s(),
+                            address,
+                        );
+                    })
+                    .count();
+                match counted(count) {
+                    None => AllDown::LastGood,
+                    Some(count) => AllDown::Fallback {
+                        count,
+                        body: self.span_from(start)?,
+                    },
+                }
+            }
+        })
     }
 
     fn candidate(

@@ -26,8 +26,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use lifeboat_dns::{
-    Catalog, GateTable, Listen, Outcome, QueryMeta, Scratch, Server, ServerConfig, Snapshot, SnapshotInput,
-    Stamp, Transport, Zone, answer, zonefile,
+    Catalog, EndpointInput, GateTable, Listen, NameInput, OnAllDown, Outcome, QueryMeta, Scratch, Server,
+    ServerConfig, Snapshot, SnapshotInput, Stamp, Transport, Zone, answer, zonefile,
 };
 use lifeboat_health::MonoTime;
 
@@ -56,7 +56,7 @@ const fn figure(name: &'static str, unit: &'static str, most: Option<f64>) -> Fi
 /// A name, what gives its figures, and what they are.
 type Scenario = (&'static str, fn() -> Vec<f64>, &'static [Figure]);
 
-const SCENARIOS: [Scenario; 6] = [
+const SCENARIOS: [Scenario; 7] = [
     (
         "memory",
         memory,
@@ -66,6 +66,15 @@ const SCENARIOS: [Scenario; 6] = [
             figure("resident for the snapshot, a name", "octets", Some(400.0)),
             figure("reading the master file", "s", None),
             figure("building the snapshot", "s", Some(1.0)),
+        ],
+    ),
+    (
+        "steered",
+        steered,
+        &[
+            figure("resident for the snapshot, a steered name", "octets", Some(400.0)),
+            figure("checking a plan with steered names", "s", None),
+            figure("building their snapshot", "s", Some(1.0)),
         ],
     ),
     (
@@ -276,6 +285,42 @@ fn memory() -> Vec<f64> {
         reading_s,
         building_s,
     ]
+}
+
+/// Every name of the zone is steered, between two clusters.
+fn steered() -> Vec<f64> {
+    let endpoint = |cluster: &str, last| EndpointInput {
+        cluster: cluster.to_owned(),
+        addresses: vec![IpAddr::from([192, 0, 2, last])],
+        weight: 1,
+    };
+    let names = (0..MANY).map(|number| NameInput {
+        name: format!("host-{number:07}.example.org"),
+        zone: "example.org".to_owned(),
+        epoch: 1,
+        seq: 1,
+        ttl: 5,
+        steer: Vec::new(),
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
+        endpoints: vec![endpoint("eu", 1), endpoint("us", 2)],
+    });
+    let plan = SnapshotInput {
+        names: names.collect(),
+        ..plan(1, vec![zone("example.org", &text(0, 0))])
+    };
+    let gates = GateTable::new();
+    let from = worked_s();
+    let (catalog, applied) = Catalog::default().applied(&plan).expect("a first plan");
+    let checking_s = worked_s() - from;
+    assert!(applied.names == MANY, "{:?}", applied.rejected.first());
+    let before = account("VmRSS");
+    let from = worked_s();
+    let snapshot = catalog.build(&gates).expect("it fits");
+    let building_s = worked_s() - from;
+    let resident = (account("VmRSS") - before) / a_million();
+    black_box(snapshot);
+    vec![resident, checking_s, building_s]
 }
 
 #[expect(clippy::cast_precision_loss, reason = "figures are shown to people")]

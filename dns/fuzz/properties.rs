@@ -135,6 +135,7 @@ fn ask(snapshot: &Snapshot, gates: &GateTable, scratch: &mut Scratch, name: &[u8
                 now: MonoTime::ZERO,
                 ecs: true,
                 draw: 7,
+                ecs: false,
             };
             let mut out = vec![0; room];
             let outcome = answer(scratch, &packet, &meta, snapshot, gates, &mut out);

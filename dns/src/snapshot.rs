@@ -77,7 +77,8 @@ pub(crate) enum RrData {
         body: Span,
         addresses: Option<Box<Addresses>>,
     },
-    Steered(Steered),
+    /// In a box, so that what is fixed fits a node's cache line.
+    Steered(Box<Steered>),
 }
 
 /// Addresses of the name servers of one NS set, with their full owner names.
@@ -299,7 +300,7 @@ impl Snapshot {
         let nodes = self.steered.iter().filter_map(|id| self.nodes.get(id.index()));
         nodes.flat_map(move |node| {
             self.sets_of(node).iter().filter_map(move |set| match &set.data {
-                RrData::Steered(steered) => Some((Name::from_wire(self.octets(node.name)), set, steered)),
+                RrData::Steered(steered) => Some((Name::from_wire(self.octets(node.name)), set, &**steered)),
                 RrData::Fixed { .. } => None,
             })
         })

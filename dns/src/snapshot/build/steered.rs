@@ -29,12 +29,12 @@ impl Builder<'_> {
                 continue;
             };
             let chain = compile::chain(filters, &clusters);
-            let data = RrData::Steered(Steered {
+            let data = RrData::Steered(Box::new(Steered {
                 chain,
                 candidates,
                 all_down: self.all_down(name, kind)?,
                 degraded_ttl_s: name.degraded_ttl_s(),
-            });
+            }));
             self.add(RrSet {
                 kind,
                 ttl_s: name.input.ttl,

@@ -13,7 +13,6 @@ mod feeder;
 mod fleet;
 mod forget;
 mod inquiries;
-mod notices;
 mod output;
 mod panorama;
 mod plane;

@@ -1,5 +1,8 @@
 //! The record of decisions with their evidence: a bounded ring that the console and drills read.
 
+mod notices;
+mod recorder;
+
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 use jiff::Timestamp;
@@ -7,6 +10,9 @@ use lifeboat_health::{Family, MonoClock, MonoTime, Path, Transition, Verdict, Wi
 use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::broadcast;
+
+pub(crate) use notices::Notices;
+pub(crate) use recorder::Recorder;
 
 /// Entries kept for a reader that joins later.
 const KEPT: usize = 1000;

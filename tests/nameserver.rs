@@ -76,8 +76,28 @@ fn a_configuration_alone_is_a_complete_server() {
     server.until("the verdict in the status", |status| {
         status["clusters"][0]["families"][0]["verdict"] == "Down"
     });
-    let told = server.explain("shop.example.org");
+    let told = server.explain(&["shop.example.org"]);
     assert!(told.contains("withdrawn") && told.contains("192.0.2.1"), "{told}");
+    // Who saw what.
+    let told = server.explain(&["cluster", "eu"]);
+    assert!(told.contains("Down") && told.contains("builtin"), "{told}");
+    let events = server.get("/api/events").1;
+    assert!(
+        events.contains("\"cluster\":\"eu\"") && events.contains("missStreak"),
+        "{events}"
+    );
+    let (code, told) = folder.output(&[
+        "evidence",
+        "record",
+        "a.evidence",
+        "--for",
+        "500ms",
+        "--server",
+        &server.url(),
+    ]);
+    assert_eq!(code, 0, "{told}");
+    let (code, told) = folder.output(&["evidence", "replay", "a.evidence"]);
+    assert!(code == 0 && told.contains("eu"), "{told}");
     eu.returns();
     server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
     let status = server.status();
@@ -251,6 +271,29 @@ fn observers_elsewhere_are_heard() {
     server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
     us.dies();
     server.until_answered("shop.example.org.", &["192.0.2.1"]);
+}
+
+/// What cannot observe at its start does not start: it would answer for ever with what is dead.
+#[test]
+fn without_its_evidence_it_does_not_start() {
+    let folder = Folder::with(&[]);
+    folder.certificates(&["--observers", "one", "--consumers", "dns-1"]);
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let start = |who: &str| {
+        let tls = format!("tls: {{certificate: {who}.pem, key: {who}.key, roots: authority.pem}}");
+        folder.write(
+            "dns.yaml",
+            &format!("listen: [{{address: '127.0.0.1:0'}}]\nstate: state\nobservers: {{listen: '127.0.0.1:{port}', {tls}}}\n"),
+        );
+        folder.output(&["dns", "--config", "dns.yaml"])
+    };
+    let (code, told) = start("dns-1");
+    assert!(code == 1 && told.contains(&port.to_string()), "{code} {told}");
+    let (code, told) = start("one");
+    assert!(code == 1 && told.contains("serverAuth"), "{code} {told}");
+    let (code, told) = folder.output(&["dns", "--check", "--config", "dns.yaml"]);
+    assert!(code == 1 && told.contains("serverAuth"), "{code} {told}");
 }
 
 /// Orders of operators: bounded, kept over a restart, audited, and ended.

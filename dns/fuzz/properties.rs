@@ -133,7 +133,6 @@ fn ask(snapshot: &Snapshot, gates: &GateTable, scratch: &mut Scratch, name: &[u8
                 local,
                 transport,
                 now: MonoTime::ZERO,
-                ecs: true,
                 draw: 7,
                 ecs: false,
             };

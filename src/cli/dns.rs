@@ -48,8 +48,8 @@ enum Command {
 
 #[derive(Args)]
 struct Status {
-    /// The configuration of the server: its `admin` address is asked.
-    #[arg(long, value_name = "FILE", conflicts_with = "server")]
+    /// The configuration of the server: its `admin` address is asked, whatever `--server` says.
+    #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
     #[command(flatten)]
     server: ServerArgs,

@@ -11,7 +11,7 @@ use lifeboat_dns::{ExplainError, Rcode};
 use serde::Serialize;
 use serde_json::{Value, json};
 
-use super::{panorama::held_back, plane::Plane};
+use super::plane::Plane;
 use crate::{
     controller::Kinds,
     serve::{
@@ -100,7 +100,7 @@ impl Inquiries for FromPlane {
             index: &self.index,
             kinds: &self.kinds,
             verdicts: &plane.verdicts(),
-            held_back: &view::merged(plane.dns.iter().map(held_back)),
+            held_back: &view::merged(plane.dns.iter().map(|role| view::held_back(&role.server.gates()))),
             controller: &status,
             entries: plane.timeline.since(0).0,
             if_lost: &|cluster| Some(status.inputs.as_ref()?.if_lost(&[cluster.to_owned()])),

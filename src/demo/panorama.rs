@@ -26,7 +26,7 @@ use crate::{
     observe,
     serve::{
         self, Guard, Sources,
-        state::{DnsServer, HeldBack, Name, NameAtServer, Share, State},
+        state::{DnsServer, Name, NameAtServer, Share, State},
         view::{
             self, Known,
             declared::{self, Declared},
@@ -340,25 +340,6 @@ fn declared_name(name: String, declared: &Declared) -> Name {
     }
 }
 
-/// The clusters that a server holds back, in the better of their families.
-pub(super) fn held_back(role: &DnsRole) -> BTreeMap<String, HeldBack> {
-    let gates = role.server.gates();
-    let open = |cluster: &str| {
-        let own = gates.iter().filter(|gate| gate.cluster == cluster);
-        own.clone().any(|gate| gate.held_back.is_none())
-    };
-    gates
-        .iter()
-        .filter(|gate| !open(&gate.cluster))
-        .filter_map(|gate| {
-            let held_back = gate.held_back?;
-            let until = jiff::Timestamp::try_from(held_back.until).ok()?;
-            let downs = held_back.downs;
-            Some((gate.cluster.clone(), HeldBack { downs, until }))
-        })
-        .collect()
-}
-
 fn server(role: &DnsRole, qps: f64) -> DnsServer {
     let status = role.server.status();
     let count = |wanted: Option<Rcode>| -> u64 {
@@ -399,6 +380,6 @@ fn server(role: &DnsRole, qps: f64) -> DnsServer {
         nxdomain: count(Some(Rcode::NxDomain)),
         servfail: count(Some(Rcode::ServFail)),
         verdicts,
-        held_back: held_back(role),
+        held_back: view::held_back(&role.server.gates()),
     }
 }

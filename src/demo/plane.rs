@@ -6,21 +6,21 @@ use anyhow::Context;
 use axum::{Router, routing::get};
 use bytes::Bytes;
 use lifeboat_chaos::fault::ControllerSwitch;
-use lifeboat_dns::{GateSink, Ramp, Server, ServerConfig};
+use lifeboat_dns::{Ramp, Server, ServerConfig};
 use lifeboat_health::{
     Check, Consumer, ConsumerConfig, ConsumerError, ConsumerMetrics, FleetView, Identity, Listed, MonoClock,
     MonoTime, Observer, ObserverConfig, ObserverMetrics, Profile, Report, ReportError, StatusRange, Target,
-    Transition, VerdictSink, recording::Preamble,
+    recording::Preamble,
 };
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio::{sync::broadcast::Receiver, task::JoinHandle};
 
-use super::{Options, feeder::Feeder, fleet::DemoFleet, forget::forget, notices::Notices};
+use super::{Options, feeder::Feeder, fleet::DemoFleet, forget::forget};
 use crate::{
     controller::{Controller, ControllerConfig, ControllerMetrics, Status},
     failover::{Settings, world::Failback},
-    timeline::Timeline,
+    timeline::{Notices, Recorder, Timeline},
 };
 
 /// Where the observers stand, as far as names go; all of them probe over loopback.
@@ -328,30 +328,6 @@ impl DnsRole {
             consumer,
             _feeder: feeder,
         })
-    }
-}
-
-/// Enters transitions into the timeline on their way to whoever acts on them, and what the gates make of them.
-struct Recorder {
-    name: String,
-    timeline: Timeline,
-    inner: Option<(GateSink, Notices)>,
-}
-
-impl VerdictSink for Recorder {
-    fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView) {
-        // The gates first: users are moved before anything is told.
-        if let Some((gates, _)) = &mut self.inner {
-            gates.tick(now, transitions, view);
-        }
-        for transition in transitions {
-            self.timeline.transition(&self.name, transition);
-        }
-        if let Some((gates, notices)) = &self.inner {
-            for notice in gates.notices() {
-                notices.tell(&self.name, notice);
-            }
-        }
     }
 }
 

@@ -20,7 +20,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{config::DnsFile, process::Running};
 use crate::serve::{
-    Guard, Reached, Refusal, open_metrics,
+    Guard, Reached, Refusal, evidence, open_metrics,
     query::{Asked, Named},
 };
 
@@ -88,13 +88,28 @@ fn routes(reads: Reads) -> Router {
             get(async |State(reads): State<Reads>| Json(json!(reads.running.status()))),
         )
         .route("/api/explain/name/{name}", get(explain))
+        .route("/api/explain/cluster/{name}", get(explain_cluster))
+        .route(
+            "/api/events",
+            get(async |State(reads): State<Reads>| Json(json!(reads.running.timeline.since(0).0))),
+        )
         .fallback(async || {
             Refusal::Unknown(
-                "not found; there are /metrics, /healthz, /readyz, /api/status, /api/explain/name/NAME"
+                "not found; there are /metrics, /healthz, /readyz, /api/status, /api/events, /api/evidence, /api/explain/name/NAME, /api/explain/cluster/NAME"
                     .to_owned(),
             )
         })
-        .with_state(reads)
+        .with_state(reads.clone())
+        .merge(evidence::router(reads.running))
+}
+
+async fn explain_cluster(State(reads): State<Reads>, Named(name): Named) -> Result<Response, Refusal> {
+    let running = &reads.running;
+    let told = running.explain_cluster(&name).ok_or_else(|| {
+        let known = running.cluster_names().join(", ");
+        Refusal::Unknown(format!("cluster {name:?} is not known; known: {known}"))
+    })?;
+    Ok(Json(told).into_response())
 }
 
 /// Whether queries are answered, and from a configuration and zones that are all good.

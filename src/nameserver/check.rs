@@ -3,10 +3,11 @@
 use std::path::Path;
 
 use lifeboat_dns::{GeoTable, Held};
-use lifeboat_health::Target;
+use lifeboat_health::{Consumer, Target};
 
 use super::{
     DnsFile, admin,
+    config::ClusterEntry,
     entries::entries,
     hearing,
     plan::plan,
@@ -79,11 +80,20 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
             .iter()
             .map(|name| format!("observers.names: {name} is given twice")),
     );
-    if let Some(tls) = &file.observers.tls
-        && let Err(error) = tls.identity()
-    {
-        found.errors.push(format!("observers.tls: {error:#}"));
+    if let Some(tls) = &file.observers.tls {
+        let checked = tls
+            .identity()
+            .and_then(|identity| Ok(Consumer::check_identity("dns", &identity, &profile)?));
+        if let Err(error) = checked {
+            found.errors.push(format!("observers.tls: {error:#}"));
+        }
     }
+    if !file.observers.names.is_empty()
+        && let Err(error) = profile.check_observers(file.observers.names.len())
+    {
+        found.errors.push(format!("observers.names: {error}"));
+    }
+    found.warnings.extend(unread(file, &entries.clusters));
     if let Some(address) = file.admin
         && let Err(error) = admin::guard(file, address)
     {
@@ -101,4 +111,25 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
 pub fn targets(file: &DnsFile, path: &Path) -> (Vec<Target>, Vec<String>) {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     targets::targets(&entries(file, folder).clusters, &file.observers.profile())
+}
+
+/// What is given and changes nothing.
+fn unread(file: &DnsFile, clusters: &[ClusterEntry]) -> Vec<String> {
+    let mut told = Vec::new();
+    if file.observers.listen.is_some() && !file.observers.anchors.is_empty() {
+        told.push(
+            "observers.anchors: are given beside observers.listen, and only the builtin observer has anchors"
+                .to_owned(),
+        );
+    }
+    let unprobed = clusters
+        .iter()
+        .filter(|cluster| cluster.detection.is_some() && cluster.checks.is_empty());
+    told.extend(unprobed.map(|cluster| {
+        format!(
+            "cluster {}: has detection and no checks, so nothing is detected",
+            cluster.name
+        )
+    }));
+    told
 }

@@ -6,10 +6,13 @@ use anyhow::Context;
 use lifeboat_dns::Server;
 use lifeboat_health::{
     Consumer, ConsumerConfig, ConsumerMetrics, FleetView, Identity, Listed, MonoTime, Observer,
-    ObserverConfig, ObserverMetrics, Target, Transition, VerdictSink,
+    ObserverConfig, ObserverMetrics, Target, Transition, VerdictSink, Witness,
 };
 
+use parking_lot::Mutex;
+
 use super::config::{Observers, Probing};
+use crate::timeline::{Notices, Recorder, Timeline};
 
 /// The builtin observer's name in status and metrics.
 const BUILTIN: &str = "builtin";
@@ -25,6 +28,7 @@ pub(super) struct Hearing {
     /// First, so that it ends first: it would call for a consumer that is gone.
     builtin: Option<Observer>,
     pub(super) consumer: Consumer,
+    targets: Mutex<Vec<Target>>,
 }
 
 impl Hearing {
@@ -35,6 +39,7 @@ impl Hearing {
         config: &Observers,
         targets: &[Target],
         metrics: &Metrics,
+        timeline: &Timeline,
     ) -> anyhow::Result<Option<Hearing>> {
         let profile = config.profile();
         let (listen, tls, observer) = match config.probing().map_err(anyhow::Error::msg)? {
@@ -52,7 +57,13 @@ impl Hearing {
             }
         };
         let sink = Sink {
-            gates: server.verdict_sink(),
+            recorder: Recorder {
+                name: name.to_owned(),
+                timeline: timeline.clone(),
+                inner: Some((server.verdict_sink(), Notices::new(timeline.clone()))),
+            },
+            timeline: timeline.clone(),
+            frozen: false,
         };
         let consumer = Consumer::spawn(
             ConsumerConfig {
@@ -83,6 +94,7 @@ impl Hearing {
         Ok(Some(Hearing {
             builtin: builtin.transpose().context("observers: the builtin one")?,
             consumer,
+            targets: Mutex::new(targets.to_vec()),
         }))
     }
 
@@ -92,7 +104,12 @@ impl Hearing {
         if let Some(builtin) = &self.builtin {
             builtin.set_targets(targets.to_vec())?;
         }
+        *self.targets.lock() = targets.to_vec();
         Ok(())
+    }
+
+    pub(super) fn targets(&self) -> Vec<Target> {
+        self.targets.lock().clone()
     }
 
     /// Takes what of a changed configuration takes effect without a restart.
@@ -107,7 +124,11 @@ impl Hearing {
 
     /// Ends its threads, each of which is joined.
     pub(super) fn stop(self) {
-        let Self { builtin, consumer } = self;
+        let Self {
+            builtin,
+            consumer,
+            targets: _,
+        } = self;
         if let Some(builtin) = builtin {
             builtin.stop();
         }
@@ -130,22 +151,56 @@ pub(super) fn twice(config: &Observers) -> BTreeSet<&str> {
     names.filter(|name| !seen.insert(*name)).collect()
 }
 
-/// Moves the gates, then tells in the log what a verdict became.
+/// Moves the gates, then tells in the timeline and the log what became of it.
 struct Sink {
-    gates: lifeboat_dns::GateSink,
+    recorder: Recorder,
+    timeline: Timeline,
+    frozen: bool,
 }
 
 impl VerdictSink for Sink {
     fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView) {
-        self.gates.tick(now, transitions, view);
+        self.recorder.tick(now, transitions, view);
         for transition in transitions {
+            let seen: Vec<String> = transition.evidence.iter().map(seen).collect();
             tracing::warn!(
                 cluster = transition.cluster, family = %transition.family, from = ?transition.from,
-                to = ?transition.to, reason = transition.reason, "verdict"
+                to = ?transition.to, reason = transition.reason, evidence = seen.join("; "), "verdict"
             );
         }
-        for notice in self.gates.notices() {
-            tracing::warn!(notice = ?notice, "steering");
+        let frozen = !view.cells.is_empty() && view.cells.values().all(|cell| cell.frozen);
+        if frozen == self.frozen {
+            return;
         }
+        self.frozen = frozen;
+        let fresh = view
+            .observers
+            .iter()
+            .filter(|observer| observer.fresh && !observer.abstaining)
+            .count();
+        let (kind, told) = if frozen {
+            let told =
+                format!("only {fresh} observers are fresh: too few to decide anything; every verdict stands");
+            ("evidence.frozen", told)
+        } else {
+            (
+                "evidence.decides",
+                format!("{fresh} observers are fresh: verdicts move again"),
+            )
+        };
+        tracing::warn!("{told}");
+        self.timeline.push(kind, None, told);
     }
+}
+
+/// What one observer had seen, in short.
+fn seen(witness: &Witness) -> String {
+    let Witness {
+        observer,
+        vote,
+        miss_streak,
+        success_streak,
+        ..
+    } = witness;
+    format!("{observer} {vote:?}, {miss_streak} misses, {success_streak} good")
 }

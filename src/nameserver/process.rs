@@ -9,17 +9,23 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
+use bytes::Bytes;
 use lifeboat_dns::{EcsFrom, GateSink, GeoSources, GeoTable, Listen, Server, ServerConfig};
-use lifeboat_health::{ConsumerMetrics, FleetView, MonoClock, ObserverMetrics, VerdictSink};
+use lifeboat_health::{
+    ConsumerMetrics, FleetView, MonoClock, MonoTime, ObserverMetrics, VerdictSink, recording::Preamble,
+};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
-use serde_json::Value;
-use tokio::signal::unix::{SignalKind, signal};
+use serde_json::{Value, json};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::broadcast::Receiver,
+};
 use tokio_util::sync::CancellationToken;
 
 use super::{
     admin,
-    config::{DnsFile, ListenEntry, default_state},
+    config::{DnsFile, ListenEntry, ObserverEntry, default_state},
     control,
     entries::{Entries, entries},
     hearing::{self, Hearing},
@@ -32,7 +38,11 @@ use super::{
     targets,
     zones::{ZoneRead, Zones},
 };
-use crate::observe::files::Files;
+use crate::{
+    observe::files::Files,
+    serve::{evidence::Evidence, view},
+    timeline::{Entry, Timeline},
+};
 
 /// How often the files are looked at.
 const LOOK: Duration = Duration::from_secs(1);
@@ -45,6 +55,7 @@ const NAME: &str = "dns";
 pub(super) struct Running {
     pub(super) server: Server,
     clock: MonoClock,
+    pub(super) timeline: Timeline,
     hearing: RwLock<Option<Hearing>>,
     /// Brings orders into force where there are no verdicts to bring it into force with.
     idle: Mutex<Option<GateSink>>,
@@ -57,9 +68,51 @@ struct Told {
     configuration: Configuration,
     entries: Entries,
     zones: Vec<ZoneRead>,
+    /// The observers whose evidence counts, where they are named.
+    named: Vec<ObserverEntry>,
+    min_fresh: u32,
 }
 
 impl Running {
+    fn view(&self) -> Arc<FleetView> {
+        let hearing = self.hearing.read();
+        hearing
+            .as_ref()
+            .map_or_else(Arc::default, |hearing| hearing.consumer.view())
+    }
+
+    /// A cluster's verdicts as `lifeboat explain cluster` prints them; `None` for one that the configuration does not have.
+    pub(super) fn explain_cluster(&self, name: &str) -> Option<Value> {
+        let told = self.told.load();
+        let cluster = told
+            .entries
+            .clusters
+            .iter()
+            .find(|cluster| cluster.name == name)?;
+        let verdicts = self.view();
+        let (traffic, control) = view::paths(&verdicts, &view::held_back(&self.server.gates()), name);
+        let history: Vec<Entry> = self.timeline.since(0).0;
+        let history = history
+            .into_iter()
+            .filter(|entry| entry.cluster.as_deref() == Some(name));
+        let cluster = json!({
+            "name": name, "provider": "", "region": cluster.region, "traffic": traffic, "control": control,
+            "detection": view::detection(&verdicts, name),
+        });
+        Some(json!({
+            "cluster": cluster, "holds": [], "noTarget": [], "history": history.collect::<Vec<_>>(),
+        }))
+    }
+
+    pub(super) fn cluster_names(&self) -> Vec<String> {
+        let told = self.told.load();
+        told.entries
+            .clusters
+            .iter()
+            .map(|cluster| cluster.name.clone())
+            .collect()
+    }
+
     /// Brings orders that were just given into force, or that have ended out of it, where no verdict loop does.
     pub(super) fn tick(&self) {
         if self.hearing.read().is_some() {
@@ -72,18 +125,13 @@ impl Running {
 
     pub(super) fn status(&self) -> Status {
         let told = self.told.load();
-        let view = self
-            .hearing
-            .read()
-            .as_ref()
-            .map(|hearing| hearing.consumer.view());
-        let view = view.unwrap_or_default();
+        let view = self.view();
         Status {
             version: env!("CARGO_PKG_VERSION"),
             configuration: told.configuration.clone(),
             zones: status::zones(&told.zones, &self.server.held()),
-            clusters: status::clusters(&told.entries.clusters, &view, &self.server),
-            observers: status::observers(&view),
+            clusters: status::clusters(&told.entries.clusters, &view, &self.server, told.min_fresh),
+            observers: status::observers(&view, &told.named),
             server: self.server.status(),
         }
     }
@@ -128,9 +176,11 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         consumer: ConsumerMetrics::register(&mut registry),
         observer: ObserverMetrics::register(&mut registry),
     };
+    let clock = MonoClock::new();
     let running = Arc::new(Running {
         server,
-        clock: MonoClock::new(),
+        clock,
+        timeline: Timeline::new(clock),
         hearing: RwLock::new(None),
         idle: Mutex::new(None),
         told: ArcSwap::default(),
@@ -158,6 +208,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         geo: Files::look([]),
         geo_in_force: GeoSources::default(),
         geo_problem: None,
+        hearing_problem: None,
         zones: Zones::default(),
         entries: found,
         file,
@@ -165,7 +216,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         hearing_metrics,
         running: running.clone(),
     };
-    held.hear();
+    held.hear()?;
     let state = held.file.state.clone();
     let overrides = Arc::new(Overrides::new(state.clone()));
     let ended = async {
@@ -298,6 +349,7 @@ struct Keeper {
     geo: Files,
     geo_in_force: GeoSources,
     geo_problem: Option<String>,
+    hearing_problem: Option<String>,
     zones: Zones,
     entries: Entries,
     file: DnsFile,
@@ -319,8 +371,13 @@ impl Keeper {
         if changed {
             self.reload();
         }
+        let before = self.hearing_problem.clone();
+        if before.is_some() {
+            self.hear_again();
+        }
+        let told = self.hearing_problem != before;
         let located = self.locate(force).await;
-        self.apply(changed || located).await;
+        self.apply(changed || located || told).await;
     }
 
     /// Brings databases of networks into force where they have changed; whether they have.
@@ -387,11 +444,11 @@ impl Keeper {
         self.file = file;
         self.good = Some(good);
         self.metrics.reloaded(true);
-        self.hear();
+        self.hear_again();
     }
 
     /// Brings targets, and what else of observers can change, into force.
-    fn hear(&mut self) {
+    fn hear(&mut self) -> anyhow::Result<()> {
         let (targets, _) = targets::targets(&self.entries.clusters, &self.file.observers.profile());
         let mut hearing = self.running.hearing.write();
         let result = match &*hearing {
@@ -405,15 +462,24 @@ impl Keeper {
                 &self.file.observers,
                 &targets,
                 &self.hearing_metrics,
+                &self.running.timeline,
             )
             .map(|started| *hearing = started),
         };
         drop(hearing);
-        if let Err(error) = result {
-            let told = format!("{error:#}");
+        result
+    }
+
+    /// The same while the server runs: a mistake is told, and tried again at every look.
+    fn hear_again(&mut self) {
+        let told = self.hear().err().map(|error| format!("observers: {error:#}"));
+        if let Some(told) = told
+            .as_ref()
+            .filter(|told| self.hearing_problem.as_ref() != Some(told))
+        {
             tracing::error!(error = told, "observing: what was in force stays");
-            self.configuration.refused = Some(told);
         }
+        self.hearing_problem = told;
     }
 
     /// Reads zones that have changed, and makes and applies a plan where anything is new.
@@ -438,6 +504,7 @@ impl Keeper {
         problems.append(&mut checks);
         problems.extend(planned.problems);
         problems.extend(self.geo_problem.clone());
+        problems.extend(self.hearing_problem.clone());
         match self.running.server.apply(planned.plan) {
             Ok(applied) => problems.extend(applied.rejected.iter().map(ToString::to_string)),
             Err(refused) => problems.push(refused.to_string()),
@@ -455,6 +522,8 @@ impl Keeper {
             configuration: self.configuration.clone(),
             entries: self.entries.clone(),
             zones: all,
+            named: self.file.observers.names.clone(),
+            min_fresh: self.file.observers.profile().min_fresh,
         }));
     }
 }
@@ -511,4 +580,20 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
     };
     let kept = kept.into_iter().filter(|(_, differs)| *differs);
     (taken, kept.map(|(field, _)| field).collect())
+}
+
+/// Evidence as this server hears it, for recordings.
+impl Evidence for Running {
+    #[expect(clippy::disallowed_methods, reason = "stamps the recording, for people")]
+    fn tap(&self) -> Option<(Preamble, Receiver<(MonoTime, Bytes)>)> {
+        let hearing = self.hearing.read();
+        let consumer = &hearing.as_ref()?.consumer;
+        let preamble = Preamble {
+            consumer: NAME.to_owned(),
+            started: crate::store::conditions::stamp(jiff::Timestamp::now()),
+            profile: consumer.profile().clone(),
+            targets: hearing.as_ref()?.targets(),
+        };
+        Some((preamble, consumer.tap()))
+    }
 }

@@ -6,7 +6,10 @@ use lifeboat_dns::{Held, Server, Status as ServerStatus};
 use lifeboat_health::{FleetView, ObserverView, Path};
 use serde::Serialize;
 
-use super::{config::ClusterEntry, zones::ZoneRead};
+use super::{
+    config::{ClusterEntry, ObserverEntry},
+    zones::ZoneRead,
+};
 
 /// What became of the configuration, as of the last look at its files.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -66,9 +69,9 @@ pub(super) struct FamilyStatus {
     /// Too few observers are fresh to decide anything: the verdict stands.
     pub(super) frozen: bool,
     pub(super) since_ms: u64,
-    /// Observers with a fresh opinion, and how many must agree.
+    /// Observers with a fresh opinion, and how many there must be to decide anything.
     pub(super) fresh: u32,
-    pub(super) q: u32,
+    pub(super) needed: u32,
     pub(super) abstaining: u32,
     pub(super) rtt_ms: Option<f64>,
     /// The part of its weight that is let through, 0 to 1.
@@ -86,7 +89,8 @@ pub(super) struct ObserverStatus {
     pub(super) region: String,
     pub(super) fresh: bool,
     pub(super) abstaining: bool,
-    pub(super) age_ms: u32,
+    /// `None` for one that is named and was never heard.
+    pub(super) age_ms: Option<u32>,
 }
 
 /// All of it. The server's own part is as in `GET /api/dns` of a control plane's console.
@@ -117,7 +121,12 @@ pub(super) fn zones(zones: &[ZoneRead], held: &Held) -> Vec<ZoneStatus> {
     zones.iter().map(status).collect()
 }
 
-pub(super) fn clusters(entries: &[ClusterEntry], view: &FleetView, server: &Server) -> Vec<ClusterStatus> {
+pub(super) fn clusters(
+    entries: &[ClusterEntry],
+    view: &FleetView,
+    server: &Server,
+    min_fresh: u32,
+) -> Vec<ClusterStatus> {
     let gates = server.gates();
     let each = entries.iter().map(|entry| {
         let cells = view
@@ -134,7 +143,7 @@ pub(super) fn clusters(entries: &[ClusterEntry], view: &FleetView, server: &Serv
                 frozen: cell.frozen,
                 since_ms: u64::try_from(view.at.saturating_since(cell.since).as_millis()).unwrap_or(u64::MAX),
                 fresh: cell.fresh,
-                q: cell.q,
+                needed: cell.q.max(min_fresh),
                 abstaining: cell.votes.abstain,
                 rtt_ms: cell.rtt_ms,
                 gate: gate.map(|gate| gate.gate),
@@ -151,13 +160,22 @@ pub(super) fn clusters(entries: &[ClusterEntry], view: &FleetView, server: &Serv
     each.collect()
 }
 
-pub(super) fn observers(view: &FleetView) -> Vec<ObserverStatus> {
+/// Those that were heard, and those that are named and were not.
+pub(super) fn observers(view: &FleetView, named: &[ObserverEntry]) -> Vec<ObserverStatus> {
     let status = |observer: &ObserverView| ObserverStatus {
         name: observer.name.clone(),
         region: observer.region.clone(),
         fresh: observer.fresh,
         abstaining: observer.abstaining,
-        age_ms: observer.age_ms,
+        age_ms: Some(observer.age_ms),
     };
-    view.observers.iter().map(status).collect()
+    let never = |entry: &&ObserverEntry| view.observers.iter().all(|heard| heard.name != entry.name);
+    let never = named.iter().filter(never).map(|entry| ObserverStatus {
+        name: entry.name.clone(),
+        region: entry.region.clone(),
+        fresh: false,
+        abstaining: false,
+        age_ms: None,
+    });
+    view.observers.iter().map(status).chain(never).collect()
 }

@@ -6,6 +6,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
+use lifeboat_dns::GateView;
 use lifeboat_health::{Cell, FleetView, Gray, Path, ProfilePatch};
 use serde_json::Value;
 
@@ -220,8 +221,26 @@ pub fn merged(each: impl IntoIterator<Item = BTreeMap<String, HeldBack>>) -> BTr
     merged
 }
 
+/// The clusters that a server holds back, in the better of their families.
+pub fn held_back(gates: &[GateView]) -> BTreeMap<String, HeldBack> {
+    let open = |cluster: &str| {
+        let mut own = gates.iter().filter(|gate| gate.cluster == cluster);
+        own.any(|gate| gate.held_back.is_none())
+    };
+    gates
+        .iter()
+        .filter(|gate| !open(&gate.cluster))
+        .filter_map(|gate| {
+            let held_back = gate.held_back?;
+            let until = jiff::Timestamp::try_from(held_back.until).ok()?;
+            let downs = held_back.downs;
+            Some((gate.cluster.clone(), HeldBack { downs, until }))
+        })
+        .collect()
+}
+
 /// Traffic, control. Who is held back is decided by the DNS servers; `verdicts` may be another's, and younger.
-pub(super) fn paths(
+pub(crate) fn paths(
     verdicts: &FleetView,
     held_back: &BTreeMap<String, HeldBack>,
     cluster: &str,
@@ -236,7 +255,7 @@ pub(super) fn paths(
 }
 
 /// As Cluster objects have it, all targets of a cluster have the same override.
-fn detection(verdicts: &FleetView, cluster: &str) -> Option<ProfilePatch> {
+pub(crate) fn detection(verdicts: &FleetView, cluster: &str) -> Option<ProfilePatch> {
     let mut cells = [Path::Traffic, Path::Control]
         .into_iter()
         .filter_map(|path| verdicts.better_family(cluster, path));

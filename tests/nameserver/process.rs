@@ -269,13 +269,16 @@ impl<'a> Nameserver<'a> {
         serde_json::from_str(&body).unwrap()
     }
 
-    pub(crate) fn explain(&self, name: &str) -> String {
-        let told = Command::new(LIFEBOAT)
-            .args(["explain", name, "--server", &format!("http://{}", self.admin)])
-            .output()
-            .unwrap();
-        assert!(told.status.success(), "{}", String::from_utf8_lossy(&told.stderr));
-        String::from_utf8(told.stdout).unwrap()
+    pub(crate) fn url(&self) -> String {
+        format!("http://{}", self.admin)
+    }
+
+    pub(crate) fn explain(&self, words: &[&str]) -> String {
+        let (code, told) = self
+            .folder
+            .output(&[&["explain"], words, &["--server", &self.url()]].concat());
+        assert_eq!(code, 0, "{told}");
+        told
     }
 
     /// Status and body of a GET.

@@ -212,6 +212,12 @@ impl Consumer {
         self.tap.subscribe()
     }
 
+    /// # Errors
+    /// The certificate is an observer's, is not the key's, or cannot be used otherwise.
+    pub fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<(), ConsumerError> {
+        server(name, identity, profile).map(drop)
+    }
+
     /// Close and join, within two seconds.
     pub fn stop(self) {}
 }

@@ -81,7 +81,9 @@ pub(super) fn print(status: &Value) {
                 text(&observer["name"]),
                 text(&observer["region"]),
                 state.to_owned(),
-                format!("{} ms", text(&observer["ageMs"])),
+                observer["ageMs"]
+                    .as_u64()
+                    .map_or_else(|| "never heard".to_owned(), |age| format!("{age} ms")),
             ]
         }),
     );
@@ -131,7 +133,7 @@ fn cluster(cluster: &Value) -> Vec<Vec<String>> {
             row.push(format!(
                 "{} (needs {})",
                 text(&family["fresh"]),
-                text(&family["q"])
+                text(&family["needed"])
             ));
             row.push(text(&family["abstaining"]));
             row.push(

@@ -9,11 +9,11 @@ use lifeboat_dns::Notice;
 use lifeboat_health::{Family, Gray};
 use parking_lot::Mutex;
 
-use crate::timeline::Timeline;
+use super::Timeline;
 
 /// Cheap to clone; all clones share what was told.
 #[derive(Clone)]
-pub(super) struct Notices {
+pub(crate) struct Notices {
     timeline: Timeline,
     told: Arc<Mutex<Told>>,
 }
@@ -28,14 +28,14 @@ struct Told {
 }
 
 impl Notices {
-    pub(super) fn new(timeline: Timeline) -> Self {
+    pub(crate) fn new(timeline: Timeline) -> Self {
         Self {
             timeline,
             told: Arc::default(),
         }
     }
 
-    pub(super) fn tell(&self, server: &str, notice: &Notice) {
+    pub(crate) fn tell(&self, server: &str, notice: &Notice) {
         let mut told = self.told.lock();
         match notice {
             Notice::Panic => {

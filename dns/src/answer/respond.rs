@@ -36,7 +36,13 @@ pub(super) fn respond(
     loop {
         let (rcode, panic) = match snapshot.lookup(qname, query.qtype) {
             Lookup::NotOurs if chain.aliases == 0 => {
-                return finish(writer, query, Rcode::Refused, false, None);
+                return finish(
+                    writer,
+                    query,
+                    Rcode::Refused,
+                    false,
+                    Some(Extended::NotAuthoritative),
+                );
             }
             Lookup::Broken(_) if chain.aliases == 0 => {
                 return finish(writer, query, Rcode::ServFail, false, Some(Extended::InvalidData));
@@ -53,8 +59,9 @@ pub(super) fn respond(
             }
             Lookup::Redirected { owner_len, dname } => {
                 match redirect(&mut writer, snapshot, dname, owner_len, &mut chain, qname) {
-                    Redirect::To => continue,
-                    Redirect::End => (Rcode::NoError, false),
+                    // The CNAME that was made is what was asked for (RFC 1034 §4.3.2 step 3a).
+                    Redirect::To if query.qtype != rtype::CNAME => continue,
+                    Redirect::To | Redirect::End => (Rcode::NoError, false),
                     Redirect::TooLong => (Rcode::YxDomain, false),
                 }
             }
@@ -164,7 +171,7 @@ fn addresses(
 }
 
 /// SOA in the authority section; its owner is the tail of the name that was looked up (RFC 2308 §3).
-fn negative(writer: &mut Writer<'_>, snapshot: &Snapshot, zone: &Zone, chain: &Chain) {
+fn negative(writer: &mut Writer<'_>, snapshot: &Snapshot, zone: &Zone, chain: &Chain<'_>) {
     let owner = chain.suffix(zone.apex.wire().len());
     if let Some(negative) = zone.negative {
         writer.put_owned(Section::Authority, 1, snapshot.octets(negative), owner);

@@ -14,6 +14,8 @@ pub(crate) enum Extended {
     LastGood,
     /// The zone could not be loaded.
     InvalidData,
+    /// The name is in no zone of ours.
+    NotAuthoritative,
 }
 
 impl Extended {
@@ -24,6 +26,8 @@ impl Extended {
             Self::LastGood => b"\x00\x0f\x00\x0f\x00\x00last good set",
             // "Invalid Data" (§4.25).
             Self::InvalidData => b"\x00\x0f\x00\x11\x00\x18zone not loaded",
+            // "Not Authoritative" (§4.21).
+            Self::NotAuthoritative => b"\x00\x0f\x00\x02\x00\x14",
         }
     }
 }

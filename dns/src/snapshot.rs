@@ -11,6 +11,7 @@
 pub(crate) mod build;
 mod table;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -38,6 +39,8 @@ pub struct Snapshot {
     nodes: Vec<Node>,
     sets: Vec<RrSet>,
     zones: Vec<Zone>,
+    /// By the node of a zone's apex inside another zone.
+    uppers: BTreeMap<u32, Upper>,
     clusters: Vec<String>,
     octets: Vec<u8>,
 }
@@ -49,6 +52,14 @@ pub(crate) struct Zone {
     /// The SOA record with TTL = min(TTL, MINIMUM) (RFC 2308 §3); its first two octets are the owner pointer. `None`
     /// for a zone that could not be loaded.
     pub(crate) negative: Option<Span>,
+}
+
+/// What the zone around says of the apex of a zone inside it (RFC 4035 §3.1.4.1).
+#[derive(Debug)]
+pub(crate) struct Upper {
+    pub(crate) zone: u32,
+    /// The DS set, if there is one.
+    pub(crate) sets: Vec<RrSet>,
 }
 
 /// A name that exists: with records, or as an empty non-terminal (RFC 8020 §3.1).
@@ -141,6 +152,7 @@ impl Snapshot {
             nodes: Vec::new(),
             sets: Vec::new(),
             zones: Vec::new(),
+            uppers: BTreeMap::new(),
             clusters: Vec::new(),
             octets: Vec::new(),
         }
@@ -190,6 +202,11 @@ impl Snapshot {
     /// (RFC 1034 §4.3.2, RFC 6672 §3.2, RFC 4592 §3.3.1), else nothing. Of DS it is the parent's side that answers (RFC 4035 §3.1.4.1).
     pub(crate) fn lookup(&self, qname: &QName, qtype: u16) -> Lookup<'_> {
         if let Some((index, node)) = self.find(qname.wire()) {
+            if qtype == rtype::DS
+                && let Some(upper) = self.uppers.get(&index)
+            {
+                return self.in_zone(upper.zone, &upper.sets);
+            }
             return match node.cut {
                 Some(cut) if cut != index || qtype != rtype::DS => self.delegated(cut),
                 Some(_) | None => self.present(node, node),
@@ -233,12 +250,13 @@ impl Snapshot {
     }
 
     fn present(&self, place: &Node, source: &Node) -> Lookup<'_> {
-        match self.zones.get(place.zone as usize) {
+        self.in_zone(place.zone, self.sets_of(source))
+    }
+
+    fn in_zone<'a>(&'a self, zone: u32, sets: &'a [RrSet]) -> Lookup<'a> {
+        match self.zones.get(zone as usize) {
             Some(zone) if zone.negative.is_none() => Lookup::Broken(zone),
-            Some(zone) => Lookup::Present {
-                zone,
-                sets: self.sets_of(source),
-            },
+            Some(zone) => Lookup::Present { zone, sets },
             None => Lookup::NotOurs,
         }
     }

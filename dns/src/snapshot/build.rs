@@ -2,6 +2,7 @@
 //! becomes octets.
 
 mod steered;
+mod upper;
 
 use std::collections::BTreeMap;
 use std::net::IpAddr;
@@ -44,6 +45,8 @@ struct Builder<'a> {
     /// By zone, the apexes of zones inside it: what it has at and below them is theirs to say (RFC 2181 §6).
     inner: Vec<Vec<Name>>,
     pending: BTreeMap<Name, Pending>,
+    /// By zone and name of a zone inside it, the DS set there.
+    signers: BTreeMap<(u32, Name), RrSet>,
     longest_ttls: BTreeMap<SlotId, u32>,
 }
 
@@ -62,6 +65,7 @@ pub(crate) fn snapshot<'a>(
         zones: Vec::new(),
         inner: Vec::new(),
         pending: BTreeMap::new(),
+        signers: BTreeMap::new(),
         longest_ttls: BTreeMap::new(),
     };
     let mut indexes = BTreeMap::new();
@@ -116,7 +120,11 @@ impl Builder<'_> {
             return Ok(());
         };
         let mut inner = self.inner.get(zone as usize).into_iter().flatten();
-        if let Some(apex) = inner.find(|apex| owner.is_within(apex)) {
+        if let Some(apex) = inner.find(|apex| owner.is_within(apex)).cloned() {
+            if set.kind == rtype::DS && *owner == apex {
+                let set = self.rr_set(set, count)?;
+                self.signers.insert((zone, apex.clone()), set);
+            }
             if let Some(parent) = apex.parent() {
                 self.pending.entry(parent).or_insert_with(|| Pending {
                     zone,
@@ -125,6 +133,12 @@ impl Builder<'_> {
             }
             return Ok(());
         }
+        let set = self.rr_set(set, count)?;
+        self.add(zone, owner, set);
+        Ok(())
+    }
+
+    fn rr_set(&mut self, set: FixedSet, count: NonZeroU16) -> Result<RrSet, BuildError> {
         let body = self.span(&set.body)?;
         let needed = self.counted_span(&set.needed)?;
         let helpful = self.counted_span(&set.helpful)?;
@@ -134,16 +148,11 @@ impl Builder<'_> {
             body,
             addresses: any.then(|| Box::new(Addresses { needed, helpful })),
         };
-        self.add(
-            zone,
-            owner,
-            RrSet {
-                kind: set.kind,
-                ttl_s: set.ttl_s,
-                data,
-            },
-        );
-        Ok(())
+        Ok(RrSet {
+            kind: set.kind,
+            ttl_s: set.ttl_s,
+            data,
+        })
     }
 
     fn counted_span(
@@ -346,6 +355,7 @@ impl Builder<'_> {
                 node.wildcard = Some(index);
             }
         }
+        let uppers = upper::sides(&self.zones, &mut self.signers, &indexes, &cuts);
         let mut clusters = vec![String::new(); self.clusters.len()];
         for (cluster, index) in self.clusters {
             if let Some(into) = clusters.get_mut(index as usize) {
@@ -360,6 +370,7 @@ impl Builder<'_> {
             nodes,
             sets,
             zones: self.zones,
+            uppers,
             clusters,
             octets: self.octets,
         })

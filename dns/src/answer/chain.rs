@@ -14,7 +14,8 @@ pub(super) struct Chain<'a> {
     pub(super) at: usize,
     len: usize,
     pub(super) aliases: usize,
-    taken: [Option<Taken<'a>>; MAX_ALIASES],
+    /// None of them at first: most answers have none.
+    taken: Option<[Option<Taken<'a>>; MAX_ALIASES]>,
 }
 
 /// A CNAME or DNAME that was followed, and the name that it was followed from.
@@ -42,7 +43,7 @@ impl<'a> Chain<'a> {
             at: HEADER_LEN,
             len,
             aliases: 0,
-            taken: [None; MAX_ALIASES],
+            taken: None,
         }
     }
 
@@ -51,19 +52,24 @@ impl<'a> Chain<'a> {
         self.taken
             .iter()
             .flatten()
+            .flatten()
             .any(|taken| std::ptr::eq(taken.set, set))
     }
 
     /// Whether it was followed from the same name before: a wildcard's and a DNAME's are followed from many.
     fn returns(&self, set: &RrSet, writer: &Writer<'_>) -> bool {
         let name = writer.written(self.at, self.len);
-        self.taken.iter().flatten().any(|taken| {
+        self.taken.iter().flatten().flatten().any(|taken| {
             std::ptr::eq(taken.set, set) && writer.written(taken.at, taken.len).eq_ignore_ascii_case(name)
         })
     }
 
     fn take(&mut self, set: &'a RrSet) {
-        if let Some(next) = self.taken.get_mut(self.aliases) {
+        if let Some(next) = self
+            .taken
+            .get_or_insert([None; MAX_ALIASES])
+            .get_mut(self.aliases)
+        {
             let (at, len) = (self.at, self.len);
             *next = Some(Taken { set, at, len });
         }

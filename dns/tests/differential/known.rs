@@ -83,10 +83,6 @@ fn chain(question: &Question, reply: &Reply) -> Vec<Vec<u8>> {
     names
 }
 
-fn last_name(question: &Question, reply: &Reply) -> Vec<u8> {
-    chain(question, reply).pop().unwrap_or_default()
-}
-
 fn is_loop(question: &Question, reply: &Reply) -> bool {
     let names = chain(question, reply);
     names
@@ -222,7 +218,8 @@ pub(crate) const KNOWN: &[Known] = &[
         peers: &[Peer::Nsd],
         why: "RFC 2181 §6: the zone at the name's side of the cut speaks; NSD takes such names for existing in both",
         settle: |case, ours, theirs| {
-            if case.is_shadowed(&last_name(case.question, ours)) {
+            let names = chain(case.question, ours);
+            if names.iter().any(|name| case.is_shadowed(name)) {
                 settle_all(ours, theirs);
             }
         },

@@ -6,6 +6,7 @@ use std::fs;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
 
 use fastrand::Rng;
@@ -20,7 +21,7 @@ use super::reply::{self, Reply, TC};
 use super::zone::Zone;
 
 /// Queries under way at a time: less than any socket buffer takes.
-const BATCH: usize = 32;
+const BATCH: usize = 64;
 /// Differences printed before a run gives up.
 const SHOWN: usize = 12;
 
@@ -148,12 +149,17 @@ pub(crate) fn compare(seed: u64, zones: usize, queries_a_zone: usize) -> usize {
                     })
                     .collect()
             };
-            let own = ours.ask(&sent(false));
-            let whole = ours.ask(&sent(true));
-            let theirs: Vec<Vec<Option<Vec<u8>>>> = clients
-                .iter_mut()
-                .map(|client| client.ask(&sent(false)))
-                .collect();
+            let (plain, over_tcp) = (sent(false), sent(true));
+            // All servers work at the same time.
+            let (own, whole, theirs) = thread::scope(|scope| {
+                let asked: Vec<_> = clients
+                    .iter_mut()
+                    .map(|client| scope.spawn(|| client.ask(&plain)))
+                    .collect();
+                let (own, whole) = (ours.ask(&plain), ours.ask(&over_tcp));
+                let theirs = asked.into_iter().map(|asked| asked.join().unwrap());
+                (own, whole, theirs.collect::<Vec<_>>())
+            });
             for (at, question) in batch.iter().enumerate() {
                 let (own, whole) = (
                     own[at].as_deref().unwrap_or_default(),

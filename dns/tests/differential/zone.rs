@@ -34,6 +34,9 @@ impl Zone {
             mentioned: Vec::new(),
         };
         zone.apex_records(rng);
+        if zone.has(&zone.apex, DNAME) {
+            return zone;
+        }
         for cut in zone.inner.clone() {
             zone.cut(&cut, rng);
         }
@@ -43,7 +46,8 @@ impl Zone {
                 9 | 10 => zone.owner(true, rng),
                 11..=14 => zone.alias(rng),
                 15 | 16 => zone.redirection(rng),
-                17 | 18 => zone.delegation(rng),
+                17 => zone.delegation(rng),
+                18 => zone.occluded(rng),
                 _ => zone.big(rng),
             }
         }
@@ -131,7 +135,13 @@ impl Zone {
         );
         self.put(&apex, SOA, ttl_s(rng), vec![soa]);
         let mut servers = vec![data::elsewhere(rng)];
-        if rng.u8(..4) > 0 {
+        // RFC 6672 §2.3: a whole zone can be moved.
+        let moved = self.inner.is_empty() && rng.u8(..12) == 0;
+        if moved {
+            let target = data::elsewhere(rng);
+            self.put(&apex, DNAME, ttl_s(rng), vec![absolute(&target)]);
+            self.mentioned.push(apex.below(label(rng)));
+        } else if rng.u8(..4) > 0 {
             for label in ["ns1", "ns2"] {
                 servers.push(apex.below(label.into()));
             }
@@ -290,6 +300,20 @@ impl Zone {
         if !name.is_wildcard() && self.is_bare(&name) {
             self.cut(&name, rng);
         }
+    }
+
+    /// Data and delegations below a delegation, which are another server's to tell (RFC 2181 §6.1).
+    fn occluded(&mut self, rng: &mut Rng) {
+        let name = self.place(rng);
+        let Some(cut) = self.cut_above(&name) else {
+            return self.delegation(rng);
+        };
+        if name.wire_len() > MAX_OWNER || self.inner.contains(&cut) || self.nodes.contains_key(&name) {
+            return;
+        }
+        let kind = [A, 16, NS][rng.usize(..3)];
+        self.set(&name, kind, rng);
+        self.mentioned.push(name);
     }
 
     fn cut(&mut self, name: &Labels, rng: &mut Rng) {

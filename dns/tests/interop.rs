@@ -9,23 +9,20 @@ mod interop {
     pub(crate) mod upstream;
 }
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
 use interop::resolver::Resolver;
-use interop::upstream::{ADDRESSES, TTL_S, Upstream};
+use interop::upstream::{ADDRESSES, Old, TTL_S, Upstream};
 use lifeboat_health::Verdict;
 
 /// More than the TTL by what a noisy machine takes.
 const SLACK: Duration = Duration::from_secs(4);
 
-fn with(resolver: fn(&Upstream) -> Resolver, play: impl Fn(&mut Upstream, &Resolver)) {
-    let mut upstream = Upstream::start();
-    let resolver = resolver(&upstream);
-    play(&mut upstream, &resolver);
-}
+/// Starts a resolver that asks a server for `demo.test`.
+type Start = fn(&Upstream, SocketAddr) -> Resolver;
 
 /// The failover is seen through the resolver's cache when the TTL is over, and at no time is there no answer.
 fn failover(upstream: &mut Upstream, resolver: &Resolver) {
@@ -79,7 +76,7 @@ fn names(_: &mut Upstream, resolver: &Resolver) {
             .filter(|record| record.record_type() == kind)
             .map(|record| format!("{} {}", record.name, record.data).to_ascii_lowercase())
             .collect();
-        assert_eq!(told, expected, "{}: {reply}", resolver.name());
+        assert_eq!(told, expected, "{}: {reply}\n{}", resolver.name(), resolver.log());
     };
     check("www.demo.test.", RecordType::A, &["ns.demo.test. 127.0.0.1"]);
     check("chain.demo.test.", RecordType::A, &["ns.demo.test. 127.0.0.1"]);
@@ -150,10 +147,22 @@ fn truncation(upstream: &mut Upstream, resolver: &Resolver) {
     );
 }
 
-fn all(start: fn(&Upstream) -> Resolver) {
+/// RFC 6891 §6.2.2, §7: where something on the way knows no EDNS, a resolver asks without, and we answer without.
+fn fallback(start: Start) {
+    let mut upstream = Upstream::start();
+    let old = Old::start(upstream.address());
+    let resolver = start(&upstream, old.address);
+    names(&mut upstream, &resolver);
+    assert!(old.refused() > 0, "{}: it asks with EDNS first", resolver.name());
+}
+
+fn all(start: Start) {
     for play in [failover, names, negative, truncation] {
-        with(start, play);
+        let mut upstream = Upstream::start();
+        let resolver = start(&upstream, upstream.address());
+        play(&mut upstream, &resolver);
     }
+    fallback(start);
 }
 
 #[test]

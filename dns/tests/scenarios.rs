@@ -51,6 +51,18 @@ fn every_scenario_holds() {
     assert!(failures.is_empty(), "{}", failures.join("\n"));
 }
 
+/// The example that `docs/dns-scenarios.md` begins with.
+#[test]
+fn the_example_of_the_docs_holds() {
+    let docs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../docs/dns-scenarios.md");
+    let docs = fs::read_to_string(docs).unwrap();
+    let example: Vec<&str> = docs
+        .lines()
+        .map(|line| line.strip_prefix("    ").unwrap_or(""))
+        .collect();
+    assert_eq!(run(&example.join("\n")), Ok(2));
+}
+
 const BASE: &str = "ZONE a.test\n@ 60 SOA ns hm 1 2 3 4 5\n@ 60 NS ns\nns 60 A 192.0.2.1\nEND\n";
 
 /// A scenario that does not hold says so: each of these is wrong in one way.

@@ -1,4 +1,4 @@
-//! A resolver in a folder of its own that gets `demo.test` from our server, and nothing else from anywhere.
+//! A resolver in a folder of its own that gets `demo.test` from our server, or by way of another, and nothing else from anywhere.
 
 use std::fs;
 use std::io::{Read, Write};
@@ -23,6 +23,7 @@ impl Resolver {
     fn start(
         name: &'static str,
         upstream: &Upstream,
+        server: SocketAddr,
         configure: impl Fn(SocketAddr, &Path, SocketAddr) -> Vec<String>,
     ) -> Resolver {
         let home = upstream.home.path().join(name);
@@ -40,15 +41,15 @@ impl Resolver {
         let daemon = Daemon::start(
             name,
             &home,
-            |address, home| configure(address, home, upstream.address()),
+            |address, home| configure(address, home, server),
             ready,
         );
         Resolver { daemon }
     }
 
     /// With every strictness it has: minimised questions, mixed case, nothing below NXDOMAIN.
-    pub(crate) fn unbound(upstream: &Upstream) -> Resolver {
-        Resolver::start("unbound", upstream, |address, home, server| {
+    pub(crate) fn unbound(upstream: &Upstream, server: SocketAddr) -> Resolver {
+        Resolver::start("unbound", upstream, server, |address, home, server| {
             let at = home.display();
             let text = format!(
                 "server:\n  directory: \"{at}\"\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"{at}/unbound.pid\"\n  use-syslog: no\n  \
@@ -67,8 +68,8 @@ impl Resolver {
         })
     }
 
-    pub(crate) fn bind(upstream: &Upstream) -> Resolver {
-        Resolver::start("named", upstream, |address, home, server| {
+    pub(crate) fn bind(upstream: &Upstream, server: SocketAddr) -> Resolver {
+        Resolver::start("named", upstream, server, |address, home, server| {
             let at = home.display();
             let text = format!(
                 "options {{\n directory \"{at}\";\n pid-file \"{at}/named.pid\";\n session-keyfile \"{at}/session.key\";\n \
@@ -83,14 +84,14 @@ impl Resolver {
             );
             let file = format!("{at}/named.conf");
             fs::write(&file, text).unwrap();
-            ["named", "-g", "-4", "-n", "1", "-c", &file]
+            ["named", "-g", "-d", "3", "-4", "-n", "1", "-c", &file]
                 .map(str::to_owned)
                 .to_vec()
         })
     }
 
-    pub(crate) fn pdns(upstream: &Upstream) -> Resolver {
-        Resolver::start("pdns_recursor", upstream, |address, home, server| {
+    pub(crate) fn pdns(upstream: &Upstream, server: SocketAddr) -> Resolver {
+        Resolver::start("pdns_recursor", upstream, server, |address, home, server| {
             let at = home.display();
             let text = format!(
                 "local-address={}\nlocal-port={}\nsocket-dir={at}\ndaemon=no\nwrite-pid=no\nsetuid=\nsetgid=\nthreads=1\n\
@@ -108,6 +109,11 @@ impl Resolver {
 
     pub(crate) fn name(&self) -> &'static str {
         self.daemon.name
+    }
+
+    /// What it has said.
+    pub(crate) fn log(&self) -> String {
+        self.daemon.log()
     }
 
     pub(crate) fn ask(&self, name: &str, kind: RecordType) -> Message {

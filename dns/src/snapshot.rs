@@ -12,6 +12,7 @@ pub(crate) mod build;
 mod node;
 mod table;
 
+use std::collections::BTreeMap;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -48,6 +49,8 @@ pub struct Snapshot {
     /// The largest number of candidates of a set.
     widest: usize,
     zones: Vec<Zone>,
+    /// By the node of a zone's apex inside another zone.
+    uppers: BTreeMap<usize, Upper>,
     clusters: Vec<String>,
     octets: Box<[u8]>,
     geo: Arc<GeoTable>,
@@ -60,6 +63,14 @@ pub(crate) struct Zone {
     /// The SOA record with TTL = min(TTL, MINIMUM) (RFC 2308 §3); its first two octets are the owner pointer. `None`
     /// for a zone that could not be loaded.
     pub(crate) negative: Option<Span>,
+}
+
+/// What the zone around says of the apex of a zone inside it (RFC 4035 §3.1.4.1).
+#[derive(Debug)]
+pub(crate) struct Upper {
+    pub(crate) zone: u32,
+    /// The DS set, if there is one.
+    pub(crate) sets: Vec<RrSet>,
 }
 
 /// The records of one type at one name.
@@ -161,6 +172,7 @@ impl Snapshot {
             steered: Vec::new(),
             widest: 0,
             zones: Vec::new(),
+            uppers: BTreeMap::new(),
             clusters: Vec::new(),
             octets: Box::default(),
             geo: Arc::default(),
@@ -232,6 +244,11 @@ impl Snapshot {
     /// (RFC 1034 §4.3.2, RFC 6672 §3.2, RFC 4592 §3.3.1), else nothing. Of DS it is the parent's side that answers (RFC 4035 §3.1.4.1).
     pub(crate) fn lookup(&self, qname: &QName, qtype: u16) -> Lookup<'_> {
         if let Some((id, node)) = self.find(qname.wire()) {
+            if qtype == rtype::DS
+                && let Some(upper) = self.uppers.get(&id.index())
+            {
+                return self.in_zone(upper.zone, &upper.sets);
+            }
             return match node.cut {
                 Some(cut) if cut != id || qtype != rtype::DS => self.delegated(cut),
                 Some(_) | None => self.present(node, node),
@@ -275,12 +292,13 @@ impl Snapshot {
     }
 
     fn present<'a>(&'a self, place: &Node, source: &'a Node) -> Lookup<'a> {
-        match self.zones.get(place.zone as usize) {
+        self.in_zone(place.zone, self.sets_of(source))
+    }
+
+    fn in_zone<'a>(&'a self, zone: u32, sets: &'a [RrSet]) -> Lookup<'a> {
+        match self.zones.get(zone as usize) {
             Some(zone) if zone.negative.is_none() => Lookup::Broken(zone),
-            Some(zone) => Lookup::Present {
-                zone,
-                sets: self.sets_of(source),
-            },
+            Some(zone) => Lookup::Present { zone, sets },
             None => Lookup::NotOurs,
         }
     }

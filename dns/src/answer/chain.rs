@@ -9,30 +9,69 @@ use crate::wire::{HEADER_LEN, body, rtype};
 /// Names followed for one question. A resolver goes on from the last by itself.
 pub(crate) const MAX_ALIASES: usize = 12;
 
-/// Where the name that is looked up stands in the response.
-pub(super) struct Chain {
+/// Where the name that is looked up stands in the response, and by which records it was come to.
+pub(super) struct Chain<'a> {
     pub(super) at: usize,
     len: usize,
     pub(super) aliases: usize,
+    /// None of them at first: most answers have none.
+    taken: Option<[Option<Taken<'a>>; MAX_ALIASES]>,
+}
+
+/// A CNAME or DNAME that was followed, and the name that it was followed from.
+#[derive(Clone, Copy)]
+struct Taken<'a> {
+    set: &'a RrSet,
+    at: usize,
+    len: usize,
 }
 
 /// What became of a name below a DNAME.
 pub(super) enum Redirect {
     /// The next name is to be looked up.
     To,
-    /// The chain has been followed far enough.
+    /// The chain has been followed far enough, or leads back to where it was.
     End,
     /// The new name is longer than a name can be (RFC 6672 §2.2).
     TooLong,
 }
 
-impl Chain {
+impl<'a> Chain<'a> {
     /// Of a question whose name takes `len` octets.
-    pub(super) fn of(len: usize) -> Chain {
+    pub(super) fn of(len: usize) -> Self {
         Chain {
             at: HEADER_LEN,
             len,
             aliases: 0,
+            taken: None,
+        }
+    }
+
+    /// Whether the record stands in the response already.
+    fn has_taken(&self, set: &RrSet) -> bool {
+        self.taken
+            .iter()
+            .flatten()
+            .flatten()
+            .any(|taken| std::ptr::eq(taken.set, set))
+    }
+
+    /// Whether it was followed from the same name before: a wildcard's and a DNAME's are followed from many.
+    fn returns(&self, set: &RrSet, writer: &Writer<'_>) -> bool {
+        let name = writer.written(self.at, self.len);
+        self.taken.iter().flatten().flatten().any(|taken| {
+            std::ptr::eq(taken.set, set) && writer.written(taken.at, taken.len).eq_ignore_ascii_case(name)
+        })
+    }
+
+    fn take(&mut self, set: &'a RrSet) {
+        if let Some(next) = self
+            .taken
+            .get_or_insert([None; MAX_ALIASES])
+            .get_mut(self.aliases)
+        {
+            let (at, len) = (self.at, self.len);
+            *next = Some(Taken { set, at, len });
         }
     }
 
@@ -53,16 +92,21 @@ impl Chain {
 }
 
 /// Puts a CNAME; whether there is a next name to look up.
-pub(super) fn follow(
+pub(super) fn follow<'a>(
     writer: &mut Writer<'_>,
     snapshot: &Snapshot,
-    alias: &RrSet,
-    chain: &mut Chain,
+    alias: &'a RrSet,
+    chain: &mut Chain<'a>,
     qname: &mut QName,
 ) -> bool {
     let RrData::Fixed { body, .. } = &alias.data else {
         return false;
     };
+    // RFC 2181 §5: a loop does not put its records twice.
+    if chain.returns(alias, writer) {
+        return false;
+    }
+    chain.take(alias);
     let record = snapshot.octets(*body);
     let start = writer.put_owned(Section::Answer, 1, record, chain.at);
     let target = snapshot.first_data(alias);
@@ -94,19 +138,25 @@ pub(super) fn flattened<'a>(
 }
 
 /// Puts a DNAME and the CNAME that it makes of the name, with the DNAME's TTL (RFC 6672 §3.1).
-pub(super) fn redirect(
+pub(super) fn redirect<'a>(
     writer: &mut Writer<'_>,
     snapshot: &Snapshot,
-    dname: &RrSet,
+    dname: &'a RrSet,
     owner_len: usize,
-    chain: &mut Chain,
+    chain: &mut Chain<'a>,
     qname: &mut QName,
 ) -> Redirect {
     let RrData::Fixed { body, .. } = &dname.data else {
         return Redirect::End;
     };
-    let record = snapshot.octets(*body);
-    writer.put_owned(Section::Answer, 1, record, chain.suffix(owner_len));
+    if chain.returns(dname, writer) {
+        return Redirect::End;
+    }
+    if !chain.has_taken(dname) {
+        let record = snapshot.octets(*body);
+        writer.put_owned(Section::Answer, 1, record, chain.suffix(owner_len));
+    }
+    chain.take(dname);
     let target = snapshot.first_data(dname);
     let kept = chain.len.saturating_sub(owner_len);
     let len = kept + target.len();

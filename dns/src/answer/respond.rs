@@ -65,6 +65,7 @@ pub(super) fn respond(
             Lookup::NotOurs if chain.aliases == 0 => {
                 end.rcode = Rcode::Refused;
                 end.authoritative = false;
+                end.told = Some(ede::NOT_AUTHORITATIVE);
             }
             Lookup::Broken(_) if chain.aliases == 0 => {
                 end.rcode = Rcode::ServFail;
@@ -83,8 +84,9 @@ pub(super) fn respond(
             }
             Lookup::Redirected { owner_len, dname } => {
                 match redirect(&mut writer, snapshot, dname, owner_len, &mut chain, qname) {
-                    Redirect::To => continue,
-                    Redirect::End => {}
+                    // The CNAME that was made is what was asked for (RFC 1034 §4.3.2 step 3a).
+                    Redirect::To if query.qtype != rtype::CNAME => continue,
+                    Redirect::To | Redirect::End => {}
                     Redirect::TooLong => end.rcode = Rcode::YxDomain,
                 }
             }
@@ -232,7 +234,7 @@ fn addresses(
 }
 
 /// SOA in the authority section; its owner is the tail of the name that was looked up (RFC 2308 §3).
-fn negative(writer: &mut Writer<'_>, snapshot: &Snapshot, zone: &Zone, chain: &Chain) {
+fn negative(writer: &mut Writer<'_>, snapshot: &Snapshot, zone: &Zone, chain: &Chain<'_>) {
     let owner = chain.suffix(zone.apex.wire().len());
     if let Some(negative) = zone.negative {
         writer.put_owned(Section::Authority, 1, snapshot.octets(negative), owner);
@@ -266,6 +268,8 @@ fn finish(writer: Writer<'_>, query: &Query, end: &End) -> Outcome {
         rcode: end.rcode,
         qtype: query.qtype,
         truncated,
-        panic: end.told.is_some_and(|told| told != ede::INVALID_DATA),
+        panic: end
+            .told
+            .is_some_and(|told| told != ede::INVALID_DATA && told != ede::NOT_AUTHORITATIVE),
     })
 }

@@ -7,6 +7,7 @@
 
 mod place;
 mod steered;
+mod upper;
 
 use std::collections::BTreeMap;
 use std::num::NonZeroU16;
@@ -15,7 +16,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::table::Table;
-use super::{Addresses, Node, NodeId, RrData, RrSet, Sets, Snapshot, Span, Zone};
+use super::{Addresses, Node, NodeId, RrData, RrSet, Sets, Snapshot, Span, Upper, Zone};
 use crate::catalog::check::CheckedName;
 use crate::catalog::held::HeldZone;
 use crate::gate::table::{GateTable, SlotId};
@@ -47,6 +48,10 @@ struct Builder<'a> {
     /// Nodes with steered sets.
     steered: Vec<NodeId>,
     widest: usize,
+    /// By the apex of a zone that is not built yet, what the zone around says of it.
+    sides: BTreeMap<Name, Upper>,
+    /// The same by the node of the apex.
+    uppers: BTreeMap<usize, Upper>,
     longest_ttls: BTreeMap<SlotId, u32>,
     /// From the zone's apex to the node that is being built.
     path: Vec<Step>,
@@ -81,6 +86,8 @@ pub(crate) fn snapshot<'a>(
         sets: Vec::new(),
         steered: Vec::new(),
         widest: 0,
+        sides: BTreeMap::new(),
+        uppers: BTreeMap::new(),
         longest_ttls: BTreeMap::new(),
         path: Vec::new(),
         own: Vec::new(),
@@ -117,10 +124,14 @@ impl Builder<'_> {
             apex: place.apex.clone(),
             negative: None,
         });
+        if let Some(upper) = self.sides.remove(place.apex) {
+            self.uppers.insert(self.nodes.len(), upper);
+        }
         let Some(held) = place.held else {
             self.open(zone, place.apex.wire())?;
             return self.close(false);
         };
+        self.upper_sides(zone, place.apex, &place.inner, held.data.image())?;
         let image = held.data.image();
         let mut names = place.names.iter().peekable();
         let mut inner = place.inner.iter().peekable();
@@ -277,16 +288,7 @@ impl Builder<'_> {
         body: Span,
         addresses: Option<Box<Addresses>>,
     ) -> Result<(), BuildError> {
-        let count = NonZeroU16::new(set.len()).ok_or(BuildError::TooLarge)?;
-        self.add(RrSet {
-            kind: set.kind(),
-            ttl_s: set.ttl_s(),
-            data: RrData::Fixed {
-                count,
-                body,
-                addresses,
-            },
-        });
+        self.add(fixed_set(set, body, addresses)?);
         Ok(())
     }
 
@@ -391,6 +393,7 @@ impl Builder<'_> {
             steered: self.steered,
             widest: self.widest,
             zones: self.zones,
+            uppers: self.uppers,
             clusters,
             octets: self.octets.into_boxed_slice(),
             geo: Arc::default(),
@@ -400,4 +403,21 @@ impl Builder<'_> {
 
 fn counted(count: usize) -> Option<NonZeroU16> {
     u16::try_from(count).ok().and_then(NonZeroU16::new)
+}
+
+fn fixed_set(
+    set: &RecordSet<'_>,
+    body: Span,
+    addresses: Option<Box<Addresses>>,
+) -> Result<RrSet, BuildError> {
+    let count = NonZeroU16::new(set.len()).ok_or(BuildError::TooLarge)?;
+    Ok(RrSet {
+        kind: set.kind(),
+        ttl_s: set.ttl_s(),
+        data: RrData::Fixed {
+            count,
+            body,
+            addresses,
+        },
+    })
 }

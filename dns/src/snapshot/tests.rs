@@ -32,14 +32,28 @@ fn expected(zones: &Zones, name: &Name, qtype: u16) -> Found {
         let around = zones.keys().filter(|apex| name.is_within(apex));
         around.max_by_key(|apex| apex.wire().len())
     };
+    let has = |sets: &BTreeMap<Name, BTreeSet<u16>>, name: &Name, kind| {
+        sets.get(name).is_some_and(|kinds| kinds.contains(&kind))
+    };
     let Some(apex) = closest(name) else {
         return Found::NotOurs;
     };
+    // The zone around answers for DS at an apex, where nobody else's zone lies between (RFC 4035 §3.1.4.1).
+    if qtype == rtype::DS
+        && name == apex
+        && let Some(around) = wire::parent(name.wire()).map(Name::from_wire)
+        && let Some(outer) = closest(&around)
+        && let Some(all) = &zones[outer]
+    {
+        let mut between = wire::upward(around.wire()).take_while(|above| above.len() > outer.wire().len());
+        if !between.any(|above| has(all, &Name::from_wire(above), rtype::NS)) {
+            let own = all.get(name).into_iter().flatten();
+            let signed = own.filter(|kind| **kind == rtype::DS).copied();
+            return Found::Present(outer.clone(), signed.collect());
+        }
+    }
     let Some(all) = &zones[apex] else {
         return Found::Broken(apex.clone());
-    };
-    let has = |sets: &BTreeMap<Name, BTreeSet<u16>>, name: &Name, kind| {
-        sets.get(name).is_some_and(|kinds| kinds.contains(&kind))
     };
     let above = |name: &Name| {
         let top = apex.wire().len();
@@ -155,7 +169,7 @@ fn zones() -> impl Strategy<Value = Zones> {
             rtype::NS,
             rtype::DNAME,
             rtype::TXT,
-            rtype::A,
+            rtype::DS,
         ][..],
     );
     let sets = prop::collection::vec((name(LABELS, 5), kind), 0..12);

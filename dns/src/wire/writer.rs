@@ -12,6 +12,8 @@ const OPT_LEN: usize = 11;
 pub(crate) mod ede {
     /// "Invalid Data" (§4.25).
     pub(crate) const INVALID_DATA: &[u8] = b"\x00\x0f\x00\x11\x00\x18zone not loaded";
+    /// "Not Authoritative" (§4.21): the name is in no zone of ours.
+    pub(crate) const NOT_AUTHORITATIVE: &[u8] = b"\x00\x0f\x00\x02\x00\x14";
     pub(crate) const LAST_GOOD: &[u8] = b"\x00\x0f\x00\x0f\x00\x00last good set";
     pub(crate) const ALL: &[u8] = b"\x00\x0f\x00\x0e\x00\x00all clusters";
     pub(crate) const FALLBACK: &[u8] = b"\x00\x0f\x00\x14\x00\x00fallback addresses";

@@ -112,6 +112,84 @@ fn a_file_is_served_with_names_steered_in_it() {
     assert_eq!(absent.authorities[0].ttl, 60);
 }
 
+fn serving(zones: &[(&str, &str)]) -> Bench {
+    let files = zones.iter().map(|(apex, text)| {
+        let mut source = |_: &Path| Ok(text.as_bytes().to_vec());
+        let reading = zonefile::read(&parse_name(apex).unwrap(), Path::new("z"), &mut source);
+        Arc::new(reading.zone.unwrap())
+    });
+    let stamp = Stamp {
+        fleet_uid: "fleet".to_owned(),
+        epoch: 1,
+        seq: 1,
+    };
+    let plan = SnapshotInput {
+        stamp,
+        files: files.collect(),
+        ..SnapshotInput::default()
+    };
+    let gates = GateTable::new();
+    let (catalog, _) = Catalog::default().applied(&plan).unwrap();
+    Bench {
+        snapshot: catalog.build(&gates).unwrap(),
+        gates,
+        scratch: Scratch::new(),
+        ecs: true,
+    }
+}
+
+/// RFC 4035 §3.1.4.1: of DS the upper side of a cut speaks, also where both sides are zones of ours; not where a third zone
+/// that is none of ours lies between.
+#[test]
+fn ds_is_answered_by_the_zone_above() {
+    let upper = "$TTL 300
+@ SOA ns hm 1 3600 600 86400 60
+@ NS ns.elsewhere.test.
+signed NS ns.elsewhere.test.
+signed DS 1 13 2 00000000000000000000000000000000000000000000000000000000000000aa
+plain NS ns.elsewhere.test.
+theirs NS ns.elsewhere.test.
+";
+    let lower = "@ 300 SOA ns hm 1 3600 600 86400 60\n@ 300 NS ns.elsewhere.test.\n";
+    let mut bench = serving(&[
+        ("example", upper),
+        ("signed.example", lower),
+        ("plain.example", lower),
+        ("ours.theirs.example", lower),
+    ]);
+    let mut check = |name: &str, answers: usize, soa: &[&str]| {
+        let reply = bench.ask(name, RecordType::DS);
+        assert!(reply.metadata.authoritative, "{name}: {reply}");
+        let negative: Vec<String> = reply
+            .authorities
+            .iter()
+            .map(|record| record.name.to_string())
+            .collect();
+        assert_eq!(reply.answers.len(), answers, "{name}");
+        assert_eq!(negative, soa, "{name}");
+    };
+    check("signed.example.", 1, &[]);
+    check("plain.example.", 0, &["example."]);
+    check("ours.theirs.example.", 0, &["ours.theirs.example."]);
+    check("below.signed.example.", 0, &["signed.example."]);
+}
+
+/// RFC 8914 §4.21: REFUSED for a name of no zone of ours says why.
+#[test]
+fn a_name_of_no_zone_is_told_so() {
+    let mut bench = bench();
+    let reply = bench.send(&with_edns(question("elsewhere.test.", RecordType::A), 1232));
+    let edns = reply.edns.unwrap();
+    let [(_, option)] = edns.options().as_ref() else {
+        panic!("{edns:?}");
+    };
+    let octets: Vec<u8> = option.try_into().unwrap();
+    assert_eq!(
+        (reply.metadata.response_code, &octets[..]),
+        (ResponseCode::Refused, &b"\x00\x14"[..])
+    );
+}
+
 /// RFC 8914 §4.25; no other server of the zone would be asked after REFUSED.
 #[test]
 fn a_zone_that_cannot_be_loaded_fails() {

@@ -125,7 +125,7 @@ pub(crate) fn compare(seed: u64, zones: usize, queries_a_zone: usize) -> usize {
     let mut ours = Client::new(server.local_addrs()[0]);
     let mut rng = Rng::with_seed(seed ^ 0x5eed);
     let mut tally = Tally::default();
-    for zone in round.zones.values() {
+    'zones: for zone in round.zones.values() {
         let mut seen = BTreeSet::new();
         let mut questions = Vec::new();
         // A small zone has only so many different questions.
@@ -177,6 +177,10 @@ pub(crate) fn compare(seed: u64, zones: usize, queries_a_zone: usize) -> usize {
                     };
                     tally.judge(&case, peer, &own, answers[at].as_deref());
                 }
+            }
+            // Whoever is silent now has hung (Knot 3.2 can over aliases that lead back), and would be waited for again and again.
+            if tally.failures.keys().any(|kind| kind.starts_with("no reply")) {
+                break 'zones;
             }
         }
     }

@@ -1,5 +1,6 @@
 //! A query from its words, and a reply in presentation form.
 
+use std::net::IpAddr;
 use std::str::FromStr as _;
 
 use hickory_proto::op::Message;
@@ -100,6 +101,12 @@ impl Query {
                 "+version" => edns = Some((opt.0, number(value)?, opt.2, opt.3)),
                 "+do" => edns = Some((opt.0, opt.1, opt.2 | 0x8000, opt.3)),
                 "+ednsflags" => edns = Some((opt.0, opt.1, opt.2 | number::<u16>(value)?, opt.3)),
+                "+ecs" => {
+                    let data = client_subnet(value)?;
+                    let length = u16::try_from(data.len()).map_err(|_| "too long")?;
+                    let options = [opt.3, vec![0, 8], length.to_be_bytes().to_vec(), data].concat();
+                    edns = Some((opt.0, opt.1, opt.2, options));
+                }
                 "+option" => {
                     let (code, data) = value.split_once(':').unwrap_or((value, ""));
                     let (code, data) = (number::<u16>(code)?, hex(data)?);
@@ -137,6 +144,21 @@ impl Query {
         }
         Ok(Query { packet, tcp })
     }
+}
+
+/// The data of an EDNS Client Subnet option (RFC 7871 §6) for `ADDRESS/LENGTH`; bits behind the prefix go as they are written.
+fn client_subnet(text: &str) -> Result<Vec<u8>, String> {
+    let (address, length) = text.split_once('/').ok_or("a prefix is ADDRESS/LENGTH")?;
+    let length: u8 = number(length)?;
+    let address: IpAddr = address
+        .parse()
+        .map_err(|_| format!("`{address}` is not an address"))?;
+    let (family, octets) = match address {
+        IpAddr::V4(address) => (1, address.octets().to_vec()),
+        IpAddr::V6(address) => (2, address.octets().to_vec()),
+    };
+    let kept = octets.into_iter().take(usize::from(length).div_ceil(8));
+    Ok([0, family, length, 0].into_iter().chain(kept).collect())
 }
 
 fn kind_of(text: &str) -> Result<u16, String> {
@@ -230,4 +252,16 @@ fn name_in(octets: &[u8]) -> String {
         rest = after;
     }
     text
+}
+
+/// RFC 7871 §6: family, prefix length, scope 0, and as many octets of the address as the prefix needs.
+#[test]
+fn a_client_subnet_takes_as_many_octets_as_it_needs() {
+    assert_eq!(client_subnet("192.0.2.0/23"), Ok(vec![0, 1, 23, 0, 192, 0, 2]));
+    assert_eq!(
+        client_subnet("2001:db8::/32"),
+        Ok(vec![0, 2, 32, 0, 0x20, 1, 0xd, 0xb8])
+    );
+    assert_eq!(client_subnet("0.0.0.0/0"), Ok(vec![0, 1, 0, 0]));
+    assert!(client_subnet("192.0.2.0").is_err() && client_subnet("x/24").is_err());
 }

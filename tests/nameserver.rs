@@ -376,3 +376,35 @@ fn targets_are_printed_for_observers() {
     assert_eq!(yaml["targets"][0]["cluster"], "eu", "{told}");
     assert_eq!(yaml["targets"][0]["check"]["url"], "http://192.0.2.1/", "{told}");
 }
+
+/// Every configuration in the documentation is one that the server takes.
+#[test]
+fn the_documented_configurations_are_good() {
+    let docs = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/dns.md");
+    let docs = std::fs::read_to_string(docs).unwrap();
+    let blocks: Vec<&str> = docs
+        .split("```yaml\n")
+        .skip(1)
+        .map(|rest| rest.split("```").next().unwrap())
+        .collect();
+    assert_eq!(blocks.len(), 2);
+    let folder = Folder::with(&[("example.org.zone", ZONE)]);
+    folder.certificates(&[
+        "--observers",
+        "observer-paris",
+        "--consumers",
+        "dns-1",
+        "--out",
+        "fleet",
+    ]);
+    for block in blocks {
+        let text = if block.starts_with("listen:") {
+            block.to_owned()
+        } else {
+            format!("listen: [{{address: '127.0.0.1:0'}}]\n{block}")
+        };
+        folder.write("dns.yaml", &text);
+        let (code, told) = folder.output(&["dns", "--check", "--config", "dns.yaml"]);
+        assert_eq!(code, 0, "{told}{text}");
+    }
+}

@@ -108,14 +108,8 @@ impl Folder {
 
     /// `lifeboat certificates` into this folder.
     pub(crate) fn certificates(&self, words: &[&str]) {
-        let made = Command::new(LIFEBOAT)
-            .arg("certificates")
-            .args(words)
-            .args(["--out", "."])
-            .current_dir(self.0.path())
-            .output()
-            .unwrap();
-        assert!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+        let (code, told) = self.output(&[&["certificates"], words].concat());
+        assert_eq!(code, 0, "{told}");
     }
 
     pub(crate) fn read(&self, name: &str) -> String {

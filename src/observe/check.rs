@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr, os::unix::fs::PermissionsExt, 
 
 use lifeboat_health::{Check, Family, Identity, Observer, Selection};
 
+use time::OffsetDateTime;
+
 use super::{ObserverFile, process};
 
 /// All problems of the file, each with its field, and how many targets can be probed.
@@ -64,6 +66,18 @@ fn of_identity(file: &ObserverFile, identity: &Identity) -> Option<String> {
     ))
 }
 
+/// What is no problem yet.
+pub fn warnings(file: &ObserverFile) -> Vec<String> {
+    let warning = file.tls.identity().ok().and_then(|identity| {
+        let now = OffsetDateTime::now_utc();
+        // One that has expired is a problem.
+        identity.days_left(now).filter(|days| *days >= 0.0)?;
+        identity.renewal_warning(now)
+    });
+    let told = |warning| format!("tls.certificate {}: {warning}", file.tls.certificate.display());
+    warning.into_iter().map(told).collect()
+}
+
 /// What is wrong with the files that a check needs.
 fn files(check: &Check) -> Vec<String> {
     let wrong = |(field, path): (&str, &str)| {
@@ -102,7 +116,7 @@ fn without_port(consumer: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use lifeboat_health::{Authority, Role};
-    use time::OffsetDateTime;
+    use time::Duration;
 
     use super::*;
 
@@ -118,7 +132,7 @@ mod tests {
             ("p", Role::Observer),
             ("c", Role::Consumer),
         ] {
-            let issued = authority.issue(name, role, now, 1).unwrap();
+            let issued = authority.issue(name, role, now, 365).unwrap();
             write(&format!("{name}.pem"), &issued.certificate_pem);
             write(&format!("{name}.key"), &issued.key_pem);
         }
@@ -149,6 +163,30 @@ mod tests {
                 .replace("o.pem, key: o.key", "c.pem, key: c.key"),
             &["tls.certificate", "c.pem", "not an observer's", "clientAuth"],
         );
+        let warned = |text: &str| {
+            let problems = of(text).0;
+            let file = ObserverFile::read(&folder.path().join("observer.yaml")).unwrap();
+            (problems, warnings(&file))
+        };
+        assert_eq!(warned(&good), (Vec::new(), Vec::new()));
+        let of_pair = |name: &str, days: i64| {
+            let issued = authority.issue("o", Role::Observer, now + Duration::days(days), 20);
+            let issued = issued.unwrap();
+            write(&format!("{name}.pem"), &issued.certificate_pem);
+            write(&format!("{name}.key"), &issued.key_pem);
+            good.replace("o.pem, key: o.key", &format!("{name}.pem, key: {name}.key"))
+        };
+        let (problems, warned) = warned(&of_pair("short", 0));
+        assert_eq!((problems.len(), warned.len()), (0, 1), "{warned:?}");
+        assert!(
+            warned[0].contains("short.pem") && warned[0].contains("expires in 19 days"),
+            "{warned:?}"
+        );
+        check(
+            &of_pair("past", -30),
+            &["tls.certificate", "past.pem", "has expired, at 2"],
+        );
+        check(&of_pair("future", 9), &["future.pem", "not valid before 2"]);
         check(&good.replace("r.pem", "x.pem"), &["tls.roots", "x.pem"]);
         check(&format!("{good}region: 'a b'\n"), &["region \"a b\"", "63"]);
         check(

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::super::dialler::Dialler;
-use super::super::{Identity, tls};
+use super::super::{Identity, expiry, tls};
 use super::Wanted;
 use crate::check::Probe;
 use crate::detector::Detector;
@@ -72,6 +72,11 @@ impl Inside {
             self.metrics.clone(),
             self.name.clone(),
             stop.child_token(),
+        ));
+        tokio::spawn(expiry::watch(
+            self.wanted.identity.subscribe(),
+            self.name.clone(),
+            self.metrics.own_certificates.clone(),
         ));
         let lines = self.send(&anchors, &stop).await;
         // Let the diallers say goodbye, so that consumers need not wait for a timeout.

@@ -23,6 +23,7 @@ pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
         if let Err(error) = anchor.parse(anchor.family().unwrap_or(Family::V4)) {
             problems.push(of(error.to_string()));
         }
+        problems.extend(unheard(file, anchor).map(of));
         problems.extend(files(anchor).into_iter().map(of));
     }
     let Selection {
@@ -33,12 +34,13 @@ pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
     problems.extend(errors.iter().chain(&overrides).map(ToString::to_string));
     for target in &targets {
         let of = |problem| format!("{}/{}/{}: {problem}", target.cluster, target.path, target.family);
+        problems.extend(unheard(file, &target.check).map(of));
         problems.extend(files(&target.check).into_iter().map(of));
     }
     problems.extend(
         file.consumers
             .iter()
-            .filter_map(|consumer| without_port(consumer)),
+            .filter_map(|consumer| without_port("consumers", consumer)),
     );
     if let Some(path) = &file.kubeconfig
         && let Err(error) = kube::config::Kubeconfig::read_from(path)
@@ -78,6 +80,12 @@ pub fn warnings(file: &ObserverFile) -> Vec<String> {
     warning.into_iter().map(told).collect()
 }
 
+/// A check that waits for heartbeats, where none are heard.
+fn unheard(file: &ObserverFile, check: &Check) -> Option<String> {
+    let waits = matches!(check, Check::Heartbeat { .. }) && file.heartbeats.is_none();
+    waits.then(|| "kind heartbeat: needs heartbeats, an address on which they are heard".to_owned())
+}
+
 /// What is wrong with the files that a check needs.
 fn files(check: &Check) -> Vec<String> {
     let wrong = |(field, path): (&str, &str)| {
@@ -97,16 +105,17 @@ fn files(check: &Check) -> Vec<String> {
     check.local_files().into_iter().filter_map(wrong).collect()
 }
 
-fn without_port(consumer: &str) -> Option<String> {
+/// What is wrong with a `HOST:PORT` of a field.
+pub(super) fn without_port(field: &str, given: &str) -> Option<String> {
     let told = || {
         Some(format!(
-            "consumers: {consumer:?}: allowed is HOST:PORT, with a port from 1 to 65535"
+            "{field}: {given:?}: allowed is HOST:PORT, with a port from 1 to 65535"
         ))
     };
-    if let Ok(address) = consumer.parse::<SocketAddr>() {
+    if let Ok(address) = given.parse::<SocketAddr>() {
         return if address.port() == 0 { told() } else { None };
     }
-    let parts = consumer.rsplit_once(':');
+    let parts = given.rsplit_once(':');
     let fits = parts.is_some_and(|(host, port)| {
         !host.is_empty() && !host.contains([':', '/', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
@@ -219,8 +228,18 @@ mod tests {
             &["a/control/ipv4: tls.roots.file: /nowhere/ca.pem"],
         );
         check(
-            &target("kind: heartbeat, agent: a, keyFile: /nowhere/key"),
+            &format!(
+                "{}heartbeats: '127.0.0.1:7444'\n",
+                target("kind: heartbeat, agent: a, keyFile: /nowhere/key")
+            ),
             &["a/control/ipv4: keyFile: /nowhere/key"],
+        );
+        check(
+            &target(&format!(
+                "kind: heartbeat, agent: a, keyFile: {}",
+                folder.path().join("o.key").display()
+            )),
+            &["a/control/ipv4: kind heartbeat", "needs heartbeats"],
         );
         check(
             &target("kind: program, command: [/nowhere]"),

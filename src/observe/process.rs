@@ -314,7 +314,7 @@ pub(super) fn guard(address: SocketAddr, file: &ObserverFile) -> anyhow::Result<
         None => None,
     };
     let guard = Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")?;
-    Ok(Some(guard))
+    Ok(Some(guard.named_by("adminHosts")))
 }
 
 /// The token in the file that `adminTokenFile` names.

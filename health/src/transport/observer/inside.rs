@@ -305,6 +305,11 @@ impl Inside {
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    fn lag_because(&self) -> String {
+        let limit = self.around.profile.loop_lag().as_millis();
+        format!("its loop woke more than loopLagMs, {limit} ms, too late: the machine is busy or was paused")
+    }
+
     fn tell_abstention(
         &self,
         (before, reason): (Option<AbstainReason>, Option<AbstainReason>),
@@ -326,8 +331,11 @@ impl Inside {
                 let because: Vec<String> = anchors.iter().map(|anchor| anchor.silent_because(now)).collect();
                 ("anchors", because.join("; "))
             }
-            AbstainReason::LoopLag => ("loop-lag", String::new()),
-            AbstainReason::Local => ("local", String::new()),
+            AbstainReason::LoopLag => ("loop-lag", self.lag_because()),
+            AbstainReason::Local => (
+                "local",
+                "a probe could not be sent: descriptors, ports or memory are lacking".to_owned(),
+            ),
         };
         tracing::warn!(observer.name = %self.name, ?reason, because, "abstains");
         let label = ObserverResultLabel {

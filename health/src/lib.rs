@@ -74,7 +74,8 @@ pub use transit::Transit;
 #[cfg(feature = "transport")]
 pub use transport::{
     ALPN, Authority, AuthorityError, CONSUMER_NAME, Consumer, ConsumerConfig, ConsumerError, Identity,
-    IdentityError, Issued, Listed, Observer, ObserverConfig, ObserverError, PemError, Role, TlsError,
+    IdentityError, Issued, Listed, Observer, ObserverConfig, ObserverError, PemError, RENEWAL_WARNING_DAYS,
+    Role, TlsError,
 };
 pub use verdict::{Transition, Verdict, Witness};
 pub use view::{Cell, CellKey, FleetView, ObserverView, VerdictSink, Votes};

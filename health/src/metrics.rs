@@ -77,6 +77,15 @@ pub struct HeardLabel {
     pub observer: String,
 }
 
+/// `{who}`: the name of an observer or of a consumer.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct WhoLabel {
+    pub who: String,
+}
+
+/// Days until the certificates expire with which observers and consumers know each other.
+pub type OwnCertificates = Family<WhoLabel, Gauge<f64, AtomicU64>>;
+
 /// What observers count.
 #[derive(Clone, Debug)]
 pub struct ObserverMetrics {
@@ -102,6 +111,9 @@ pub struct ObserverMetrics {
     pub reports: Family<ObserverResultLabel, Counter>,
     /// Targets that are probed, and probers that do it: targets of one address and check share one.
     pub targets: Family<ObserverResultLabel, Gauge>,
+    /// One metric of a process, so [`ObserverMetrics::register`] leaves it out: an observer alone registers it by
+    /// [`register_own_certificates`], one beside consumers shares theirs.
+    pub own_certificates: OwnCertificates,
 }
 
 impl Default for ObserverMetrics {
@@ -118,6 +130,7 @@ impl Default for ObserverMetrics {
             heartbeats: Family::default(),
             reports: Family::default(),
             targets: Family::default(),
+            own_certificates: Family::default(),
         }
     }
 }
@@ -163,6 +176,14 @@ pub struct ConsumerMetrics {
     pub partial: Family<ConsumerLabel, Gauge>,
     /// Connections that were refused because there were too many.
     pub refused_connections: Family<ConsumerLabel, Counter>,
+    /// See [`register_own_certificates`].
+    pub own_certificates: OwnCertificates,
+}
+
+/// As `lifeboat_evidence_certificate_expiry_days`.
+pub fn register_own_certificates(registry: &mut Registry, certificates: OwnCertificates) {
+    let help = "Days until the own certificate for evidence expires";
+    registry.register("lifeboat_evidence_certificate_expiry_days", help, certificates);
 }
 
 impl ObserverMetrics {
@@ -180,6 +201,7 @@ impl ObserverMetrics {
             heartbeats,
             reports,
             targets,
+            own_certificates: _,
         } = metrics.clone();
         registry.register("lifeboat_observer_probes", "Probes by how they ended", probes);
         registry.register(
@@ -245,6 +267,7 @@ impl ConsumerMetrics {
             qos,
             partial,
             refused_connections,
+            own_certificates,
         } = metrics.clone();
         registry.register(
             "lifeboat_evidence_datagrams",
@@ -292,6 +315,7 @@ impl ConsumerMetrics {
         qos.register(registry);
         let help = "Connections refused because there were too many";
         registry.register("lifeboat_evidence_refused_connections", help, refused_connections);
+        register_own_certificates(registry, own_certificates);
         metrics
     }
 }

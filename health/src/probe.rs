@@ -334,10 +334,10 @@ impl Prober {
         }
         let detector = self.detector.lock();
         let misses = detector.row(TargetId(0), now).miss_streak;
-        let since = if detector.was_good() {
-            ""
-        } else {
-            ", and never answered"
+        let since = match detector.anchor(self.around.profile.fresh(), MonoTime::ZERO, now) {
+            Anchor::Answered(_) => "",
+            Anchor::Silent | Anchor::Asked if detector.was_good() => ", and its last answer is stale",
+            Anchor::Silent | Anchor::Asked => ", and never answered",
         };
         format!("{label} missed {misses} in a row{since}")
     }

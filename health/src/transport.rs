@@ -8,6 +8,7 @@
 mod authority;
 mod consumer;
 mod dialler;
+mod expiry;
 mod identity;
 mod observer;
 mod role;
@@ -17,6 +18,7 @@ mod window;
 
 pub use authority::{Authority, AuthorityError, IdentityError, Issued};
 pub use consumer::{Consumer, ConsumerConfig, ConsumerError, Listed};
+pub use expiry::RENEWAL_WARNING_DAYS;
 pub use identity::{Identity, PemError};
 pub use observer::{Observer, ObserverConfig, ObserverError};
 pub use role::Role;

@@ -91,7 +91,8 @@ fn authority(folder: &Path, now: OffsetDateTime) -> anyhow::Result<Authority> {
             )
         })
     };
-    Authority::from_pem(&read(&certificate)?, &read(&key)?).with_context(|| folder.display().to_string())
+    Authority::from_pem(&read(&certificate)?, &read(&key)?)
+        .with_context(|| format!("{} and {}", certificate.display(), key.display()))
 }
 
 /// RFC 1123 §2.1, of at most 63 octets, since it is a common name too.
@@ -143,6 +144,19 @@ mod tests {
     use lifeboat_health::{Identity, Observer, Profile};
 
     use super::*;
+
+    #[test]
+    fn an_authority_that_is_no_pair_is_told_with_both_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let now = OffsetDateTime::now_utc();
+        authority(folder.path(), now).unwrap();
+        let other = Authority::create(now).unwrap();
+        fs::write(folder.path().join("authority.key"), other.key_pem()).unwrap();
+        let told = format!("{:#}", authority(folder.path(), now).err().unwrap());
+        for part in ["authority.pem", "authority.key", "do not belong together"] {
+            assert!(told.contains(part), "{told}");
+        }
+    }
 
     #[test]
     fn what_is_issued_twice_descends_from_one_authority() {

@@ -38,6 +38,9 @@ fn checked(path: &std::path::Path) -> anyhow::Result<ExitCode> {
     for problem in &problems {
         output::line(problem.clone());
     }
+    for warning in check::warnings(&file) {
+        output::line(format!("warning: {warning}"));
+    }
     output::line(format!(
         "{}: {targets} targets can be probed; {} problems",
         path.display(),

@@ -110,7 +110,10 @@ fn status(
             cluster,
             "TrafficPath",
             traffic,
-            Path::Traffic,
+            (
+                Path::Traffic,
+                verdicts.better_family(name(cluster), Path::Traffic).is_some(),
+            ),
             "ingress, as users reach it",
             stamp,
         ),
@@ -118,7 +121,10 @@ fn status(
             cluster,
             "ControlPath",
             control,
-            Path::Control,
+            (
+                Path::Control,
+                verdicts.better_family(name(cluster), Path::Control).is_some(),
+            ),
             "API server",
             stamp,
         ),
@@ -133,8 +139,17 @@ fn status(
 
 /// One path's verdict; or why there is none, if that is because nothing says how it is probed. A path that was probed before
 /// its check was mistaken is still probed as it was.
-fn path(cluster: &Value, kind: &str, verdict: Verdict, path: Path, what: &str, stamp: &str) -> Value {
-    if verdict == Verdict::Unknown
+/// `probed`: it is a target, whether or not there are observers enough for a verdict.
+fn path(
+    cluster: &Value,
+    kind: &str,
+    verdict: Verdict,
+    (path, probed): (Path, bool),
+    what: &str,
+    stamp: &str,
+) -> Value {
+    if !probed
+        && verdict == Verdict::Unknown
         && let Some(problem) = targets::problem(cluster, path)
     {
         let message = format!("not probed: {problem}");
@@ -281,7 +296,7 @@ mod tests {
     #[test]
     fn a_mistaken_check_is_told_beside_the_verdict() {
         let told = |cluster: &Value, of| {
-            let condition = path(cluster, "P", Verdict::Up, of, "it", "t");
+            let condition = path(cluster, "P", Verdict::Up, (of, true), "it", "t");
             assert_eq!(
                 (&condition["status"], &condition["reason"]),
                 (&json!("True"), &json!("Up"))
@@ -303,6 +318,31 @@ mod tests {
             control, "it: Up",
             "an observer's own file may say how it is probed"
         );
+    }
+
+    #[test]
+    fn a_frozen_path_is_probed_all_the_same() {
+        let annotations = json!({ "lifeboat.dev/traffic-check": "{kind: pigeon}" });
+        let cluster = json!({ "metadata": { "name": "a", "annotations": annotations } });
+        let mut verdicts = FleetView::default();
+        let told = |verdicts: &FleetView| {
+            let unknown = health(Verdict::Unknown, Verdict::Unknown);
+            let patch = status(&cluster, unknown, (verdicts, &Profile::fast()), None, "t").unwrap();
+            let conditions = patch["status"]["conditions"].as_array().unwrap();
+            let traffic = conditions.iter().find(|c| c["type"] == "TrafficPath").unwrap();
+            let text = |field: &str| traffic[field].as_str().unwrap().to_owned();
+            (text("reason"), text("message"))
+        };
+        assert_eq!(told(&verdicts).0, "NotProbed");
+        let frozen = lifeboat_health::Cell {
+            frozen: true,
+            ..Default::default()
+        };
+        let key = ("a".to_owned(), Path::Traffic, lifeboat_health::Family::V4);
+        verdicts.cells.insert(key, frozen);
+        let (reason, message) = told(&verdicts);
+        assert_eq!(reason, "Unknown");
+        assert!(message.contains("; what was in force stays: "), "{message}");
     }
 
     #[test]

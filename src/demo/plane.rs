@@ -73,7 +73,10 @@ impl Plane {
         metrics: &mut Registry,
     ) -> anyhow::Result<Self> {
         let consumer_metrics = ConsumerMetrics::register(metrics);
-        let observer_metrics = ObserverMetrics::register(metrics);
+        let observer_metrics = ObserverMetrics {
+            own_certificates: consumer_metrics.own_certificates.clone(),
+            ..ObserverMetrics::register(metrics)
+        };
         let clock = MonoClock::new();
         let timeline = Timeline::new(clock);
         let profile = profile();

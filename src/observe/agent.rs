@@ -13,7 +13,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{files::Files, names::Names};
+use super::{check::without_port, files::Files, names::Names};
 
 /// How often the configuration, the key and the observers' addresses are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -55,6 +55,12 @@ impl AgentFile {
             path.display(),
             file.interval_ms
         );
+        let wrong: Vec<String> = file
+            .observers
+            .iter()
+            .filter_map(|observer| without_port("observers", observer))
+            .collect();
+        anyhow::ensure!(wrong.is_empty(), "{}: {}", path.display(), wrong.join("; "));
         // Any address shows what is wrong with the rest.
         let example = vec![SocketAddr::from(([127, 0, 0, 1], 1)); file.observers.len()];
         file.sender(example)
@@ -156,6 +162,18 @@ mod tests {
             (
                 format!("{good}intervalMs: 5\n"),
                 &["intervalMs is 5", "10 to 60000"],
+            ),
+            (
+                good.replace(
+                    "'127.0.0.1:7444'",
+                    "'o.example:7444', x, '127.0.0.1:99999', 'foo:0'",
+                ),
+                &[
+                    "observers: \"x\"",
+                    "\"127.0.0.1:99999\"",
+                    "\"foo:0\"",
+                    "HOST:PORT",
+                ],
             ),
             (format!("{good}interval: 5\n"), &["interval", "intervalMs"]),
         ] {

@@ -4,6 +4,8 @@ use std::{collections::BTreeSet, net::SocketAddr, os::unix::fs::PermissionsExt, 
 
 use lifeboat_health::{Check, Family, Identity, Observer, Selection};
 
+use time::OffsetDateTime;
+
 use super::{ObserverFile, process};
 
 /// All problems of the file, each with its field, and how many targets can be probed.
@@ -21,6 +23,7 @@ pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
         if let Err(error) = anchor.parse(anchor.family().unwrap_or(Family::V4)) {
             problems.push(of(error.to_string()));
         }
+        problems.extend(unheard(file, anchor).map(of));
         problems.extend(files(anchor).into_iter().map(of));
     }
     let Selection {
@@ -31,12 +34,13 @@ pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
     problems.extend(errors.iter().chain(&overrides).map(ToString::to_string));
     for target in &targets {
         let of = |problem| format!("{}/{}/{}: {problem}", target.cluster, target.path, target.family);
+        problems.extend(unheard(file, &target.check).map(of));
         problems.extend(files(&target.check).into_iter().map(of));
     }
     problems.extend(
         file.consumers
             .iter()
-            .filter_map(|consumer| without_port(consumer)),
+            .filter_map(|consumer| without_port("consumers", consumer)),
     );
     if let Some(path) = &file.kubeconfig
         && let Err(error) = kube::config::Kubeconfig::read_from(path)
@@ -64,6 +68,24 @@ fn of_identity(file: &ObserverFile, identity: &Identity) -> Option<String> {
     ))
 }
 
+/// What is no problem yet.
+pub fn warnings(file: &ObserverFile) -> Vec<String> {
+    let warning = file.tls.identity().ok().and_then(|identity| {
+        let now = OffsetDateTime::now_utc();
+        // One that has expired is a problem.
+        identity.days_left(now).filter(|days| *days >= 0.0)?;
+        identity.renewal_warning(now)
+    });
+    let told = |warning| format!("tls.certificate {}: {warning}", file.tls.certificate.display());
+    warning.into_iter().map(told).collect()
+}
+
+/// A check that waits for heartbeats, where none are heard.
+fn unheard(file: &ObserverFile, check: &Check) -> Option<String> {
+    let waits = matches!(check, Check::Heartbeat { .. }) && file.heartbeats.is_none();
+    waits.then(|| "kind heartbeat: needs heartbeats, an address on which they are heard".to_owned())
+}
+
 /// What is wrong with the files that a check needs.
 fn files(check: &Check) -> Vec<String> {
     let wrong = |(field, path): (&str, &str)| {
@@ -83,16 +105,17 @@ fn files(check: &Check) -> Vec<String> {
     check.local_files().into_iter().filter_map(wrong).collect()
 }
 
-fn without_port(consumer: &str) -> Option<String> {
+/// What is wrong with a `HOST:PORT` of a field.
+pub(super) fn without_port(field: &str, given: &str) -> Option<String> {
     let told = || {
         Some(format!(
-            "consumers: {consumer:?}: allowed is HOST:PORT, with a port from 1 to 65535"
+            "{field}: {given:?}: allowed is HOST:PORT, with a port from 1 to 65535"
         ))
     };
-    if let Ok(address) = consumer.parse::<SocketAddr>() {
+    if let Ok(address) = given.parse::<SocketAddr>() {
         return if address.port() == 0 { told() } else { None };
     }
-    let parts = consumer.rsplit_once(':');
+    let parts = given.rsplit_once(':');
     let fits = parts.is_some_and(|(host, port)| {
         !host.is_empty() && !host.contains([':', '/', ' ']) && port.parse::<u16>().is_ok_and(|port| port > 0)
     });
@@ -102,7 +125,7 @@ fn without_port(consumer: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use lifeboat_health::{Authority, Role};
-    use time::OffsetDateTime;
+    use time::Duration;
 
     use super::*;
 
@@ -118,7 +141,7 @@ mod tests {
             ("p", Role::Observer),
             ("c", Role::Consumer),
         ] {
-            let issued = authority.issue(name, role, now, 1).unwrap();
+            let issued = authority.issue(name, role, now, 365).unwrap();
             write(&format!("{name}.pem"), &issued.certificate_pem);
             write(&format!("{name}.key"), &issued.key_pem);
         }
@@ -149,6 +172,30 @@ mod tests {
                 .replace("o.pem, key: o.key", "c.pem, key: c.key"),
             &["tls.certificate", "c.pem", "not an observer's", "clientAuth"],
         );
+        let warned = |text: &str| {
+            let problems = of(text).0;
+            let file = ObserverFile::read(&folder.path().join("observer.yaml")).unwrap();
+            (problems, warnings(&file))
+        };
+        assert_eq!(warned(&good), (Vec::new(), Vec::new()));
+        let of_pair = |name: &str, days: i64| {
+            let issued = authority.issue("o", Role::Observer, now + Duration::days(days), 20);
+            let issued = issued.unwrap();
+            write(&format!("{name}.pem"), &issued.certificate_pem);
+            write(&format!("{name}.key"), &issued.key_pem);
+            good.replace("o.pem, key: o.key", &format!("{name}.pem, key: {name}.key"))
+        };
+        let (problems, warned) = warned(&of_pair("short", 0));
+        assert_eq!((problems.len(), warned.len()), (0, 1), "{warned:?}");
+        assert!(
+            warned[0].contains("short.pem") && warned[0].contains("expires in 19 days"),
+            "{warned:?}"
+        );
+        check(
+            &of_pair("past", -30),
+            &["tls.certificate", "past.pem", "has expired, at 2"],
+        );
+        check(&of_pair("future", 9), &["future.pem", "not valid before 2"]);
         check(&good.replace("r.pem", "x.pem"), &["tls.roots", "x.pem"]);
         check(&format!("{good}region: 'a b'\n"), &["region \"a b\"", "63"]);
         check(
@@ -181,8 +228,18 @@ mod tests {
             &["a/control/ipv4: tls.roots.file: /nowhere/ca.pem"],
         );
         check(
-            &target("kind: heartbeat, agent: a, keyFile: /nowhere/key"),
+            &format!(
+                "{}heartbeats: '127.0.0.1:7444'\n",
+                target("kind: heartbeat, agent: a, keyFile: /nowhere/key")
+            ),
             &["a/control/ipv4: keyFile: /nowhere/key"],
+        );
+        check(
+            &target(&format!(
+                "kind: heartbeat, agent: a, keyFile: {}",
+                folder.path().join("o.key").display()
+            )),
+            &["a/control/ipv4: kind heartbeat", "needs heartbeats"],
         );
         check(
             &target("kind: program, command: [/nowhere]"),

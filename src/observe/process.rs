@@ -10,6 +10,7 @@ use std::{
 
 use anyhow::Context;
 use axum::{Router, routing::get};
+use lifeboat_health::metrics::register_own_certificates;
 use lifeboat_health::{Observer, ObserverConfig, ObserverMetrics, Profile, Selection, Target};
 use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
@@ -31,6 +32,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     let file = ObserverFile::read(path)?;
     let mut registry = Registry::default();
     let metrics = ObserverMetrics::register(&mut registry);
+    register_own_certificates(&mut registry, metrics.own_certificates.clone());
     let targets = Arc::new(Targets::default());
     let listed = targets.list(&file);
     let mut names = Names::default();
@@ -312,7 +314,7 @@ pub(super) fn guard(address: SocketAddr, file: &ObserverFile) -> anyhow::Result<
         None => None,
     };
     let guard = Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")?;
-    Ok(Some(guard))
+    Ok(Some(guard.named_by("adminHosts")))
 }
 
 /// The token in the file that `adminTokenFile` names.

@@ -33,6 +33,8 @@ pub struct Guard {
     hosts: Arc<Vec<String>>,
     /// The listener has every address of the machine.
     wildcard: bool,
+    /// The setting that adds hosts.
+    named_by: &'static str,
     token: Option<Arc<str>>,
 }
 
@@ -75,8 +77,17 @@ impl Guard {
         Ok(Self {
             hosts: Arc::new(hosts),
             wildcard,
+            named_by: "--host",
             token: token.map(Arc::from),
         })
+    }
+
+    /// With the setting that adds hosts, where that is not `--host`.
+    pub fn named_by(self, setting: &'static str) -> Self {
+        Self {
+            named_by: setting,
+            ..self
+        }
     }
 
     /// Only what passes it reaches these routes.
@@ -103,7 +114,10 @@ impl Guard {
             let allowed = self.hosts.join(", ");
             return Err((
                 StatusCode::MISDIRECTED_REQUEST,
-                format!("host {host:?} is not known; allowed: {allowed}, and what --host names"),
+                format!(
+                    "host {host:?} is not known; allowed: {allowed}, and what {} names",
+                    self.named_by
+                ),
             ));
         }
         let reads = matches!(*method, Method::GET | Method::HEAD);
@@ -212,6 +226,22 @@ mod tests {
         check(Method::POST, &[host, json, ("origin", "null")], 403);
         check(Method::POST, &[host, ("content-type", "text/plain")], 415);
         check(Method::DELETE, &[host], 415);
+    }
+
+    #[test]
+    fn a_stranger_is_told_the_setting_that_adds_hosts() {
+        let guard = Guard::new("127.0.0.1:8080".parse().unwrap(), &[], None).unwrap();
+        let told = |guard: &Guard| {
+            let refused = guard.check(&Method::GET, &HeaderMap::new(), "/", Reached(None));
+            refused.unwrap_err().1
+        };
+        assert!(told(&guard).ends_with("what --host names"), "{}", told(&guard));
+        let guard = guard.named_by("adminHosts");
+        assert!(
+            told(&guard).ends_with("what adminHosts names"),
+            "{}",
+            told(&guard)
+        );
     }
 
     #[test]

@@ -134,6 +134,11 @@ async fn only_an_anchor_with_a_fresh_answer_is_good() {
     assert_eq!(anchor.anchor(later, now(&anchor)), Anchor::Answered(0));
     let stale = now(&anchor) + patient().fresh() + Duration::from_millis(1);
     assert_eq!(anchor.anchor(later, stale), Anchor::Silent);
+    let because = anchor.silent_because(stale);
+    assert!(
+        because.ends_with("missed 0 in a row, and its last answer is stale"),
+        "{because}"
+    );
     // One that cannot be probed is known at its first probe.
     let unusable = prober(
         &Check::Program {

@@ -1,8 +1,12 @@
 //! The fleet's certificate authority: who may send evidence, and who may hear it.
 
-use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose};
+use rcgen::{
+    BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData,
+};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use time::{Duration, OffsetDateTime};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::prelude::FromDer;
 
 use super::{CONSUMER_NAME, Identity, Role};
 
@@ -61,12 +65,17 @@ impl Authority {
     /// One that was made by [`Authority::create`] before.
     ///
     /// # Errors
-    /// The key is not a private key in PEM; the certificate none.
+    /// The key is not a private key in PEM; the certificate none; or they are not of one pair, and nobody would trust what
+    /// was issued.
     pub fn from_pem(certificate_pem: &str, key_pem: &str) -> Result<Authority, AuthorityError> {
         use rustls::pki_types::pem::PemObject;
         let certificate = CertificateDer::from_pem_slice(certificate_pem.as_bytes())
             .map_err(AuthorityError::Certificate)?;
         let key = KeyPair::from_pem(key_pem).map_err(AuthorityError::Key)?;
+        let (_, parsed) = X509Certificate::from_der(&certificate).map_err(|_| AuthorityError::Unreadable)?;
+        if parsed.public_key().raw != key.subject_public_key_info() {
+            return Err(AuthorityError::Pair);
+        }
         Ok(Authority {
             certificate_pem: certificate_pem.to_owned(),
             certificate,
@@ -122,6 +131,10 @@ impl Authority {
 pub enum AuthorityError {
     #[error("the authority's certificate: {0}")]
     Certificate(rustls::pki_types::pem::Error),
+    #[error("the authority's certificate cannot be read")]
+    Unreadable,
+    #[error("the certificate and the key do not belong together: their public keys differ")]
+    Pair,
     #[error("the authority's key: {0}")]
     Key(rcgen::Error),
     #[error(transparent)]
@@ -142,5 +155,19 @@ fn wrong(name: &str) -> impl Fn(rcgen::Error) -> IdentityError {
     move |source| IdentityError {
         name: name.clone(),
         source,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_certificate_and_anothers_key_are_no_authority() {
+        let now = OffsetDateTime::now_utc();
+        let (one, other) = (Authority::create(now).unwrap(), Authority::create(now).unwrap());
+        assert!(Authority::from_pem(one.certificate_pem(), one.key_pem()).is_ok());
+        let refused = Authority::from_pem(one.certificate_pem(), other.key_pem()).err();
+        assert!(matches!(refused, Some(AuthorityError::Pair)), "{refused:?}");
     }
 }

@@ -13,6 +13,7 @@ use arc_swap::ArcSwap;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use quinn::ServerConfig;
+use time::OffsetDateTime;
 use tokio::sync::{broadcast, watch};
 
 use super::thread::OwnThread;
@@ -71,7 +72,8 @@ pub struct Consumer {
     quorum: Arc<Mutex<Quorum>>,
     profile: Profile,
     observers: Arc<ArcSwap<Option<Listed>>>,
-    identity: watch::Sender<ServerConfig>,
+    identity: watch::Sender<Identity>,
+    server: watch::Sender<ServerConfig>,
     tap: Tap,
     _thread: OwnThread,
 }
@@ -108,6 +110,7 @@ impl Consumer {
             source,
         })?;
         let server = server(&name, &tls, &profile)?;
+        check_dates(&name, &tls)?;
         let wrong = |source| ConsumerError::Listen {
             name: name.clone(),
             listen,
@@ -120,7 +123,8 @@ impl Consumer {
         let quorum = Quorum::new(targets, profile.clone());
         warn_of_too_few(&name, observers.as_ref(), &profile);
         let observers = Arc::new(ArcSwap::from_pointee(observers));
-        let (identity, server) = watch::channel(server);
+        let (server, served) = watch::channel(server);
+        let (identity, held) = watch::channel(tls);
         let (tap, _) = broadcast::channel(TAP_DATAGRAMS);
         let view = Arc::new(ArcSwap::from_pointee(quorum.view(clock.now())));
         let quorum = Arc::new(Mutex::new(quorum));
@@ -136,7 +140,7 @@ impl Consumer {
             tap: tap.clone(),
         };
         let thread = OwnThread::spawn(&format!("verdict-{name}"), move |stop| {
-            inside.run(server, socket, sink, stop)
+            inside.run((held, served), socket, sink, stop)
         })
         .map_err(|source| ConsumerError::Thread {
             name: name.clone(),
@@ -150,6 +154,7 @@ impl Consumer {
             profile,
             observers,
             identity,
+            server,
             tap,
             _thread: thread,
         })
@@ -199,10 +204,16 @@ impl Consumer {
     /// that stand go on.
     ///
     /// # Errors
-    /// The identity cannot be used; then nothing is changed.
+    /// The identity cannot be used; then nothing is changed. The certificate in force is no error when it has expired
+    /// meanwhile: refusing it would keep what else has changed from being taken.
     pub fn set_identity(&self, identity: &Identity) -> Result<(), ConsumerError> {
         let server = server(&self.name, identity, &self.profile)?;
-        self.identity.send_replace(server);
+        let in_force = self.identity.borrow().cert_chain == identity.cert_chain;
+        if !in_force {
+            check_dates(&self.name, identity)?;
+        }
+        self.server.send_replace(server);
+        self.identity.send_replace(identity.clone());
         Ok(())
     }
 
@@ -235,6 +246,14 @@ fn server(name: &str, identity: &Identity, profile: &Profile) -> Result<ServerCo
         .check(identity)
         .and_then(|()| tls::server(identity, profile));
     config.map_err(|source| ConsumerError::Tls {
+        name: name.to_owned(),
+        source,
+    })
+}
+
+fn check_dates(name: &str, identity: &Identity) -> Result<(), ConsumerError> {
+    let dates = identity.check_dates(OffsetDateTime::now_utc());
+    dates.map_err(|source| ConsumerError::Tls {
         name: name.to_owned(),
         source,
     })

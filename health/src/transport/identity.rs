@@ -9,8 +9,8 @@ use time::OffsetDateTime;
 use super::Role;
 use super::authority::{Authority, IdentityError};
 
-/// How long a generated fleet lasts.
-const FLEET_DAYS: u32 = 365;
+/// How long a generated fleet lasts: as long as its authority, for whoever holds it in memory cannot renew it.
+const FLEET_DAYS: u32 = 3_650;
 
 /// A certificate with its key, and the roots that the other side must descend from.
 pub struct Identity {

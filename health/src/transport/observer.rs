@@ -8,6 +8,7 @@ use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use time::OffsetDateTime;
 use tokio::sync::{Notify, watch};
 
 use super::thread::OwnThread;
@@ -108,7 +109,7 @@ impl Observer {
             name: name.clone(),
             source,
         })?;
-        check_identity(&name, &tls, &profile)?;
+        Observer::check_identity(&name, &tls, &profile)?;
         let anchors: Vec<(ProberKey, Probe)> = anchors
             .iter()
             .enumerate()
@@ -168,9 +169,10 @@ impl Observer {
     }
 
     /// # Errors
-    /// The certificate lacks the name, is a consumer's, is not the key's, or cannot be used otherwise.
+    /// The certificate lacks the name, is a consumer's, is not valid now, is not the key's, or cannot be used otherwise.
     pub fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<(), ObserverError> {
-        check_identity(name, identity, profile)
+        check_identity(name, identity, profile)?;
+        check_dates(name, identity)
     }
 
     /// Replace the targets while running. Probing of those that stay goes on undisturbed; one whose override changes how it is
@@ -211,9 +213,14 @@ impl Observer {
     /// Use another certificate. To each consumer a second connection is made with it before the first is closed.
     ///
     /// # Errors
-    /// The identity cannot be used; then nothing is changed.
+    /// The identity cannot be used; then nothing is changed. The certificate in force is no error when it has expired
+    /// meanwhile: refusing it would keep what else has changed from being taken.
     pub fn set_identity(&self, identity: Identity) -> Result<(), ObserverError> {
         check_identity(&self.name, &identity, &self.profile)?;
+        let in_force = self.wanted.identity.borrow().cert_chain == identity.cert_chain;
+        if !in_force {
+            check_dates(&self.name, &identity)?;
+        }
         self.wanted.identity.send_replace(identity);
         Ok(())
     }
@@ -258,6 +265,14 @@ fn check_identity(name: &str, identity: &Identity, profile: &Profile) -> Result<
     Role::Observer.check(identity).map_err(wrong)?;
     tls::client(identity, profile, 0).map_err(wrong)?;
     Ok(())
+}
+
+fn check_dates(name: &str, identity: &Identity) -> Result<(), ObserverError> {
+    let dates = identity.check_dates(OffsetDateTime::now_utc());
+    dates.map_err(|source| ObserverError::Tls {
+        name: name.to_owned(),
+        source,
+    })
 }
 
 fn check_name(field: &'static str, given: &str, least: usize) -> Result<(), ObserverError> {

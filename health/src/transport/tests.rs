@@ -9,7 +9,9 @@ use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
 
 use super::*;
 use crate::evidence::{Header, Row, encode_table};
-use crate::metrics::{ConsumerLabel, ConsumerMetrics, ConsumerResultLabel, HeardLabel, ObserverMetrics};
+use crate::metrics::{
+    ConsumerLabel, ConsumerMetrics, ConsumerResultLabel, HeardLabel, ObserverMetrics, WhoLabel,
+};
 use crate::server::{Manners, Server};
 use crate::{
     Check, Family, FleetView, MonoClock, MonoTime, Path, Profile, StatusRange, Target, Transition, Verdict,

@@ -34,6 +34,10 @@ pub enum TlsError {
         usage = role.usage()
     )]
     Role { role: Role },
+    #[error("identity: the certificate has expired, at {at}")]
+    Expired { at: String },
+    #[error("identity: the certificate is not valid before {from}; is the clock right?")]
+    NotYetValid { from: String },
     #[error("the idle timeout of {0:?} is too long for QUIC")]
     Idle(Duration),
 }

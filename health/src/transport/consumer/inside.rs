@@ -11,6 +11,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::super::{Identity, expiry};
 use super::hearing::{Counters, Hearing};
 use super::measuring::Measuring;
 use super::{Listed, Tap};
@@ -43,7 +44,7 @@ pub(super) struct Inside {
 impl Inside {
     pub(super) async fn run(
         self,
-        mut server: watch::Receiver<ServerConfig>,
+        (identity, mut server): (watch::Receiver<Identity>, watch::Receiver<ServerConfig>),
         socket: UdpSocket,
         sink: Box<dyn VerdictSink>,
         stop: CancellationToken,
@@ -65,6 +66,7 @@ impl Inside {
             () = self.accept(&endpoint) => {}
             () = self.decide(sink) => {}
             () = renew(&endpoint, server) => {}
+            () = self.watch(identity) => {}
             () = stop.cancelled() => {}
         }
         endpoint.close(VarInt::from_u32(0), b"the consumer stops");
@@ -95,6 +97,12 @@ impl Inside {
                 }
             });
         }
+    }
+
+    async fn watch(&self, identity: watch::Receiver<Identity>) {
+        expiry::watch(identity, self.name.clone(), self.metrics.own_certificates.clone()).await;
+        // The consumer is being dropped; whoever stops it says so.
+        std::future::pending().await
     }
 
     async fn decide(&self, mut sink: Box<dyn VerdictSink>) {

@@ -13,7 +13,7 @@ use tokio::time::{MissedTickBehavior, interval, interval_at};
 use tokio_util::sync::CancellationToken;
 
 use super::super::dialler::Dialler;
-use super::super::{Identity, tls};
+use super::super::{Identity, expiry, tls};
 use super::Wanted;
 use crate::check::Probe;
 use crate::detector::Detector;
@@ -72,6 +72,11 @@ impl Inside {
             self.metrics.clone(),
             self.name.clone(),
             stop.child_token(),
+        ));
+        tokio::spawn(expiry::watch(
+            self.wanted.identity.subscribe(),
+            self.name.clone(),
+            self.metrics.own_certificates.clone(),
         ));
         let lines = self.send(&anchors, &stop).await;
         // Let the diallers say goodbye, so that consumers need not wait for a timeout.
@@ -300,6 +305,11 @@ impl Inside {
         gauge.set(i64::try_from(count).unwrap_or(i64::MAX));
     }
 
+    fn lag_because(&self) -> String {
+        let limit = self.around.profile.loop_lag().as_millis();
+        format!("its loop woke more than loopLagMs, {limit} ms, too late: the machine is busy or was paused")
+    }
+
     fn tell_abstention(
         &self,
         (before, reason): (Option<AbstainReason>, Option<AbstainReason>),
@@ -321,8 +331,11 @@ impl Inside {
                 let because: Vec<String> = anchors.iter().map(|anchor| anchor.silent_because(now)).collect();
                 ("anchors", because.join("; "))
             }
-            AbstainReason::LoopLag => ("loop-lag", String::new()),
-            AbstainReason::Local => ("local", String::new()),
+            AbstainReason::LoopLag => ("loop-lag", self.lag_because()),
+            AbstainReason::Local => (
+                "local",
+                "a probe could not be sent: descriptors, ports or memory are lacking".to_owned(),
+            ),
         };
         tracing::warn!(observer.name = %self.name, ?reason, because, "abstains");
         let label = ObserverResultLabel {

@@ -1,4 +1,4 @@
-//! Observers cannot hear, and consumers cannot be heard.
+//! Observers cannot hear, and consumers cannot be heard; nobody begins with what has expired.
 
 use rcgen::ExtendedKeyUsagePurpose::{self, Any, ClientAuth, ServerAuth};
 use time::OffsetDateTime;
@@ -122,4 +122,80 @@ fn nobody_starts_with_a_certificate_of_another_role() {
     };
     assert_eq!(observes(&issue(Role::Observer)), None);
     assert_eq!(observes(&issue(Role::Consumer)), no_observer);
+}
+
+#[tokio::test]
+async fn what_is_not_valid_now_is_refused_and_what_is_left_is_shown() {
+    use time::Duration;
+    let now = OffsetDateTime::now_utc();
+    let authority = Authority::create(now - Duration::days(90)).unwrap();
+    let issue = |role, from: i64, days| {
+        let issued = authority.issue("observer-1", role, now + Duration::days(from), days);
+        issued.unwrap().into_identity()
+    };
+    let short = issue(Role::Consumer, -1, 11);
+    assert_eq!(short.days_left(now).map(f64::round), Some(10.0));
+    assert!(short.not_before() < Some(now) && short.not_after() > Some(now));
+    let metrics = ConsumerMetrics::default();
+    let consumer = consumer_at(ANY, &short, Vec::new(), &metrics).unwrap();
+    let config = observer_config(
+        "observer-1",
+        &issue(Role::Observer, 0, 365),
+        Vec::new(),
+        Vec::new(),
+    );
+    let observing = ObserverMetrics {
+        own_certificates: metrics.own_certificates.clone(),
+        ..ObserverMetrics::default()
+    };
+    let observer = Observer::spawn(ObserverConfig {
+        metrics: observing,
+        ..config
+    })
+    .unwrap();
+    let shown = |who: &str| {
+        let label = WhoLabel { who: who.into() };
+        metrics
+            .own_certificates
+            .get(&label)
+            .map(|days| days.get().round())
+    };
+    let both = || (shown("dns-1"), shown("observer-1"));
+    until("what is left", || both() == (Some(10.0), Some(365.0))).await;
+    consumer.set_identity(&issue(Role::Consumer, 0, 200)).unwrap();
+    until("what is left of the renewed", || shown("dns-1") == Some(200.0)).await;
+
+    for (from, told) in [(-60, "has expired, at 2"), (7, "is not valid before 2")] {
+        let (observes, hears) = (issue(Role::Observer, from, 30), issue(Role::Consumer, from, 30));
+        let started = Observer::spawn(observer_config("observer-1", &observes, Vec::new(), Vec::new()));
+        let refusals = [
+            started.err().map(|error| error.to_string()),
+            observer
+                .set_identity(observes)
+                .err()
+                .map(|error| error.to_string()),
+            consumer.set_identity(&hears).err().map(|error| error.to_string()),
+            consumer_at(ANY, &hears, Vec::new(), &metrics)
+                .err()
+                .map(|error| error.to_string()),
+        ];
+        for refusal in refusals {
+            let refusal = refusal.unwrap_or_default();
+            assert!(refusal.contains(told), "{refusal}");
+        }
+    }
+}
+
+#[test]
+fn the_end_of_a_certificate_is_foretold() {
+    let now = OffsetDateTime::now_utc();
+    let authority = Authority::create(now).unwrap();
+    let told = |days: i64| {
+        let issued = authority.issue("observer-1", Role::Observer, now + time::Duration::days(days), 31);
+        let identity = issued.unwrap().into_identity();
+        identity.renewal_warning(now).unwrap_or_default()
+    };
+    assert_eq!(told(0), "");
+    assert!(told(-2).contains("expires in 28 days, at 2"), "{}", told(-2));
+    assert!(told(-40).contains("expired at 2"), "{}", told(-40));
 }

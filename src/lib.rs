@@ -22,3 +22,4 @@ pub mod simulate;
 pub mod steer;
 pub mod store;
 pub mod timeline;
+mod yaml;

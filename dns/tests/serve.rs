@@ -90,7 +90,6 @@ fn tcp_queries_are_pipelined() {
     server.stop();
 }
 
-#[expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 fn listen(text: &str) -> Listen {
     Listen {
         udp_threads: 2,

@@ -72,7 +72,9 @@ pub(super) fn guard(file: &DnsFile, address: std::net::SocketAddr) -> anyhow::Re
         }
         None => None,
     };
-    Guard::new(address, &file.admin_hosts, token).context("adminTokenFile")
+    Ok(Guard::new(address, &file.admin_hosts, token)
+        .context("adminTokenFile")?
+        .named_by("adminHosts"))
 }
 
 fn routes(reads: Reads) -> Router {

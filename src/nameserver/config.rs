@@ -303,7 +303,7 @@ impl DnsFile {
     /// As there.
     pub fn parse(text: &str, path: &Path) -> anyhow::Result<DnsFile> {
         let named = || path.display().to_string();
-        let mut file: DnsFile = serde_saphyr::from_str(text).with_context(named)?;
+        let mut file: DnsFile = crate::yaml::read(text).with_context(named)?;
         anyhow::ensure!(
             !file.listen.is_empty(),
             "{}: listen: is empty; at least one address is needed",

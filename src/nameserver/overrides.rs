@@ -210,7 +210,7 @@ impl Overrides {
 
 /// As people and other programs read it, UTC.
 fn time(at: SystemTime) -> String {
-    jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), |at| crate::store::conditions::stamp(at))
+    jiff::Timestamp::try_from(at).map_or_else(|_| String::new(), crate::store::conditions::stamp)
 }
 
 fn told(duration: Duration) -> String {

@@ -313,7 +313,7 @@ fn start(path: &Path, state: Option<&Path>) -> anyhow::Result<Start> {
 
 /// The state folder that a file names which is otherwise not a configuration.
 fn stated(text: &str, path: &Path) -> PathBuf {
-    let value: Value = serde_saphyr::from_str(text).unwrap_or_default();
+    let value: Value = crate::yaml::read(text).unwrap_or_default();
     let named = value.get("state").and_then(Value::as_str);
     folder(path).join(named.map_or_else(default_state, PathBuf::from))
 }

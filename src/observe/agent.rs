@@ -45,8 +45,7 @@ impl AgentFile {
     /// The file, and what in it cannot be.
     pub fn read(path: &Path) -> anyhow::Result<AgentFile> {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
-        let mut file: AgentFile =
-            serde_saphyr::from_str(&text).with_context(|| format!("{}", path.display()))?;
+        let mut file: AgentFile = crate::yaml::read(&text).with_context(|| format!("{}", path.display()))?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         file.key_file = folder.join(&file.key_file);
         anyhow::ensure!(

@@ -98,7 +98,7 @@ impl ObserverFile {
     pub fn read(path: &Path) -> anyhow::Result<ObserverFile> {
         let text = std::fs::read_to_string(path).with_context(|| format!("reading {}", path.display()))?;
         let mut file: ObserverFile =
-            serde_saphyr::from_str(&text).with_context(|| format!("{}", path.display()))?;
+            crate::yaml::read(&text).with_context(|| format!("{}", path.display()))?;
         anyhow::ensure!(
             !file.consumers.is_empty() || file.kubeconfig.is_some(),
             "{}: consumers is empty: at least one HOST:PORT that listens for evidence is needed, or a kubeconfig",

@@ -89,7 +89,7 @@ pub fn detection(cluster: &Value, fleet: &Profile) -> Result<Option<Box<ProfileP
         return Ok(None);
     };
     let told = |problem: &dyn std::fmt::Display| format!("metadata.annotations[{DETECTION}]: {problem}");
-    let patch: ProfilePatch = serde_saphyr::from_str(text).map_err(|error| told(&error))?;
+    let patch: ProfilePatch = crate::yaml::read(text).map_err(|error| told(&error))?;
     fleet.for_cluster(&patch).map_err(|error| told(&error))?;
     Ok(Some(Box::new(patch)))
 }

@@ -239,9 +239,9 @@ impl<'a> Nameserver<'a> {
         let expected: BTreeSet<IpAddr> = expected.iter().map(|text| text.parse().unwrap()).collect();
         until(&format!("{name} to be {expected:?}"), || {
             let answer = self.ask(name, RecordType::A);
-            let found = answer.answers.iter().filter_map(|record| match &record.data {
-                RData::A(v4) => Some(IpAddr::V4(v4.0)),
-                _ => None,
+            let found = answer.answers.iter().filter_map(|record| {
+                let RData::A(v4) = &record.data else { return None };
+                Some(IpAddr::V4(v4.0))
             });
             (found.collect::<BTreeSet<_>>() == expected).then_some(())
         });

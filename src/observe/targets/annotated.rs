@@ -9,7 +9,7 @@ const FAMILY: &str = "family";
 /// # Errors
 /// The field at fault and what is allowed.
 pub(super) fn parse(text: &str) -> Result<Vec<(Family, Check)>, String> {
-    let value: Value = serde_saphyr::from_str(text).map_err(|error| error.to_string())?;
+    let value: Value = crate::yaml::read(text).map_err(|error| error.to_string())?;
     let Value::Array(list) = value else {
         return one(value);
     };

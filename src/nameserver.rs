@@ -6,7 +6,7 @@
 //!         └─ zones (master files) ─┘
 //! ```
 //! Pure: `config`, `entries`, `targets`, `plan`. IO: `zones` reads files, `hearing` observes, `admin` tells, `control` takes
-//! orders (`overrides`), `process` holds it together and looks for changes.
+//! orders (`overrides`), `keeper` looks for changes, `process` holds it together.
 
 mod admin;
 pub mod check;
@@ -14,12 +14,15 @@ pub mod config;
 mod control;
 mod entries;
 mod hearing;
+mod keeper;
 mod last;
 mod metrics;
 mod overrides;
 mod plan;
 mod privileges;
 pub mod process;
+mod running;
+mod start;
 mod status;
 mod targets;
 mod zones;

@@ -18,7 +18,7 @@ use prometheus_client::registry::Registry;
 use serde_json::json;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::{config::DnsFile, process::Running};
+use super::{config::DnsFile, running::Running};
 use crate::serve::{
     Guard, Reached, Refusal, evidence, open_metrics,
     query::{Asked, Named},

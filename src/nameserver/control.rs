@@ -23,7 +23,7 @@ use tokio_util::task::AbortOnDropHandle;
 
 use super::{
     overrides::{Order, OrderError, Overrides},
-    process::Running,
+    running::Running,
 };
 
 pub(crate) const SOCKET: &str = "control.sock";

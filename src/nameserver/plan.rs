@@ -215,3 +215,127 @@ fn locate(geo: &mut Geo, entry: &NameEntry, clusters: &BTreeMap<&str, &ClusterEn
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::nameserver::{DnsFile, entries::entries, zones::Told};
+
+    const CLUSTERS: &str = "clusters: [{name: eu, addresses: [192.0.2.1], location: {latitude: 50, longitude: 8}}, \
+                            {name: us, addresses: [192.0.2.2]}]\n";
+
+    fn broken(apex: &str) -> ZoneRead {
+        ZoneRead {
+            apex: Name::parse(apex).unwrap(),
+            file: "x.zone".into(),
+            zone: Err("x.zone:1:1: error".to_owned()),
+            told: Told::default(),
+        }
+    }
+
+    /// The plan of a configuration with these names, in a zone that is known by its apex alone.
+    fn planned(names: &str, held: &Held) -> Planned {
+        let text = format!("listen: [{{address: '127.0.0.1:0'}}]\n{CLUSTERS}names:\n{names}");
+        let file = DnsFile::parse(&text, Path::new("/etc/dns.yaml")).unwrap();
+        let zones = [broken("example.org"), broken("sub.example.org")];
+        plan(&entries(&file, Path::new("/etc")), &zones, held)
+    }
+
+    /// Which clusters a name is served by.
+    #[track_caller]
+    fn check(entry: &str, clusters: &[&str]) {
+        let planned = planned(&format!("- {{name: a.example.org, {entry}}}\n"), &Held::default());
+        assert_eq!(planned.problems, Vec::<String>::new());
+        let found: Vec<&str> = planned.plan.names[0]
+            .endpoints
+            .iter()
+            .map(|end| end.cluster.as_str())
+            .collect();
+        assert_eq!(found, clusters, "{entry}");
+    }
+
+    #[test]
+    fn a_name_is_served_by_the_clusters_that_it_names() {
+        check("ttl: 5", &["eu", "us"]);
+        check("clusters: [us]", &["us"]);
+        check("steer: [{weighted: {eu: 1}}]", &["eu"]);
+        check("steer: [{failover: {tiers: [[us], [eu]]}}]", &["eu", "us"]);
+        check("addresses: {elsewhere: [192.0.2.9]}", &["elsewhere"]);
+    }
+
+    #[test]
+    fn the_closest_zone_has_the_name_and_a_broken_one_is_told() {
+        let planned = planned(
+            "- {name: a.sub.example.org}\n- {name: a.example.org}\n",
+            &Held::default(),
+        );
+        let zones: Vec<&str> = planned.plan.names.iter().map(|name| name.zone.as_str()).collect();
+        assert_eq!(zones, ["sub.example.org", "example.org"]);
+        assert_eq!(planned.plan.broken.len(), 2);
+    }
+
+    #[test]
+    fn mistakes_are_told_with_their_place() {
+        let told = |entry: &str| {
+            let planned = planned(&format!("- {entry}\n"), &Held::default());
+            assert!(planned.plan.names.is_empty(), "{entry}");
+            planned.problems.join("\n")
+        };
+        for (entry, parts) in [
+            (
+                "{name: a.example.com}",
+                ["names[0] (a.example.com): name", "example.org"],
+            ),
+            (
+                "{name: a.example.org, clusters: [asia]}",
+                ["clusters: the cluster asia", "eu, us"],
+            ),
+            ("{name: a.example.org, ttl: 90000}", ["ttl: is 90000", "86400"]),
+            ("{name: a.example.org, clusters: [eu, eu]}", ["clusters", "twice"]),
+            (
+                "{name: a.example.org, clusters: [eu], steer: [{weighted: {us: 1}}]}",
+                ["clusters", "us"],
+            ),
+            (
+                "{name: a.example.org, steer: [{health: {}}, {wieghted: {}}]}",
+                ["steer[1]", "wieghted"],
+            ),
+            (
+                "{name: a.example.org, steer: [{weighted: {eu: -1}}]}",
+                ["steer[0].weighted.eu", "-1"],
+            ),
+        ] {
+            let told = told(entry);
+            assert!(parts.iter().all(|part| told.contains(part)), "{entry}: {told}");
+        }
+    }
+
+    #[test]
+    fn what_is_asked_for_no_more_is_removed_and_what_cannot_be_read_stays() {
+        let name = |text: &str| Name::parse(text).unwrap();
+        let held = Held {
+            stamp: Some(Stamp {
+                fleet_uid: FLEET.to_owned(),
+                epoch: 1,
+                seq: 7,
+            }),
+            zones: vec![name("example.org"), name("gone.example")],
+            names: vec![name("a.example.org"), name("old.example.org")],
+        };
+        let planned = planned("- {name: a.example.org, ttl: soon}\n", &held);
+        assert_eq!(planned.plan.removed, ["old.example.org", "gone.example"]);
+        assert_eq!((planned.plan.stamp.epoch, planned.plan.stamp.seq), (1, 8));
+    }
+
+    #[test]
+    fn the_filter_geo_knows_where_clusters_are() {
+        let text = "- {name: a.example.org, steer: [{geo: {countries: {us: [US]}}}], clusters: [eu, us]}\n";
+        let planned = planned(text, &Held::default());
+        let [Filter::Geo(geo)] = &planned.plan.names[0].steer[..] else {
+            panic!("{:?}", planned.plan.names[0].steer);
+        };
+        assert_eq!(geo.locations.keys().collect::<Vec<_>>(), ["eu"]);
+    }
+}

@@ -5,7 +5,6 @@ use std::{
     os::unix::fs::PermissionsExt,
     path::{Path as FsPath, PathBuf},
     sync::Arc,
-    time::SystemTime,
 };
 
 use anyhow::Context;
@@ -22,7 +21,7 @@ use tokio::net::UnixListener;
 use tokio_util::task::AbortOnDropHandle;
 
 use super::{
-    overrides::{Order, OrderError, Overrides},
+    overrides::{Order, OrderError, Overrides, today},
     running::Running,
 };
 
@@ -166,9 +165,4 @@ fn refusal(error: &OrderError) -> Response {
 
 fn refused(status: StatusCode, error: &str) -> Response {
     (status, Json(json!({ "error": error }))).into_response()
-}
-
-#[expect(clippy::disallowed_methods, reason = "orders end at a time of day")]
-fn today() -> SystemTime {
-    SystemTime::now()
 }

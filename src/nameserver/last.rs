@@ -19,10 +19,7 @@ pub(super) struct Good {
 impl Good {
     /// Takes the place of the one before, whole or not at all.
     pub(super) fn save(&self, state: &Path) -> io::Result<()> {
-        let new = state.join(format!("{FILE}.new"));
-        fs::write(&new, serde_json::to_vec(self)?)?;
-        fs::File::open(&new)?.sync_all()?;
-        fs::rename(&new, state.join(FILE))
+        replace(state, FILE, &serde_json::to_vec(self)?)
     }
 
     /// `None` where there is none.
@@ -33,6 +30,14 @@ impl Good {
             Err(error) => Err(error),
         }
     }
+}
+
+/// Writes a file of the state folder, which then is the new one or still the old one, whatever happens.
+pub(super) fn replace(state: &Path, file: &str, content: &[u8]) -> io::Result<()> {
+    let new = state.join(format!("{file}.new"));
+    fs::write(&new, content)?;
+    fs::File::open(&new)?.sync_all()?;
+    fs::rename(&new, state.join(file))
 }
 
 #[cfg(test)]

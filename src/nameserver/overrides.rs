@@ -12,6 +12,8 @@ use std::{
 use lifeboat_dns::{Action, Override, OverrideRefused, Server};
 use serde::{Deserialize, Serialize};
 
+use super::last::replace;
+
 const FILE: &str = "overrides.json";
 const AUDIT: &str = "audit.log";
 /// The longest an order may stand; whoever wants it longer changes the configuration.
@@ -177,10 +179,7 @@ impl Overrides {
     }
 
     fn keep(&self, orders: &[Override]) -> io::Result<()> {
-        let new = self.state.join(format!("{FILE}.new"));
-        fs::write(&new, serde_json::to_vec_pretty(orders)?)?;
-        fs::File::open(&new)?.sync_all()?;
-        fs::rename(&new, self.state.join(FILE))
+        replace(&self.state, FILE, &serde_json::to_vec_pretty(orders)?)
     }
 
     /// An order is obeyed whether or not it can be written down; that it cannot is told.
@@ -206,6 +205,11 @@ impl Overrides {
             tracing::error!(path = %path.display(), %error, "an override is not in the audit log");
         }
     }
+}
+
+#[expect(clippy::disallowed_methods, reason = "orders end at a time of day")]
+pub(super) fn today() -> SystemTime {
+    SystemTime::now()
 }
 
 /// As people and other programs read it, UTC.

@@ -3,7 +3,7 @@
 use std::{
     path::{Path, PathBuf},
     sync::Arc,
-    time::{Duration, SystemTime},
+    time::Duration,
 };
 
 use anyhow::Context;
@@ -23,7 +23,7 @@ use super::{
     hearing,
     keeper::Keeper,
     metrics::ReloadMetrics,
-    overrides::Overrides,
+    overrides::{Overrides, today},
     plan::FLEET,
     privileges::Account,
     running::{NAME, Running, end},
@@ -144,11 +144,6 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
     };
     drop((admin, held));
     end(running).await.and(ended)
-}
-
-#[expect(clippy::disallowed_methods, reason = "orders end at a time of day")]
-fn today() -> SystemTime {
-    SystemTime::now()
 }
 
 fn listen(entry: &ListenEntry) -> Listen {

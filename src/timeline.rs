@@ -1,5 +1,6 @@
 //! The record of decisions with their evidence: a bounded ring that the console and drills read.
 
+mod freezing;
 mod notices;
 mod recorder;
 
@@ -58,6 +59,19 @@ pub struct Evidence {
     /// How long ago its row last said Dead; null where it never did.
     pub dead_ms: Option<u64>,
     pub rtt_ms: Option<f64>,
+}
+
+impl Evidence {
+    fn in_short(&self) -> String {
+        let Self {
+            observer,
+            vote,
+            miss_streak,
+            success_streak,
+            ..
+        } = self;
+        format!("{observer} {vote}, {miss_streak} misses, {success_streak} good")
+    }
 }
 
 impl From<&Witness> for Evidence {
@@ -204,7 +218,9 @@ impl Timeline {
         detail: String,
         evidence: Vec<Evidence>,
     ) {
-        tracing::info!(kind, cluster, detail, "timeline");
+        let seen: Vec<String> = evidence.iter().map(Evidence::in_short).collect();
+        let seen = (!seen.is_empty()).then(|| seen.join("; "));
+        tracing::info!(kind, cluster, detail, evidence = seen, "timeline");
         ring.next_id += 1;
         let entry = Entry {
             id: ring.next_id,

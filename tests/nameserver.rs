@@ -2,10 +2,20 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "nameserver/privileges.rs"]
+mod privileges;
 #[path = "nameserver/process.rs"]
 mod process;
+#[path = "nameserver/protocol.rs"]
+mod protocol;
 
-use std::{net::IpAddr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    net::IpAddr,
+    sync::atomic::{AtomicBool, Ordering},
+    thread,
+    time::Duration,
+};
 
 use hickory_proto::{
     op::ResponseCode,
@@ -109,6 +119,13 @@ fn a_configuration_alone_is_a_complete_server() {
         metrics.contains("lifeboat_dns_zone_file_in_force{zone=\"example.org\"} 1"),
         "{metrics}"
     );
+    let documented = include_str!("../docs/metrics.md");
+    for line in metrics.lines().filter_map(|line| line.strip_prefix("# TYPE ")) {
+        let scraped = line.replace(" counter", "_total").replace(" gauge", "");
+        let (name, _) = scraped.split_once(' ').unwrap_or((&scraped, ""));
+        let elsewhere = name.starts_with("lifeboat_qos_");
+        assert!(elsewhere || documented.contains(&format!("`{name}`")), "{name}");
+    }
 }
 
 #[test]
@@ -209,6 +226,156 @@ fn last_known_good_serves_where_the_configuration_is_bad_at_start() {
     });
 }
 
+/// A mistake in a check takes nothing from its cluster: not its probes, not its place among the names.
+#[test]
+fn a_mistake_in_a_check_changes_nothing_and_no_check_is_none() {
+    let (eu, us) = (Cluster::start(), Cluster::start());
+    let folder = Folder::with(&[("example.org.zone", ZONE)]);
+    let good = configuration(&eu, &us);
+    let bad = good.replacen("kind: http", "kind: htpp", 1);
+    assert_ne!(good, bad);
+    // At its start, too, the name is served: with both, for nobody looks at the first.
+    let server = Nameserver::start(&folder, &bad);
+    server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
+    let (_, told) = folder.output(&["dns", "status", "--server", &server.url()]);
+    assert!(
+        told.contains("checks[0]") && told.contains("htpp") && told.contains("not probed"),
+        "{told}"
+    );
+
+    server.configure(&good);
+    server.until("the first is probed", |status| {
+        status["clusters"][0]["families"][0]["verdict"] == "Up"
+    });
+    server.configure(&bad);
+    server.until("the mistake is told", |status| {
+        status["configuration"]["problems"].to_string().contains("htpp")
+    });
+    eu.dies();
+    server.until_answered("shop.example.org.", &["192.0.2.2"]);
+    eu.returns();
+    server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
+
+    // Down, and then nobody shall look any more.
+    eu.dies();
+    server.until_answered("shop.example.org.", &["192.0.2.2"]);
+    let unchecked = good.replacen(&eu.url(), "", 1);
+    let check = unchecked.find("checks:").unwrap();
+    let end = check + unchecked[check..].find(']').unwrap() + 1;
+    server.configure(&format!("{}checks: []{}", &unchecked[..check], &unchecked[end..]));
+    server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
+}
+
+/// A cluster that nobody observes counts as healthy, so whoever is dead is observed for as long as names are answered with it.
+#[test]
+fn the_dead_are_not_answered_for_a_mistake_nor_on_their_way_out() {
+    let (eu, us) = (Cluster::start(), Cluster::start());
+    // So many names that a plan takes longer than the gates do.
+    let large = format!("{ZONE}$GENERATE 1-30000 h$ A 192.0.2.9\n");
+    let folder = Folder::with(&[("example.org.zone", &large)]);
+    let entry = |name: &str, last: u8, cluster: &Cluster| {
+        let url = cluster.url();
+        format!("- {{name: {name}, addresses: [192.0.2.{last}], checks: [{{kind: http, url: '{url}'}}]}}\n")
+    };
+    let (dead, alive) = (entry("eu", 1, &eu), entry("us", 2, &us));
+    let text = |clusters: &[&str], of_the_name: &str| {
+        format!(
+            "zones: [{{name: example.org, file: example.org.zone}}]\nclusters:\n{}\
+             names:\n- {{name: shop.example.org, ttl: 5, clusters: [{of_the_name}]}}\n",
+            clusters.concat()
+        )
+    };
+    let server = Nameserver::start(&folder, &text(&[&dead, &alive], "eu, us"));
+    server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
+    eu.dies();
+    server.until_answered("shop.example.org.", &["192.0.2.2"]);
+
+    // No entry, and three that cannot be told to be its own. A cluster that is new with each shows that the targets are in force.
+    let mistakes = [
+        ("", "cluster eu: has no entry any more"),
+        (&dead.replace("name: eu", "nmae: eu"), "unknown field `nmae`"),
+        (&dead.replace("name: eu", "name: 5"), "clusters[0]: name"),
+        (&dead.replace("name: eu, ", ""), "missing field `name`"),
+    ];
+    for (index, (mistake, told)) in mistakes.into_iter().enumerate() {
+        // Each time from the good one.
+        server.configure(&text(&[&dead, &alive], "eu, us"));
+        server.until("no problem", |status| {
+            status["configuration"]["problems"] == serde_json::json!([])
+        });
+        let new = format!("new-{index}");
+        server.configure(&text(&[mistake, &alive, &entry(&new, 3, &us)], "eu, us"));
+        server.until(told, |status| {
+            let mut clusters = status["clusters"].as_array().unwrap().iter();
+            let seen = clusters.any(|one| one["name"] == *new && one["families"][0]["verdict"] == "Up");
+            seen && status["configuration"]["problems"].to_string().contains(told)
+        });
+        assert_eq!(server.addresses("shop.example.org."), ["192.0.2.2"], "{mistake}");
+    }
+    // It is probed all the while.
+    eu.returns();
+    server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
+    eu.dies();
+    server.until_answered("shop.example.org.", &["192.0.2.2"]);
+
+    // Out of the clusters and the names in one edit, and never answered on the way.
+    server.configure(&text(&[&dead, &alive], "eu, us"));
+    server.until("no problem", |status| {
+        status["configuration"]["problems"] == serde_json::json!([])
+    });
+    let done = AtomicBool::new(false);
+    let answered = thread::scope(|scope| {
+        let asking = scope.spawn(|| {
+            let mut answered = BTreeSet::new();
+            while !done.load(Ordering::SeqCst) {
+                answered.extend(server.addresses("shop.example.org."));
+            }
+            answered
+        });
+        server.configure(&text(&[&alive], "us"));
+        server.until("one cluster", |status| {
+            status["clusters"].as_array().unwrap().len() == 1
+        });
+        done.store(true, Ordering::SeqCst);
+        asking.join().unwrap()
+    });
+    assert_eq!(answered, BTreeSet::from(["192.0.2.2".to_owned()]));
+}
+
+/// Beside clusters that are checked, one that is not takes over from nobody.
+#[test]
+fn who_cannot_take_over_is_warned_of() {
+    let (eu, us) = (Cluster::start(), Cluster::start());
+    let folder = Folder::with(&[("example.org.zone", ZONE)]);
+    let text =
+        configuration(&eu, &us).replacen("names:", "- {name: spare, addresses: [192.0.2.3]}\nnames:", 1);
+    folder.write(
+        "checked.yaml",
+        &format!("listen: [{{address: '127.0.0.1:0'}}]\n{text}"),
+    );
+    let warning = "warning: names: shop.example.org: no ipv4 check looks at spare";
+    let (code, told) = folder.output(&["dns", "--check", "--config", "checked.yaml"]);
+    assert!(code == 0 && told.contains(warning), "{told}");
+    let server = Nameserver::start(&folder, &text);
+    let (_, told) = folder.output(&["dns", "status", "--server", &server.url()]);
+    assert!(
+        told.contains(warning) && told.contains("(frozen below minFresh, 1)"),
+        "{told}"
+    );
+    // And so it is.
+    eu.dies();
+    server.until_answered("shop.example.org.", &["192.0.2.2", "192.0.2.3"]);
+    us.dies();
+    server.until("held", |status| {
+        status["clusters"][1]["families"][0]["held"] == true
+    });
+    assert!(
+        server
+            .addresses("shop.example.org.")
+            .contains(&"192.0.2.2".to_owned())
+    );
+}
+
 #[test]
 fn check_tells_every_mistake_and_fails() {
     let folder = Folder::with(&[("bad.zone", "@ 1 A 1\n")]);
@@ -230,6 +397,29 @@ fn check_tells_every_mistake_and_fails() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    for (line, part) in [
+        ("cookies: {secretsFile: nowhere}", "cookies.secretsFile"),
+        ("cookies: {secretsFile: bad.zone}", "line 1: is no secret"),
+        ("rateLimit: {answersPerSecond: 0}", "rateLimit.answersPerSecond"),
+        ("identity: {nsid: 0xz}", "identity.nsid"),
+        ("tcpKeepaliveSeconds: 6554", "allowed is 1 to 6553"),
+    ] {
+        folder.write(
+            "one.yaml",
+            &format!("listen: [{{address: '127.0.0.1:0'}}]\n{line}\n"),
+        );
+        let (code, told) = run("one.yaml");
+        assert!(code != 0 && told.contains(part), "{line}: {code} {told}");
+    }
+    folder.write(
+        "one.yaml",
+        "listen: [{address: '127.0.0.1:0', proxy: {from: []}}]\n",
+    );
+    let (code, told) = run("one.yaml");
+    assert!(
+        code != 0 && told.contains("listen[0].proxy.from: is empty"),
+        "{told}"
+    );
     folder.write("good.yaml", "listen: [{address: '127.0.0.1:0'}]\n");
     let (code, told) = run("good.yaml");
     assert_eq!(code, 0, "{told}");
@@ -240,11 +430,19 @@ fn check_tells_every_mistake_and_fails() {
 fn observers_elsewhere_are_heard() {
     let (eu, us) = (Cluster::start(), Cluster::start());
     let folder = Folder::with(&[("example.org.zone", ZONE)]);
-    folder.certificates(&["--observers", "one", "two", "three", "--consumers", "dns-1"]);
-    let evidence = process::free_udp();
+    folder.certificates(&[
+        "--observers",
+        "one",
+        "two",
+        "three",
+        "stranger",
+        "--consumers",
+        "dns-1",
+    ]);
+    let evidence = process::free_both();
     let tls = |name: &str| format!("tls: {{certificate: {name}.pem, key: {name}.key, roots: authority.pem}}");
     let observers = format!(
-        "observers:\n  listen: '{evidence}'\n  {}\n  names: [{{name: one}}, {{name: two}}, {{name: three}}]\n  \
+        "observers:\n  listen: '{evidence}'\n  {}\n  names: [{{name: one}}, {{name: two}}, {{name: three}}, {{name: never}}]\n  \
          profile: {{preset: fast, timeoutMinMs: 300, loopLagMs: 200, recoverHoldMs: 300, recoverGood: 1}}\n",
         tls("dns-1")
     );
@@ -263,7 +461,7 @@ fn observers_elsewhere_are_heard() {
         folder.write(&format!("{name}.yaml"), &text);
         folder.run(&["observer", "--config", &format!("{name}.yaml")])
     };
-    let _observers = ["one", "two", "three"].map(observer);
+    let observers = ["one", "two", "three", "stranger"].map(observer);
     server.until("three observers", |status| {
         let fresh = status["observers"].as_array().unwrap().iter();
         fresh.filter(|observer| observer["fresh"] == true).count() == 3
@@ -271,6 +469,49 @@ fn observers_elsewhere_are_heard() {
     server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
     us.dies();
     server.until_answered("shop.example.org.", &["192.0.2.1"]);
+    let status = server.status();
+    let never = status["observers"].as_array().unwrap().last().unwrap();
+    assert_eq!((&never["name"], &never["ageMs"]), (&"never".into(), &Value::Null));
+    let (_, told) = folder.output(&["dns", "status", "--server", &server.url()]);
+    assert!(told.contains("never heard"), "{told}");
+    folder.until_told("dns.log", "its evidence is discarded");
+    assert!(folder.read("dns.log").contains("stranger"));
+
+    // Too few are left to decide anything, and all that could be asked says so.
+    drop(observers);
+    server.until("all of it frozen", |status| {
+        status["clusters"][0]["families"][0]["frozen"] == true
+    });
+    server.until_last_event("evidence.", "evidence.frozen");
+    us.returns();
+    let told = server.explain(&["shop.example.org"]);
+    assert!(told.contains("frozen: too few"), "{told}");
+    server.until_answered("shop.example.org.", &["192.0.2.1"]);
+}
+
+/// It works today, and will not next month.
+#[test]
+fn a_certificate_that_ends_soon_is_warned_of() {
+    let folder = Folder::with(&[]);
+    folder.certificates(&["--observers", "one", "--consumers", "dns-1", "--days", "20"]);
+    let tls = |name: &str| format!("tls: {{certificate: {name}.pem, key: {name}.key, roots: authority.pem}}");
+    let server = format!(
+        "listen: [{{address: '127.0.0.1:0'}}]\nobservers: {{listen: '127.0.0.1:7443', {}}}\n",
+        tls("dns-1")
+    );
+    folder.write("dns.yaml", &server);
+    let observer = format!("name: one\nconsumers: ['127.0.0.1:7443']\n{}\n", tls("one"));
+    folder.write("observer.yaml", &observer);
+    for (what, file, field) in [
+        ("dns", "dns.yaml", "observers.tls.certificate"),
+        ("observer", "observer.yaml", "tls.certificate"),
+    ] {
+        let (code, told) = folder.output(&[what, "--check", "--config", file]);
+        let warned = told.lines().any(|line| {
+            line.starts_with(&format!("warning: {field}")) && line.contains("expires in 19 days")
+        });
+        assert!(code == 0 && warned, "{told}");
+    }
 }
 
 /// What cannot observe at its start does not start: it would answer for ever with what is dead.
@@ -387,8 +628,9 @@ fn the_documented_configurations_are_good() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
-    assert_eq!(blocks.len(), 2);
-    let folder = Folder::with(&[("example.org.zone", ZONE)]);
+    assert_eq!(blocks.len(), 4);
+    let secret = "e5e973e5a6b2a43f48e7dc849e37bfcf";
+    let folder = Folder::with(&[("example.org.zone", ZONE), ("cookies.secrets", secret)]);
     folder.certificates(&[
         "--observers",
         "observer-paris",

@@ -324,6 +324,58 @@ fn beyond_loopback_reports_need_a_token_and_metrics_do_not() {
 }
 
 #[test]
+fn a_certificate_that_comes_after_the_change_is_taken_and_holds_up_no_target() {
+    let folder = tempfile::tempdir().unwrap();
+    certificates(folder.path());
+    let place = |name: &str| folder.path().join(name);
+    let at = ingress();
+    let [eu, us] = <[Target; 2]>::try_from(targets(at)).unwrap();
+    let consumer = consumer(folder.path(), vec![eu.clone(), us.clone()]);
+    let observer = Observer::start(
+        folder.path(),
+        "127.0.0.1",
+        consumer.local_addr(),
+        std::slice::from_ref(&eu),
+        "",
+    );
+    let is_up = |cluster: &str| {
+        let view = consumer.view();
+        view.cell(cluster, Tested::Traffic, Family::V4)
+            .is_some_and(|cell| cell.verdict == Verdict::Up)
+    };
+    until("eu is Up", || is_up("eu"));
+
+    let held = std::fs::read_to_string(place("observer.yaml")).unwrap();
+    let both = serde_json::to_string(&[&eu, &us]).unwrap();
+    let (head, _) = held.split_once("targets: ").unwrap();
+    let changed = format!("{head}targets: {both}\n").replace("observer-1.pem", "renewed.pem");
+    std::fs::write(place("observer.yaml"), changed).unwrap();
+    until("us is Up by the certificate in force", || is_up("us"));
+
+    // By another authority: whoever uses it is not heard.
+    let others = tempfile::tempdir().unwrap();
+    certificates(others.path());
+    let host = observer.admin.to_string();
+    let connections_lost = || {
+        let metrics = observer.ask("GET /metrics", &[("Host", host.as_str())], b"").1;
+        let count = metrics.lines().find_map(|line| {
+            line.strip_prefix("lifeboat_observer_reconnects_total{observer=\"observer-1\"} ")
+        });
+        count.map_or(0, |count| count.parse::<u64>().unwrap())
+    };
+    for (name, taken) in [
+        ("observer-1.key", "observer-1.key"),
+        ("observer-1.pem", "renewed.pem"),
+    ] {
+        std::fs::copy(others.path().join(name), place(taken)).unwrap();
+    }
+    until("the certificate that came late is used", || {
+        connections_lost() > 0
+    });
+    consumer.stop();
+}
+
+#[test]
 fn an_agent_says_that_its_cluster_lives_and_that_it_stops() {
     let folder = tempfile::tempdir().unwrap();
     certificates(folder.path());

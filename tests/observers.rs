@@ -16,9 +16,10 @@ mod relay;
 
 use std::net::Ipv4Addr;
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use fleet::{Fleet, OBSERVERS, Plan, Server, name, target};
-use lifeboat_health::Verdict;
+use lifeboat_health::{Cell, Verdict};
 use parking_lot::Mutex;
 use relay::Relay;
 
@@ -113,6 +114,11 @@ fn one_that_was_paused_comes_back_and_takes_nothing_down() {
     }
     fleet.resume(1);
     fleet.until_back(&[1]);
+    let said = std::fs::read_to_string(fleet.log(1)).unwrap();
+    assert!(
+        said.contains("its loop woke more than loopLagMs") && said.contains("loop-lag"),
+        "{said}"
+    );
 
     // A quorum at once: what they missed meanwhile must not count when they return.
     for observer in 1..=4 {
@@ -183,4 +189,66 @@ fn a_consumer_that_is_cut_off_decides_nothing_until_it_hears_again() {
     site.anchors[3].answers();
     fleet.until_back(&[4]);
     assert_eq!([fleet.downs("eu"), fleet.downs("us")], [[1, 1], [0, 0]]);
+}
+
+/// Ticks of a consumer in a second.
+const SECOND: u64 = 100;
+/// As many rows as make several datagrams each 100 ms.
+const CLUSTERS: usize = 200;
+
+/// Each observer's evidence goes through a relay of its own, on a long way.
+#[test]
+#[expect(clippy::disallowed_methods, reason = "how long evidence takes to come back")]
+fn evidence_flows_over_bad_ways_and_right_after_a_blackout() {
+    let _one = ONE_FLEET.lock();
+    let site = Site::start();
+    let relays: Arc<Mutex<Vec<Relay>>> = Arc::default();
+    let between = Arc::clone(&relays);
+    let way = move |_, consumer| {
+        let relay = Relay::start(consumer);
+        relay.delay(Duration::from_millis(50));
+        let address = relay.address;
+        between.lock().push(relay);
+        address
+    };
+    // They have the same check, which each observer makes once.
+    let targets = (0..CLUSTERS).map(|n| target(&format!("cluster-{n}"), &site.eu.url()));
+    let plan = Plan {
+        targets: targets.collect(),
+        way: Box::new(way),
+        ..site.plan()
+    };
+    let fleet = Fleet::start(plan);
+    let all = |what: &dyn Fn(&Relay)| relays.lock().iter().for_each(what);
+    let [heard, _] = &fleet.consumers;
+
+    all(&|relay| relay.lose(30));
+    // Whatever was to be learnt of the losses, a congestion controller has learnt.
+    heard.until_ticks(3 * SECOND);
+    let (rows, fresh) = heard.now(|story| (story.rows, story.fresh));
+    heard.until_ticks(8 * SECOND);
+    let (rows, fresh) = heard.now(|story| (story.rows - rows, story.fresh - fresh));
+    let share = fresh as f64 / rows as f64;
+    println!("at 30 % loss {:.2} % of all rows are fresh", 100.0 * share);
+    assert!(share > 0.95, "{fresh} of {rows} rows were fresh");
+
+    all(&|relay| relay.lose(0));
+    all(&|relay| relay.cut(true));
+    heard.until_ticks(10 * SECOND);
+    fleet.until_gone(&[1, 2, 3, 4, 5]);
+    all(&|relay| relay.cut(false));
+    let back = Instant::now();
+    for consumer in &fleet.consumers {
+        consumer.until("all evidence is fresh", |story| {
+            let fresh = |cell: &Cell| cell.fresh == OBSERVERS as u32;
+            story.view.cells.values().all(fresh)
+        });
+    }
+    let took = back.elapsed();
+    println!("all evidence is fresh {took:?} after a blackout");
+    assert!(took < Duration::from_millis(1_500), "{took:?}");
+    assert_eq!(
+        heard.now(|story| story.transitions.iter().filter(|t| t.to == Verdict::Down).count()),
+        0
+    );
 }

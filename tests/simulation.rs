@@ -196,10 +196,11 @@ fn rare_orders_of_faults_break_nothing() {
     }
 }
 
-/// Each rule broken on purpose is noticed, by the invariant that speaks of it.
+/// Each rule broken on purpose is noticed, by the invariant that speaks of it, and after as many seeds as the page says.
 #[test]
 fn broken_rules_are_noticed() {
     let mut shrunk = false;
+    let mut table = "| broken rule | noticed by | seeds it took |\n|---|---|---|\n".to_owned();
     for mutant in Mutant::ALL {
         let caught = (0..400).find_map(|seed| {
             let exam = mutant.during(|| examine(seed, Some(Preset::Fast), false));
@@ -220,6 +221,14 @@ fn broken_rules_are_noticed() {
             Mutant::DampedWithdrawal => "L1",
         };
         assert_eq!(finding.invariant, by, "{mutant:?}: {}", finding.detail);
+        let rule = match mutant {
+            Mutant::QuorumOfOne => "one vote is a quorum",
+            Mutant::NoCutRule => "no cut rule",
+            Mutant::NoSelfCheck => "no self-check",
+            Mutant::WallClock => "delay by the difference of two clocks",
+            Mutant::DampedWithdrawal => "no withdrawal while suppressed",
+        };
+        writeln!(table, "| {rule} | {by} | {seeds} |").unwrap();
         let (left, drawn) = (exam.shrunk.unwrap().len(), exam.faults.len());
         shrunk |= left < drawn;
         assert_eq!(
@@ -229,4 +238,9 @@ fn broken_rules_are_noticed() {
         );
     }
     assert!(shrunk, "no fault was found superfluous");
+    let page = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/docs/simulation.md")).unwrap();
+    assert!(
+        page.contains(&table),
+        "docs/simulation.md must have this:\n{table}"
+    );
 }

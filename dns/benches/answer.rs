@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use lifeboat_dns::{
     Catalog, Degrees, EndpointInput, Filter, GateTable, GeoSources, GeoTable, Location, NameInput,
-    NameServerInput, NetworkInput, OnAllDown, Outcome, QueryMeta, RecordInput, Scratch, Snapshot,
+    NameServerInput, NetworkInput, OnAllDown, Outcome, PLAIN, QueryMeta, RecordInput, Scratch, Snapshot,
     SnapshotInput, SoaInput, Stamp, Transport, ZoneInput, answer,
 };
 use lifeboat_health::MonoTime;
@@ -73,6 +73,8 @@ fn snapshot(gates: &GateTable) -> Snapshot {
         steer: serde_json::from_str::<Vec<Filter>>(chain).unwrap(),
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
+        https: None,
+        svcb: None,
         endpoints: ["a", "b", "c"].iter().enumerate().map(endpoint).collect(),
     };
     let plan = SnapshotInput {
@@ -182,6 +184,8 @@ fn main() {
                     transport: Transport::Udp,
                     now: MonoTime::ZERO,
                     ecs: true,
+                    unix_s: 0,
+                    protocol: &PLAIN,
                     draw: rng.u64(..),
                 };
                 let outcome = answer(

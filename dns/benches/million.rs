@@ -16,6 +16,8 @@
     reason = "a measurement prints what it found and stops at what it cannot use"
 )]
 
+mod figure;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::hint::black_box;
@@ -25,9 +27,10 @@ use std::process::{Command, ExitCode};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use figure::{Figure, figure};
 use lifeboat_dns::{
-    Catalog, EndpointInput, GateTable, Listen, NameInput, OnAllDown, Outcome, QueryMeta, Scratch, Server,
-    ServerConfig, Snapshot, SnapshotInput, Stamp, Transport, Zone, answer, zonefile,
+    Catalog, EndpointInput, GateTable, Listen, NameInput, OnAllDown, Outcome, PLAIN, QueryMeta, Scratch,
+    Server, ServerConfig, Snapshot, SnapshotInput, Stamp, Transport, Zone, answer, zonefile,
 };
 use lifeboat_health::MonoTime;
 
@@ -41,17 +44,6 @@ const QUERIES: usize = 200_000;
 const OUTSTANDING: usize = 50;
 /// Zones of the plan of which one changes.
 const ZONES: usize = 1_000;
-
-/// One figure: how it is measured, and what it must be at most.
-struct Figure {
-    name: &'static str,
-    unit: &'static str,
-    most: Option<f64>,
-}
-
-const fn figure(name: &'static str, unit: &'static str, most: Option<f64>) -> Figure {
-    Figure { name, unit, most }
-}
 
 /// A name, what gives its figures, and what they are.
 type Scenario = (&'static str, fn() -> Vec<f64>, &'static [Figure]);
@@ -148,7 +140,7 @@ fn main() -> ExitCode {
         return ExitCode::SUCCESS;
     }
     let mut kept = true;
-    println!("| figure | measured | at most | |\n|---|---|---|---|");
+    figure::heads();
     for (scenario, _, figures) in &SCENARIOS {
         let output = Command::new(std::env::current_exe().expect("this program's path"))
             .args(["--scenario", scenario])
@@ -164,22 +156,7 @@ fn main() -> ExitCode {
             "{scenario}: {printed}{}",
             String::from_utf8_lossy(&output.stderr)
         );
-        for (figure, value) in figures.iter().zip(values) {
-            let holds = figure.most.is_none_or(|most| value <= most);
-            kept &= holds;
-            let most = figure
-                .most
-                .map_or(String::new(), |most| format!("{most} {}", figure.unit));
-            let verdict = match (figure.most, holds) {
-                (None, _) => "",
-                (Some(_), true) => "kept",
-                (Some(_), false) => "NOT KEPT",
-            };
-            println!(
-                "| {} | {value:.2} {} | {most} | {verdict} |",
-                figure.name, figure.unit
-            );
-        }
+        kept &= figure::print(figures, &values);
     }
     if kept {
         ExitCode::SUCCESS
@@ -303,6 +280,8 @@ fn steered() -> Vec<f64> {
         steer: Vec::new(),
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
+        https: None,
+        svcb: None,
         endpoints: vec![endpoint("eu", 1), endpoint("us", 2)],
     });
     let plan = SnapshotInput {
@@ -363,6 +342,8 @@ fn lookup_ns(snapshot: &Snapshot, gates: &GateTable, from: usize, names: usize) 
                 transport: Transport::Udp,
                 now: MonoTime::ZERO,
                 ecs: true,
+                unix_s: 0,
+                protocol: &PLAIN,
                 draw: 0,
             };
             let outcome = answer(&mut scratch, black_box(&packet), &meta, snapshot, gates, &mut out);

@@ -19,8 +19,8 @@ use std::sync::Arc;
 
 use domain::base::Message;
 use lifeboat_dns::{
-    Catalog, GateTable, Outcome, QueryMeta, Scratch, Snapshot, SnapshotInput, Stamp, Transport, answer,
-    zonefile,
+    Catalog, GateTable, Outcome, PLAIN, QueryMeta, Scratch, Snapshot, SnapshotInput, Stamp, Transport,
+    answer, zonefile,
 };
 use lifeboat_health::MonoTime;
 
@@ -135,6 +135,8 @@ fn ask(snapshot: &Snapshot, gates: &GateTable, scratch: &mut Scratch, name: &[u8
                 now: MonoTime::ZERO,
                 draw: 7,
                 ecs: false,
+                unix_s: 0,
+                protocol: &PLAIN,
             };
             let mut out = vec![0; room];
             let outcome = answer(scratch, &packet, &meta, snapshot, gates, &mut out);

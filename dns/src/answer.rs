@@ -1,4 +1,5 @@
-//! One query in, one response out: a pure function of the packet, the snapshot, the gates and a random draw.
+//! One query in, one response out: a pure function of the packet, the snapshot, the gates, the settings of the protocol, the time
+//! and a random draw.
 //!
 //! ```text
 //! packet ──wire::query──> common shape ──respond──> lookup ──> fixed | steered | negative ──wire::writer──> out
@@ -6,8 +7,11 @@
 //! ```
 //! The common path takes no lock and allocates nothing once the scratch space has grown to the widest record set.
 
+mod asked;
 mod chain;
+mod cut;
 mod respond;
+mod service;
 mod slow;
 
 use std::net::IpAddr;
@@ -16,8 +20,12 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use lifeboat_health::MonoTime;
 
 pub(crate) use chain::MAX_ALIASES;
+pub(crate) use cut::cut;
+pub(crate) use respond::flattens;
 
+use crate::cookie::CookieSeen;
 use crate::gate::table::GateTable;
+use crate::protocol::Protocol;
 use crate::snapshot::Snapshot;
 use crate::wire::query::{self, QName, Query};
 use crate::wire::{EDNS_UDP_PAYLOAD, HEADER_LEN, PLAIN_UDP_PAYLOAD, Rcode, flag, u16_at};
@@ -31,12 +39,15 @@ pub enum Transport {
 
 /// What the socket knows of a query.
 #[derive(Clone, Copy, Debug)]
-pub struct QueryMeta {
+pub struct QueryMeta<'a> {
     pub client: IpAddr,
     /// The address the query was sent to.
     pub local: IpAddr,
     pub transport: Transport,
     pub now: MonoTime,
+    /// The time of day in seconds since 1970, modulo 2^32; needed where there are cookies.
+    pub unix_s: u32,
+    pub protocol: &'a Protocol,
     /// Whether this client's ECS options are believed and answered.
     pub ecs: bool,
     /// A uniform random number; all that is random in an answer.
@@ -48,7 +59,15 @@ pub struct Scratch {
     pub(crate) qname: QName,
     /// The name that another's addresses are taken from.
     pub(crate) target: QName,
-    pub(crate) weights: Vec<u64>,
+    pub(crate) room: Room,
+}
+
+/// Room for the weights of a record set's candidates.
+#[derive(Default)]
+pub(crate) struct Room {
+    weights: Vec<u64>,
+    /// By family, those that no record has used yet.
+    left: [Vec<u64>; 2],
 }
 
 impl Default for Scratch {
@@ -63,14 +82,16 @@ impl Scratch {
         Self {
             qname: QName::new(),
             target: QName::new(),
-            weights: Vec::new(),
+            room: Room::default(),
         }
     }
 
     /// Makes room for the widest record set of a snapshot, so that answers from it allocate nothing.
     pub fn fit(&mut self, snapshot: &Snapshot) {
-        self.weights
-            .reserve(snapshot.widest().saturating_sub(self.weights.len()));
+        let Room { weights, left } = &mut self.room;
+        for weights in left.iter_mut().chain([weights]) {
+            weights.reserve(snapshot.widest().saturating_sub(weights.len()));
+        }
     }
 }
 
@@ -93,13 +114,20 @@ pub struct Reply {
     pub truncated: bool,
     /// The health of every candidate was in doubt.
     pub panic: bool,
+    pub cookie: CookieSeen,
+    /// The idle time that the client was told for its connection, in tenths of a second (RFC 7828).
+    pub keepalive_tenths: Option<u16>,
+    /// Where the question ends.
+    pub question_end: usize,
+    /// The octets of OPT, which is last; 0 where there is none.
+    pub opt_len: usize,
 }
 
 /// Answers one packet. Nothing in a packet can make it panic.
 pub fn answer(
     scratch: &mut Scratch,
     packet: &[u8],
-    meta: &QueryMeta,
+    meta: &QueryMeta<'_>,
     snapshot: &Snapshot,
     gates: &GateTable,
     out: &mut [u8],
@@ -121,7 +149,7 @@ pub fn answer(
 }
 
 /// The largest response the client takes (RFC 6891 §6.2.3, RFC 9715 §3.2).
-fn size_limit(query: &Query, meta: &QueryMeta) -> usize {
+fn size_limit(query: &Query, meta: &QueryMeta<'_>) -> usize {
     match (meta.transport, query.edns) {
         (Transport::Tcp, _) => usize::from(u16::MAX),
         (Transport::Udp, Some(edns)) => {

@@ -9,6 +9,7 @@ pub(crate) mod held;
 mod kept;
 mod names;
 mod problem;
+mod services;
 mod zones;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -27,6 +28,7 @@ use check::CheckedName;
 use held::HeldZone;
 pub(crate) use kept::Kept;
 pub use problem::Problem;
+use services::Targets;
 
 /// What a plan did.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -83,6 +85,7 @@ pub struct Catalog {
     /// Zones that could not be loaded and of which no earlier version is held, with the reasons.
     broken: BTreeMap<Name, String>,
     names: Arc<BTreeMap<Name, Arc<CheckedName>>>,
+    targets: Arc<Targets>,
     /// The serials under which zones of master files that are not held were served before a restart.
     remembered: BTreeMap<Name, u32>,
 }

@@ -78,7 +78,7 @@ pub struct OrderView {
     pub lifted: bool,
 }
 
-#[derive(Debug)]
+#[derive(Debug, PartialEq)]
 struct Slot {
     value: GateValue,
     withdrawn: bool,
@@ -143,14 +143,39 @@ impl Gates {
                 .map(|((cluster, _, _), cell)| (cluster.as_str(), cell))
                 .collect();
             let overrides = Arc::clone(&self.overrides);
-            if overrides.standing.is_empty() && !self.any_ordered(family) {
-                if !cells.is_empty() {
-                    changed |= self.tick_family(now, family, &cells, &BTreeMap::new(), table);
-                }
-            } else {
+            let overridden = overrides.stand(self.overrides_now) || self.any_ordered(family);
+            changed |= self.release(family, &cells, overridden, table);
+            if overridden {
                 changed |= self.tick_overridden(now, family, &cells, &overrides, table);
+            } else if !cells.is_empty() {
+                changed |= self.tick_family(now, family, &cells, &BTreeMap::new(), table);
             }
         }
+        changed
+    }
+
+    /// Who is observed no more counts as healthy, as everybody does whom nobody observes: its gate opens. Its slot goes,
+    /// unless it is to `stay` for overrides, which give every cluster one.
+    ///
+    /// The gate opens at once and not by the ramp of S14. That is for a return that is observed: a step is taken only
+    /// while the cluster is known to bear the one before, and nobody would know here. Whoever does not want it answered
+    /// takes it out of the names first, and only then from what is observed.
+    fn release(&mut self, family: Family, observed: &[(&str, &Cell)], stay: bool, table: &GateTable) -> bool {
+        let mut changed = false;
+        self.slots.retain(|(cluster, of), slot| {
+            if *of != family || slot.ordered.is_some() || slot.drained || is_among(observed, cluster) {
+                return true;
+            }
+            let open = Slot::resumed(GateValue::default());
+            if slot.value != open.value
+                && let Some(id) = table.intern(cluster, family)
+            {
+                table.store(id, open.value);
+            }
+            changed |= !stay || *slot != open;
+            *slot = open;
+            stay
+        });
         changed
     }
 
@@ -159,7 +184,8 @@ impl Gates {
         slots.any(|((_, of), slot)| *of == family && (slot.ordered.is_some() || slot.drained))
     }
 
-    /// The same with overrides. Clusters of the plan that nobody observes count as well: they serve, and can be ordered.
+    /// The same with overrides. Clusters of the plan that nobody observes count as well: they serve, and can be ordered. One that the plan
+    /// does not answer with is nobody whom users could go to.
     fn tick_overridden(
         &mut self,
         now: MonoTime,
@@ -172,13 +198,15 @@ impl Gates {
         let known = table.clusters(family);
         let mut cells = observed.to_vec();
         for cluster in &known {
-            if observed.iter().all(|(other, _)| other != cluster) {
+            if !is_among(observed, cluster) {
                 cells.push((cluster, &unobserved));
             }
         }
         cells.sort_by_key(|(cluster, _)| *cluster);
+        let in_use = table.in_use(family);
         let served: Vec<(&str, bool)> = cells
             .iter()
+            .filter(|(cluster, _)| in_use.contains(*cluster))
             .map(|(cluster, cell)| (*cluster, cell.verdict.serves()))
             .collect();
         let ordered = overrides.ordered(self.overrides_now, &served);
@@ -315,6 +343,11 @@ impl Gates {
             lifted: ordered == Ordered::Lifted,
         })
     }
+}
+
+/// Whether a cluster has a cell; cells are in the order of their clusters.
+fn is_among(cells: &[(&str, &Cell)], cluster: &str) -> bool {
+    cells.binary_search_by_key(&cluster, |(name, _)| name).is_ok()
 }
 
 /// The slots of a family's cells. Both are in the order of their clusters, so that no name is looked up: a tick goes

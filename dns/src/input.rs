@@ -2,6 +2,7 @@
 //! The same types are read from a file, from the control plane, and from last-known-good on disk.
 
 mod geo;
+mod service;
 mod steer;
 
 use std::net::IpAddr;
@@ -14,6 +15,7 @@ use crate::stamp::Stamp;
 use crate::zone::Zone;
 pub(crate) use geo::CONTINENTS;
 pub use geo::{Degrees, Geo, Latency, LatencyRow, Location};
+pub use service::{ServiceInput, ServiceKey};
 pub use steer::{Capacity, ClusterCapacity, Failover, Filter, OnAllDown, Sticky};
 
 /// One steering plan: every zone and name it changes, and what it takes away.
@@ -83,8 +85,8 @@ pub struct NameServerInput {
 
 /// A fixed record set: `kind` is a record type such as `A`, `TXT`, `CNAME` or `MX`, `data` one entry a record in presentation form (RFC 1035
 /// §5.1); names in it are full, and a TXT is its text without quotes. NS sets below the apex delegate.
-/// An ALIAS gives its name the addresses of another name of this server, steered or fixed: of what health and the other name's filters
-/// choose, with the shorter TTL of the two. Unlike a CNAME it can stand at the apex.
+/// An ALIAS gives its name the addresses, HTTPS and SVCB records of another name of this server, steered or fixed: of what health and the
+/// other name's filters choose, with the shorter TTL of the two. Unlike a CNAME it can stand at the apex.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct RecordInput {
@@ -115,6 +117,12 @@ pub struct NameInput {
     /// TTL in seconds while a candidate is withdrawn, held by PANIC or ramping up. Without it, half of `ttl`, and at least 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub degraded_ttl: Option<u32>,
+    /// HTTPS records (RFC 9460 §9) that follow the name's addresses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub https: Option<Box<ServiceInput>>,
+    /// The same as SVCB records, for other protocols.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub svcb: Option<Box<ServiceInput>>,
     pub endpoints: Vec<EndpointInput>,
 }
 

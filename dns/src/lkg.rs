@@ -35,6 +35,7 @@ struct Work {
     latest: Option<(Catalog, Instant)>,
     high_water: Option<HighWater>,
     stop: bool,
+    ended: bool,
     state: KeeperState,
 }
 
@@ -42,6 +43,9 @@ struct Shared {
     work: Mutex<Work>,
     wake: Condvar,
 }
+
+/// How long the end of the server waits for a write that is under way.
+const STOP_WITHIN: Duration = Duration::from_secs(1);
 
 /// The thread that writes last-known-good.
 pub(crate) struct Keeper {
@@ -70,7 +74,11 @@ impl Keeper {
         let theirs = Arc::clone(&shared);
         let thread = thread::Builder::new()
             .name(format!("{name}-lkg"))
-            .spawn(move || keep(&theirs, &folder, soak))?;
+            .spawn(move || {
+                crate::give_way();
+                let _told = TellsItsEnd(&theirs);
+                keep(&theirs, &folder, soak);
+            })?;
         Ok(Self {
             shared,
             thread: Mutex::new(Some(thread)),
@@ -94,14 +102,39 @@ impl Keeper {
         self.shared.work.lock().state.clone()
     }
 
+    /// Ends it within a second or so, also while a slow disk holds up a write: what was saved before stays whole, since files take
+    /// their name when they are complete.
     pub(crate) fn stop(&self) {
-        self.shared.work.lock().stop = true;
-        self.shared.wake.notify_one();
-        if let Some(thread) = self.thread.lock().take()
-            && thread.join().is_err()
+        let Some(thread) = self.thread.lock().take() else {
+            return;
+        };
+        let mut work = self.shared.work.lock();
+        work.stop = true;
+        self.shared.wake.notify_all();
+        let waiting = |work: &mut Work| !work.ended;
+        if self
+            .shared
+            .wake
+            .wait_while_for(&mut work, waiting, STOP_WITHIN)
+            .timed_out()
         {
+            tracing::warn!("writing last-known-good takes long and is left; what was saved before stays");
+            return;
+        }
+        drop(work);
+        if thread.join().is_err() {
             tracing::error!("the last-known-good thread had failed");
         }
+    }
+}
+
+/// However the thread ends.
+struct TellsItsEnd<'a>(&'a Shared);
+
+impl Drop for TellsItsEnd<'_> {
+    fn drop(&mut self) {
+        self.0.work.lock().ended = true;
+        self.0.wake.notify_all();
     }
 }
 

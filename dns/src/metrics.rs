@@ -13,6 +13,7 @@ use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::{Registry, Unit};
 
 use crate::answer::{Outcome, Transport};
+use crate::cookie::CookieSeen;
 use crate::gate::GateView;
 use crate::server::Server;
 use crate::server::shared::Shared;
@@ -20,14 +21,15 @@ use crate::server::status::QueryCount;
 use crate::wire::{Rcode, rtype};
 
 /// Query types counted by name; the rest are `other`, so that a client cannot make labels.
-const TYPES: [(u16, &str); 7] = [
+const TYPES: [(u16, &str); 8] = [
     (rtype::A, "A"),
     (rtype::AAAA, "AAAA"),
     (rtype::SOA, "SOA"),
     (rtype::NS, "NS"),
     (rtype::TXT, "TXT"),
     (rtype::ANY, "ANY"),
-    (65, "HTTPS"),
+    (rtype::HTTPS, "HTTPS"),
+    (rtype::SVCB, "SVCB"),
 ];
 const OTHER: usize = TYPES.len();
 const RCODES: usize = Rcode::ALL.len();
@@ -44,10 +46,15 @@ pub(crate) struct Counters {
     pub(crate) receive_failed: AtomicU64,
     pub(crate) connections_refused: AtomicU64,
     pub(crate) client_connections_refused: AtomicU64,
+    pub(crate) cookies_good: AtomicU64,
+    pub(crate) cookies_bad: AtomicU64,
+    pub(crate) limited_dropped: AtomicU64,
+    pub(crate) limited_truncated: AtomicU64,
+    pub(crate) proxy_refused: AtomicU64,
 }
 
 /// Adds one without a locked instruction; right because one thread alone writes.
-fn bump(counter: &AtomicU64) {
+pub(crate) fn bump(counter: &AtomicU64) {
     counter.store(counter.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
 }
 
@@ -63,6 +70,11 @@ impl Counters {
             receive_failed: AtomicU64::new(0),
             connections_refused: AtomicU64::new(0),
             client_connections_refused: AtomicU64::new(0),
+            cookies_good: AtomicU64::new(0),
+            cookies_bad: AtomicU64::new(0),
+            limited_dropped: AtomicU64::new(0),
+            limited_truncated: AtomicU64::new(0),
+            proxy_refused: AtomicU64::new(0),
         }
     }
 
@@ -88,6 +100,11 @@ impl Counters {
         }
         if reply.panic {
             bump(&self.panic_answers);
+        }
+        match reply.cookie {
+            CookieSeen::None | CookieSeen::Client => {}
+            CookieSeen::Good => bump(&self.cookies_good),
+            CookieSeen::Bad => bump(&self.cookies_bad),
         }
     }
 }
@@ -172,7 +189,7 @@ impl Collector for DnsCollector {
         self.gates(&mut encoder)?;
         self.held_back(&mut encoder)?;
         self.gray(&mut encoder)?;
-        let counters: [(&str, &str, Read); 12] = [
+        let counters: [(&str, &str, Read); 17] = [
             (
                 "lifeboat_dns_dropped",
                 "Packets that got no answer: too short, or answers themselves",
@@ -205,6 +222,31 @@ impl Collector for DnsCollector {
                 "lifeboat_dns_tcp_client_connections_refused",
                 "TCP connections over the limit for one client",
                 |s| sum(&s.counters, |c| &c.client_connections_refused),
+            ),
+            (
+                "lifeboat_dns_cookies_good",
+                "Queries that showed a DNS cookie of ours, made for that client within the last hour",
+                |s| sum(&s.counters, |c| &c.cookies_good),
+            ),
+            (
+                "lifeboat_dns_cookies_bad",
+                "Queries that showed a server's DNS cookie that is not ours, or not any more",
+                |s| sum(&s.counters, |c| &c.cookies_bad),
+            ),
+            (
+                "lifeboat_dns_rate_limited_dropped",
+                "Answers over the rate limit that were not sent",
+                |s| sum(&s.counters, |c| &c.limited_dropped),
+            ),
+            (
+                "lifeboat_dns_rate_limited_truncated",
+                "Answers over the rate limit that told the client to use TCP",
+                |s| sum(&s.counters, |c| &c.limited_truncated),
+            ),
+            (
+                "lifeboat_dns_proxy_refused",
+                "Datagrams and connections without a PROXY header that is well-formed and believed, where one is needed",
+                |s| sum(&s.counters, |c| &c.proxy_refused),
             ),
             ("lifeboat_dns_plans_applied", "Steering plans applied", |s| {
                 s.plans.applied.load(Ordering::Relaxed)

@@ -57,6 +57,17 @@ impl Name {
         Ok(Self(wire.into_boxed_slice()))
     }
 
+    /// The name one label below this one.
+    pub(crate) fn child(&self, label: &str) -> Result<Self, NameError> {
+        let mut wire = Vec::with_capacity(label.len() + 1 + self.0.len());
+        push_label(&mut wire, label, false, label)?;
+        wire.extend_from_slice(&self.0);
+        if wire.len() > MAX_WIRE_LEN {
+            return Err(NameError::TooLong(wire.len()));
+        }
+        Ok(Self(wire.into_boxed_slice()))
+    }
+
     /// A name that is already in wire form and lower case.
     pub(crate) fn from_wire(wire: &[u8]) -> Self {
         Self(wire.into())

@@ -11,8 +11,10 @@ mod readiness;
 pub(crate) mod shared;
 pub(crate) mod shares;
 pub(crate) mod sink;
+pub(crate) mod spoken;
 pub(crate) mod status;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -32,6 +34,7 @@ use crate::geo::GeoTable;
 use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
+use crate::protocol::Protocol;
 use crate::snapshot::build::BuildError;
 use crate::{tcp, udp};
 pub use config::{EcsFrom, Listen, ServerConfig};
@@ -40,6 +43,7 @@ use listen::Listening;
 use shared::Shared;
 use shares::NameShares;
 use sink::GateSink;
+use spoken::Spoken;
 use status::Status;
 
 /// Why a server did not start.
@@ -140,15 +144,45 @@ impl Server {
         self.shared.apply(&plan)
     }
 
+    /// Whether there is a plan that is answered from.
+    #[must_use]
+    pub fn serves(&self) -> bool {
+        self.shared.snapshot.load().stamp().is_some()
+    }
+
+    /// Frees the snapshots that were served before and that no answer needs any more. [`Self::apply`] begins with it; whoever
+    /// reads large zones calls it before.
+    pub fn release(&self) {
+        self.shared.release();
+    }
+
     /// What is in force, for whoever makes the next plan.
     #[must_use]
     pub fn held(&self) -> Held {
         self.shared.with_catalog(Catalog::held)
     }
 
+    /// The clusters that the names in force are answered with, whatever health says of them.
+    #[must_use]
+    pub fn clusters(&self) -> BTreeSet<String> {
+        self.shared.snapshot.load().clusters().iter().cloned().collect()
+    }
+
     /// Serves with another geo table from now on. Builds the snapshot anew, so it takes as long as a plan.
     pub fn set_geo(&self, geo: GeoTable) -> Result<(), BuildError> {
         self.shared.set_geo(geo)
+    }
+
+    /// The settings of the protocol in force.
+    #[must_use]
+    pub fn protocol(&self) -> Protocol {
+        self.shared.spoken.load().protocol.clone()
+    }
+
+    /// Speaks otherwise from the next batch of queries on.
+    pub fn set_protocol(&self, protocol: Protocol) {
+        let spoken = &self.shared.spoken;
+        spoken.rcu(|before| Spoken::after(before, protocol.clone()));
     }
 
     /// What the consumer of evidence calls after every poll. One sink a server.

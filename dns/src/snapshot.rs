@@ -2,7 +2,8 @@
 //!
 //! ```text
 //! question ──Table──> Node ──> RrSet ──> Fixed   a range of ready-made octets
-//!                      │          └────> Steered candidates, each with its slot in the gate table and its octets
+//!                      │          ├────> Steered candidates, each with its slot in the gate table and its octets
+//!                      │          └────> Service octets around the addresses that Steered sets of the same Node choose
 //!                      └──> Zone (negative answers)
 //! ```
 //!
@@ -13,6 +14,7 @@ mod node;
 mod table;
 
 use std::collections::BTreeMap;
+use std::hint::black_box;
 use std::net::IpAddr;
 use std::num::NonZeroU16;
 use std::ops::Range;
@@ -26,9 +28,12 @@ use crate::stamp::Stamp;
 use crate::steer::Chain;
 use crate::steer::health::Health;
 use crate::wire::query::QName;
-use crate::wire::{body, rtype};
+use crate::wire::{HEADER_LEN, body, rtype};
 use node::{Node, NodeId, Sets};
 use table::Table;
+
+/// How many packets are looked ahead at.
+pub(crate) const AHEAD: usize = 64;
 
 /// Where an octet string stands in the snapshot's arena.
 #[derive(Clone, Copy, Debug)]
@@ -42,7 +47,7 @@ pub(crate) struct Span {
 pub struct Snapshot {
     stamp: Option<Stamp>,
     table: Table,
-    nodes: Box<[Node]>,
+    nodes: Vec<Node>,
     sets: Box<[RrSet]>,
     /// Nodes with steered sets.
     steered: Vec<NodeId>,
@@ -90,6 +95,21 @@ pub(crate) enum RrData {
     },
     /// In a box, so that what is fixed fits a node's cache line.
     Steered(Box<Steered>),
+    Service(Box<Service>),
+}
+
+/// What of HTTPS or SVCB records is the same in every answer. Who is in them is decided by the steered addresses of the
+/// same name (RFC 9460 §2.2).
+#[derive(Debug)]
+pub(crate) struct Service {
+    /// The parameters whose keys are before those of hints.
+    pub(crate) before_hints: Span,
+    /// The one between them; may be empty.
+    pub(crate) ech: Span,
+    /// At most so many records of clusters that are not in the answer.
+    pub(crate) alternates: u8,
+    /// By cluster, the name with its addresses alone, in wire form.
+    pub(crate) targets: Box<[(u32, Span)]>,
 }
 
 /// Addresses of the name servers of one NS set, with their full owner names.
@@ -103,12 +123,19 @@ pub(crate) struct Addresses {
 /// A record set chosen anew for every answer.
 #[derive(Debug)]
 pub(crate) struct Steered {
-    pub(crate) chain: Chain,
+    pub(crate) chain: Arc<Chain>,
     /// In the order of their failover tiers.
     pub(crate) candidates: NonEmpty<Candidate>,
     pub(crate) all_down: AllDown,
     /// TTL while some candidate is not answered in full.
     pub(crate) degraded_ttl_s: u32,
+}
+
+impl Service {
+    /// A cluster with its own name.
+    pub(crate) fn target(&self, cluster: u32) -> Option<(u32, Span)> {
+        self.targets.iter().find(|(of, _)| *of == cluster).copied()
+    }
 }
 
 impl RrSet {
@@ -167,7 +194,7 @@ impl Snapshot {
         Self {
             stamp: None,
             table: Table::with_capacity(0),
-            nodes: Box::default(),
+            nodes: Vec::new(),
             sets: Box::default(),
             steered: Vec::new(),
             widest: 0,
@@ -240,6 +267,11 @@ impl Snapshot {
             .map_or("", String::as_str)
     }
 
+    /// The clusters that names are answered with.
+    pub(crate) fn clusters(&self) -> &[String] {
+        &self.clusters
+    }
+
     /// Finds what answers a name: the zone cut above it, else itself, else a DNAME or the wildcard at its closest encloser
     /// (RFC 1034 §4.3.2, RFC 6672 §3.2, RFC 4592 §3.3.1), else nothing. Of DS it is the parent's side that answers (RFC 4035 §3.1.4.1).
     pub(crate) fn lookup(&self, qname: &QName, qtype: u16) -> Lookup<'_> {
@@ -307,6 +339,32 @@ impl Snapshot {
         node.sets.all(&self.sets)
     }
 
+    /// Reads the memory that answers to these packets, at most [`AHEAD`], are likely to need. Each of the loops waits for
+    /// all packets at once; the answers, one after the other, would each wait for their own.
+    pub(crate) fn fetch<'p>(&self, packets: impl Iterator<Item = &'p [u8]>, qname: &mut QName) {
+        let mut hashes = [0; AHEAD];
+        let mut places = [(0, 0); AHEAD];
+        let mut count = 0;
+        for (hash, packet) in hashes.iter_mut().zip(packets) {
+            *hash = qname
+                .read(packet, HEADER_LEN)
+                .map_or(0, |_| table::hash(qname.wire()));
+            count += 1;
+        }
+        for (place, hash) in places.iter_mut().zip(hashes).take(count) {
+            *place = self.table.first(hash).unwrap_or_default();
+        }
+        let mut read = 0;
+        for (node, name) in places.into_iter().take(count) {
+            let node = self.nodes.get(node);
+            let set = node.and_then(|node| self.sets_of(node).first());
+            read ^=
+                set.map_or(0, |set| set.kind) ^ self.octets.get(name).map_or(0, |octet| u16::from(*octet));
+        }
+        // It was not for nothing.
+        black_box(read);
+    }
+
     fn find(&self, wire: &[u8]) -> Option<(NodeId, &Node)> {
         let found = self.table.find(wire, &self.octets)?;
         let found = found as usize;
@@ -319,7 +377,7 @@ impl Snapshot {
         nodes.flat_map(move |node| {
             self.sets_of(node).iter().filter_map(move |set| match &set.data {
                 RrData::Steered(steered) => Some((Name::from_wire(self.octets(node.name)), set, &**steered)),
-                RrData::Fixed { .. } => None,
+                RrData::Fixed { .. } | RrData::Service(_) => None,
             })
         })
     }

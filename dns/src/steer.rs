@@ -33,6 +33,7 @@ use health::Health;
 use latency::Latency;
 use region::Located;
 use sticky::Sticky;
+pub(crate) use sticky::next_draw;
 pub(crate) use trace::{shares, trace};
 
 /// The compiled filters of one record set.
@@ -125,6 +126,12 @@ pub(crate) fn choose(
     weights: &mut Vec<u64>,
 ) -> Choice {
     let health = effective(steered, gates, weights);
+    decide(steered, health, asked, weights)
+}
+
+/// The chain behind health: chooses among those that `weights` leaves, and some it must leave.
+#[inline]
+pub(crate) fn decide(steered: &Steered, health: Health, asked: &Asked<'_>, weights: &mut [u64]) -> Choice {
     let chain = &steered.chain;
     let mut draw = asked.draw;
     let mut located = Located::new(&asked.client, asked.geo);
@@ -154,7 +161,7 @@ pub(crate) fn choose(
             (false, _) => 0,
             (true, None) => draw,
             // The draw has told the cluster: the address needs another.
-            (true, Some(_)) => sticky::next_draw(draw),
+            (true, Some(_)) => next_draw(draw),
         },
         max: chain.max.map_or(usize::MAX, |max| max.get().into()),
         health,

@@ -12,7 +12,8 @@ use std::time::Duration;
 use arc_swap::Cache;
 
 use crate::answer::{Outcome, QueryMeta, Scratch, Transport, answer};
-use crate::metrics::Counters;
+use crate::metrics::{Counters, bump};
+use crate::proxy::{self, Proxied, ProxyFrom};
 use crate::server::shared::Shared;
 use mmsg::{Batch, Ready};
 pub(crate) use socket::{UdpListener, bind};
@@ -28,6 +29,7 @@ pub(crate) fn serve(listener: &UdpListener, shared: &Arc<Shared>, counters: &Cou
     let mut rng = fastrand::Rng::with_seed(seed);
     let mut scratch = Scratch::new();
     let mut snapshots = Cache::new(&*shared.snapshot);
+    let mut spoken = Cache::new(&shared.spoken);
     let mut served = None;
     let mut batch = Batch::new(listener.pktinfo);
     let local: IpAddr = listener.address.ip();
@@ -52,16 +54,39 @@ pub(crate) fn serve(listener: &UdpListener, shared: &Arc<Shared>, counters: &Cou
             served = Some(Arc::as_ptr(snapshot));
         }
         let now = shared.clock.now();
+        let spoken = spoken.load();
+        let unix_s = spoken.unix_s();
+        if batch.len() > 1 {
+            snapshot.fetch(batch.packets(), &mut scratch.qname);
+        }
         batch.answer_each(|packet, client, out| {
+            let (packet, client) = match &listener.proxy {
+                None => (packet, client),
+                Some(from) => match behind(from, packet, client) {
+                    Some(proxied) => proxied,
+                    None => {
+                        bump(&counters.proxy_refused);
+                        return 0;
+                    }
+                },
+            };
             let meta = QueryMeta {
                 client,
                 local,
                 transport: Transport::Udp,
                 now,
+                unix_s,
+                protocol: &spoken.protocol,
                 ecs: shared.ecs.covers(client),
                 draw: rng.u64(..),
             };
-            let outcome = answer(&mut scratch, packet, &meta, snapshot, &shared.gates, out);
+            let mut outcome = answer(&mut scratch, packet, &meta, snapshot, &shared.gates, out);
+            if let Outcome::Reply(reply) = outcome {
+                let Some(sent) = spoken.limited(reply, &meta, out, counters) else {
+                    return 0;
+                };
+                outcome = Outcome::Reply(sent);
+            }
             counters.count(&outcome);
             match outcome {
                 Outcome::Reply(reply) => reply.len,
@@ -73,6 +98,16 @@ pub(crate) fn serve(listener: &UdpListener, shared: &Arc<Shared>, counters: &Cou
             counters.send_failed.fetch_add(lost, Ordering::Relaxed);
         }
     }
+}
+
+/// The query behind a PROXY header, and the client that it names; `None` where the header is not there, not well-formed or not
+/// believed.
+fn behind<'a>(from: &ProxyFrom, packet: &'a [u8], peer: IpAddr) -> Option<(&'a [u8], IpAddr)> {
+    if !from.covers(peer) {
+        return None;
+    }
+    let Proxied { client, len } = proxy::read(packet)?;
+    Some((packet.get(len..)?, client.unwrap_or(peer)))
 }
 
 /// Where a socket listens, with the port the kernel gave.

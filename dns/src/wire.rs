@@ -25,7 +25,6 @@ pub(crate) mod flag {
     pub(crate) const AA: u16 = 0x0400;
     pub(crate) const TC: u16 = 0x0200;
     pub(crate) const RD: u16 = 0x0100;
-    pub(crate) const CD: u16 = 0x0010;
 }
 
 /// Record and query types by number.
@@ -48,6 +47,8 @@ pub(crate) mod rtype {
     pub(crate) const NSEC3PARAM: u16 = 51;
     pub(crate) const CDS: u16 = 59;
     pub(crate) const CDNSKEY: u16 = 60;
+    pub(crate) const SVCB: u16 = 64;
+    pub(crate) const HTTPS: u16 = 65;
     pub(crate) const TKEY: u16 = 249;
     pub(crate) const TSIG: u16 = 250;
     pub(crate) const IXFR: u16 = 251;
@@ -70,6 +71,8 @@ pub(crate) mod rtype {
             AAAA => "AAAA".to_owned(),
             DNAME => "DNAME".to_owned(),
             DS => "DS".to_owned(),
+            SVCB => "SVCB".to_owned(),
+            HTTPS => "HTTPS".to_owned(),
             ANY => "ANY".to_owned(),
             ALIAS => "ALIAS".to_owned(),
             other => format!("TYPE{other}"),
@@ -88,6 +91,8 @@ pub(crate) mod rtype {
             "AAAA" => Some(AAAA),
             "DNAME" => Some(DNAME),
             "DS" => Some(DS),
+            "SVCB" => Some(SVCB),
+            "HTTPS" => Some(HTTPS),
             "ANY" => Some(ANY),
             other => other.strip_prefix("TYPE").and_then(|digits| digits.parse().ok()),
         }
@@ -106,10 +111,11 @@ pub enum Rcode {
     Refused,
     YxDomain,
     BadVers,
+    BadCookie,
 }
 
 impl Rcode {
-    pub(crate) const ALL: [Self; 8] = [
+    pub(crate) const ALL: [Self; 9] = [
         Self::NoError,
         Self::FormErr,
         Self::ServFail,
@@ -118,9 +124,10 @@ impl Rcode {
         Self::Refused,
         Self::YxDomain,
         Self::BadVers,
+        Self::BadCookie,
     ];
 
-    /// The code's number; BADVERS needs the upper eight bits that only OPT carries (RFC 6891 §6.1.3).
+    /// The code's number; BADVERS and BADCOOKIE need the upper eight bits that only OPT carries (RFC 6891 §6.1.3).
     #[must_use]
     pub fn number(self) -> u16 {
         match self {
@@ -132,6 +139,7 @@ impl Rcode {
             Self::Refused => 5,
             Self::YxDomain => 6,
             Self::BadVers => 16,
+            Self::BadCookie => 23,
         }
     }
 }
@@ -147,6 +155,7 @@ impl fmt::Display for Rcode {
             Self::Refused => "REFUSED",
             Self::YxDomain => "YXDOMAIN",
             Self::BadVers => "BADVERS",
+            Self::BadCookie => "BADCOOKIE",
         })
     }
 }

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking, and says which file it was at"
 )]
 
+#[path = "../fuzz/packet.rs"]
+mod packet;
 #[path = "../fuzz/properties.rs"]
 mod properties;
 mod support;
@@ -50,6 +52,11 @@ fn hold(target: &str, property: fn(&[u8])) {
 #[test]
 fn master_files() {
     hold("master-file", properties::master_file);
+}
+
+#[test]
+fn packets() {
+    hold("packet", packet::packet);
 }
 
 #[test]

@@ -162,6 +162,62 @@ fn the_last_usable_cluster_serves_though_it_flaps() {
 }
 
 #[test]
+fn a_dead_cluster_that_leaves_the_plan_first_is_not_answered_on_its_way_out() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.set("b", Verdict::Down);
+    verdicts.tick(0);
+    assert_eq!(served(&server), "acde");
+    let mut without = plan(2);
+    for name in &mut without.names {
+        name.endpoints.retain(|endpoint| endpoint.cluster != "b");
+    }
+    server.apply(without).unwrap();
+    assert!(!server.clusters().contains("b"));
+    assert_eq!(served(&server), "acde");
+    verdicts.vanish("b");
+    verdicts.tick(10);
+    assert_eq!(served(&server), "acde");
+    // The other way round it is answered: whom nobody observes counts as healthy.
+    verdicts.set("c", Verdict::Down);
+    verdicts.tick(20);
+    verdicts.vanish("c");
+    verdicts.tick(30);
+    assert!(server.clusters().contains("c"));
+    assert_eq!(served(&server), "acde");
+    server.stop();
+}
+
+#[test]
+fn what_is_over_is_told_of_a_cluster_that_nobody_observes_any_more() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.hold_back("b", MonoTime::from_millis(500_000));
+    verdicts.lower("c", 250);
+    let told = verdicts.tick(0);
+    assert!(
+        matches!(told, [Notice::HeldBack { cluster: b, .. }, Notice::Gray { cluster: c, .. }] if b == "b" && c == "c"),
+        "{told:?}"
+    );
+    verdicts.vanish("b");
+    verdicts.vanish("c");
+    let told = verdicts.tick(10);
+    assert!(
+        matches!(told, [Notice::Released { cluster: b, .. }, Notice::Gray { cluster: c, gray, .. }]
+            if b == "b" && c == "c" && gray.factor_permille == 1_000),
+        "{told:?}"
+    );
+    assert_eq!(verdicts.tick(20), []);
+    server.stop();
+}
+
+#[test]
 fn the_shortest_panic_is_told() {
     let home = tempfile::tempdir().unwrap();
     let server = Server::start(demo(home.path())).unwrap();
@@ -371,6 +427,52 @@ fn an_answer_is_explained() {
             .to_string()
             .contains("`NOPE`")
     );
+    server.stop();
+}
+
+/// Of the service records, the decisions about both families, then who comes after.
+#[test]
+fn service_records_are_explained() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    let mut plan = plan(1);
+    let shop = &mut plan.names[0];
+    let tiers = r#"[{"failover": {"tiers": [["a", "b"], ["c"], ["d"]]}}, {"weighted": {"a": 3, "b": 1, "c": 1, "d": 1}}]"#;
+    shop.steer = serde_json::from_str(tiers).unwrap();
+    shop.endpoints.truncate(4);
+    shop.endpoints[2].addresses.push("2001:db8::3".parse().unwrap());
+    shop.https = serde_json::from_str(r#"{"alpn": ["h2"]}"#).unwrap();
+    assert_eq!(server.apply(plan).unwrap().rejected, []);
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcd", Verdict::Up);
+    verdicts.tick(0);
+    let client = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let told = |server: &Server| server.explain(SHOP, "https", client, None).unwrap();
+    let before = told(&server);
+    assert_eq!(
+        before.answer,
+        "first ipv4hint a 75.0 %, b 25.0 %, TTL 5 s and ipv6hint c 100.0 %, TTL 5 s; then a 25.0 %, b 75.0 %"
+    );
+    assert_eq!((before.kind.as_str(), before.ttl), ("HTTPS", Some(5)));
+    let filters: Vec<&str> = before.steps.iter().map(|step| step.filter.as_str()).collect();
+    let family = ["health", "failover", "weighted"];
+    let expected = [
+        &["lookup", "ipv4hint"][..],
+        &family,
+        &["ipv6hint"],
+        &family,
+        &["alternates"],
+    ]
+    .concat();
+    assert_eq!(filters, expected);
+    verdicts.set("ab", Verdict::Down);
+    verdicts.tick(1_000);
+    let after = told(&server);
+    assert_eq!(
+        after.answer,
+        "first ipv4hint c 100.0 %, TTL 2 s and ipv6hint c 100.0 %, TTL 5 s; then d 100.0 %"
+    );
+    assert_eq!(after.ttl, Some(2));
     server.stop();
 }
 

@@ -93,6 +93,8 @@ fn serve(home: &Path, addresses: &[Ipv4Addr], zones: &[(&str, &str)]) -> Server 
             steer: vec![Filter::Weighted(Default::default())],
             on_all_down: OnAllDown::LastGood,
             degraded_ttl: None,
+            https: None,
+            svcb: None,
             endpoints: vec![EndpointInput {
                 cluster: "eu".to_owned(),
                 addresses: vec![IpAddr::from([10, 213, 1, 80])],

@@ -150,6 +150,9 @@ fn replay(bytes: &[u8]) {
         Err(damaged) => return stopped(damaged),
     };
     let profile = recording.preamble.profile.clone();
+    if profile.validate_judging().is_err() {
+        return;
+    }
     let judge = profile.clone();
     let told = |_, transitions: &[Transition], _: &Quorum| {
         for transition in transitions {

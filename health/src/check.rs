@@ -1,5 +1,6 @@
 //! What a probe asks of a target, as an operator writes it, and the parsed form that the probers use.
 
+mod address;
 mod dns;
 mod error;
 mod parse;
@@ -58,11 +59,13 @@ pub enum Check {
     /// A TCP handshake.
     Tcp {
         /// `ADDRESS:PORT`.
+        #[serde(deserialize_with = "address::socket")]
         address: SocketAddr,
     },
     /// A TCP and a TLS handshake.
     Tls {
         /// `ADDRESS:PORT`.
+        #[serde(deserialize_with = "address::socket")]
         address: SocketAddr,
         /// How the certificate is verified; TLS needs it.
         #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -82,6 +85,7 @@ pub enum Check {
     /// A DNS query over UDP.
     Dns {
         /// `ADDRESS:PORT`.
+        #[serde(deserialize_with = "address::socket")]
         address: SocketAddr,
         /// The name asked for.
         name: String,
@@ -98,6 +102,7 @@ pub enum Check {
     /// An ICMP echo. The observer's group must be in `net.ipv4.ping_group_range`.
     Icmp {
         /// The address that is pinged.
+        #[serde(deserialize_with = "address::ip")]
         ip: IpAddr,
     },
     /// A program on the observer, started each T without a shell, that prints `{"ok": true}`.

@@ -11,6 +11,8 @@ mod hard;
 mod wire;
 
 pub use hard::Hard;
+#[cfg(feature = "transport")]
+pub(crate) use wire::in_region;
 pub use wire::{
     DecodeError, MAX_DATAGRAM_BYTES, MAX_NAME_BYTES, ROW_BYTES, decode, encode_table, table_bytes,
 };

@@ -29,7 +29,6 @@ mod recurrence;
 mod region;
 mod schedule;
 mod selfcheck;
-mod table;
 mod target;
 mod time;
 mod transit;
@@ -59,13 +58,12 @@ pub use mutant::Mutant;
 pub use passive::{Counted, Passive, Report, ReportError};
 pub use profile::{Preset, Profile, ProfileError, ProfilePatch, UnknownPreset};
 pub use qos::{Measured, Qos};
-pub use quadrant::{Action, DnsAction, Quadrant, ReplicaAction, action};
+pub use quadrant::Quadrant;
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};
-pub use recurrence::{Bursts, at_once, false_alarms_per_second, mistakes_per_second, usual_timeout};
+pub use recurrence::{Bursts, false_alarms_per_second, mistakes_per_second, usual_timeout};
 pub use region::{Ballot, PartialOutage, Reach, RegionView, by_region};
 pub use schedule::Schedule;
 pub use selfcheck::{AbstainReason, Anchor, SelfCheck};
-pub use table::{Mark, Slot, TableFull, VerdictTable};
 pub use target::{
     Family, MAX_TARGETS, Path, Selection, Target, TargetError, TargetId, check_overrides, check_targets,
 };

@@ -22,7 +22,7 @@ use crate::invariants;
 use crate::profile::Profile;
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
-use crate::verdict::{Transition, Verdict};
+use crate::verdict::{Transition, Verdict, Witness};
 use crate::view::{FleetView, ObserverView};
 
 pub use observers::{MAX_OBSERVERS, Rejected};
@@ -116,6 +116,16 @@ impl Quorum {
             self.revision += 1;
             self.quiet_until = MonoTime::ZERO;
         }
+    }
+
+    /// What each observer sees of a cluster now.
+    pub fn witnesses(&self, cluster: &str, now: MonoTime) -> Vec<(Path, Family, Vec<Witness>)> {
+        let its = self.subjects.iter().filter(|subject| subject.key().0 == cluster);
+        its.map(|subject| {
+            let (_, path, family) = subject.key();
+            (path, family, subject.evidence(&self.observers, now))
+        })
+        .collect()
     }
 
     /// Take in one datagram, from the observer whom the transport has identified.

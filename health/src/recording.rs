@@ -4,19 +4,24 @@
 //! "lifeboat evidence 1\n" | preamble: len u32, JSON, crc u32 | entry × n
 //! entry: at u64 µs | len u16 | datagram | crc u32            integers big-endian, CRC-32 (IEEE) over all before it
 //! ```
-//! The preamble holds the targets and the profile in force: how often was probed, and when an observer abstained,
+//! The preamble holds the targets and the profile that were in force at the start, and a datagram the region by which it was decided,
+//! be it the observer's own or the one it is listed in: how often was probed, and when an observer abstained,
 //! cannot be changed afterwards; how it is judged can.
+
+mod preamble;
 
 use std::io::{self, Read, Write};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 
 use crate::evidence::{DecodeError, decode};
 use crate::profile::Profile;
 use crate::quorum::Quorum;
-use crate::target::{Target, TargetError, check_targets};
+use crate::target::{TargetError, check_targets};
 use crate::time::MonoTime;
 use crate::verdict::Transition;
+
+pub use preamble::Preamble;
 
 const MAGIC: &[u8; 20] = b"lifeboat evidence 1\n";
 /// Largest preamble that is read: some ten thousand targets.
@@ -27,18 +32,6 @@ const MAX_DATAGRAM_BYTES: u16 = 1_500;
 const POLL_MICROS: u64 = 10_000;
 /// A longer silence is not polled through: nothing happens in it after the rows are stale.
 const LONGEST_SILENCE_MICROS: u64 = 60_000_000;
-
-/// What stands before the evidence.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields)]
-pub struct Preamble {
-    /// The consumer that recorded.
-    pub consumer: String,
-    /// When the recording began, as people write it; nothing is computed from it.
-    pub started: String,
-    pub profile: Profile,
-    pub targets: Vec<Target>,
-}
 
 /// A recording that cannot be read on, and where.
 #[derive(Debug, thiserror::Error)]

@@ -57,7 +57,7 @@ fn alone(profile: &Profile, bursts: Bursts, misses: u32) -> (f64, f64) {
 }
 
 /// How often `votes` of `observers` are wrong at once, each by itself `rate` times a second for `lasts` seconds.
-pub fn at_once(rate: f64, lasts: f64, observers: u32, votes: u32) -> f64 {
+fn at_once(rate: f64, lasts: f64, observers: u32, votes: u32) -> f64 {
     let wrong = rate * lasts / (1.0 + rate * lasts);
     let others = choose(observers.saturating_sub(1), votes.saturating_sub(1));
     f64::from(observers)

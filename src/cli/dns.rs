@@ -127,7 +127,7 @@ impl Status {
         let told = server.client()?.get("/api/status").await?;
         match server.output {
             Format::Json => output::json(&told),
-            Format::Table => status::print(&told),
+            Format::Table => status::print(&told)?,
         }
         Ok(ExitCode::SUCCESS)
     }

@@ -68,7 +68,7 @@ impl Get {
             What::Names => names(&serde_json::from_value::<Vec<Name>>(list)?),
             What::Bindings => bindings(&serde_json::from_value::<Vec<Binding>>(list)?),
             What::Dns => dns(&serde_json::from_value::<Vec<DnsServer>>(list)?),
-            What::Observers => observers(&serde_json::from_value::<Vec<Observer>>(list)?),
+            What::Observers => observers(list)?,
             What::Events => events(&list),
         }
         Ok(ExitCode::SUCCESS)
@@ -252,24 +252,26 @@ fn dns(servers: &[DnsServer]) {
     );
 }
 
-fn observers(observers: &[Observer]) {
-    let rows: Vec<Vec<String>> = observers
-        .iter()
-        .map(|o| {
-            let state = match (o.fresh, o.abstaining) {
-                (_, true) => "abstaining",
-                (true, false) => "fresh",
-                (false, false) => "stale",
-            };
-            vec![
-                o.name.clone(),
-                o.region.clone(),
-                state.to_owned(),
-                format!("{} ms", o.age_ms),
-            ]
-        })
-        .collect();
+/// Who is heard, from the list that a server tells.
+pub(super) fn observers(list: Value) -> anyhow::Result<()> {
+    let observers: Vec<Observer> = serde_json::from_value(list)?;
+    let row = |observer: &Observer| {
+        let state = match (observer.fresh, observer.abstaining) {
+            (_, true) => "abstaining",
+            (true, false) => "fresh",
+            (false, false) => "stale",
+        };
+        let age = observer.age_ms.map(|age| format!("{age} ms"));
+        vec![
+            observer.name.clone(),
+            observer.region.clone(),
+            state.to_owned(),
+            age.unwrap_or_else(|| "never heard".to_owned()),
+        ]
+    };
+    let rows: Vec<Vec<String>> = observers.iter().map(row).collect();
     output::table(&["NAME", "REGION", "STATE", "EVIDENCE AGE"], &rows);
+    Ok(())
 }
 
 fn events(events: &Value) {

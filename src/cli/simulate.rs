@@ -12,7 +12,9 @@ use lifeboat_health::Preset;
 use serde_json::json;
 
 use super::{Format, Usage, output};
-use crate::simulate::detection::{Exam, Report, Scenario, Settings, Swarm, examine, timed};
+use crate::simulate::detection::{
+    Exam, FalseAlarms, MOST_SECONDS, Report, Scenario, Settings, Swarm, examine, loss_seconds, timed,
+};
 
 #[derive(Args)]
 pub(super) struct Simulate {
@@ -40,9 +42,10 @@ struct Detection {
     /// The detection profile, instead of the one each seed draws.
     #[arg(long, value_parser = preset())]
     profile: Option<Preset>,
-    /// Virtual seconds of lost probes for each seed, from which false alarms are counted; 0 leaves them out.
-    #[arg(long, default_value_t = 30, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=1_000_000))]
-    loss_seconds: u64,
+    /// Virtual seconds of lost probes for each seed, from which false alarms are counted; 0 leaves them out. As many as a comparison
+    /// with the closed formula takes by default, which is made from a thousand seeds on.
+    #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(0..=MOST_SECONDS))]
+    loss_seconds: Option<u64>,
     /// Run this scenario instead of seeds, and print its timeline.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["seeds", "seed", "profile"])]
     scenario: Option<PathBuf>,
@@ -71,7 +74,7 @@ impl Detection {
             seeds,
             seed,
             profile,
-            loss_seconds,
+            loss_seconds: wanted_loss_seconds,
             scenario,
             threads,
             output,
@@ -88,7 +91,8 @@ impl Detection {
             first_seed,
             seeds,
             preset: profile,
-            loss_seconds,
+            loss_seconds: wanted_loss_seconds
+                .unwrap_or_else(|| loss_seconds(profile.unwrap_or_default(), seeds)),
             threads,
         };
         let swarm = Swarm::run(settings, progress(seeds));
@@ -190,6 +194,11 @@ fn replay(exam: &Exam, format: Format) -> ExitCode {
     code(outcome.finding.is_none())
 }
 
+/// Of losses; of all that were tried where it is none.
+fn share(percent: Option<f64>) -> String {
+    percent.map_or_else(|| "any".to_owned(), |percent| format!("{percent:.0} %"))
+}
+
 fn print(report: &Report) {
     output::line("time from a power-off to Down, in the liveness phase:");
     let ms = |value: f64| format!("{value:.0}");
@@ -215,50 +224,7 @@ fn print(report: &Report) {
         ],
         &rows,
     );
-    if !report.false_alarms.is_empty() {
-        output::line("");
-        output::line("alarms that losses alone made, in bursts of 3 probes:");
-        let share = |ratio: Option<f64>| ratio.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}"));
-        let rows: Vec<Vec<String>> = report
-            .false_alarms
-            .iter()
-            .map(|f| {
-                vec![
-                    format!("{:.0} %", f.loss_percent),
-                    format!("{} of {}", f.votes, f.observers),
-                    f.misses.to_string(),
-                    if f.down { "Down" } else { "votes" }.to_owned(),
-                    format!("{:.2}", f.target_days),
-                    f.seen.to_string(),
-                    format!("{:.1}", f.expected),
-                    share(f.ratio),
-                    format!("{:.1}", f.expected_as_sampled),
-                    share(f.ratio_as_sampled),
-                ]
-            })
-            .collect();
-        output::table(
-            &[
-                "LOSS",
-                "VOTES",
-                "MISSES",
-                "WHAT",
-                "TARGET DAYS",
-                "SEEN",
-                "FORMULA",
-                "RATIO",
-                "AS SAMPLED",
-                "RATIO",
-            ],
-            &rows,
-        );
-    }
-    if let Some(e) = &report.extrapolation {
-        output::line(format!(
-            "at {} % loss, {} of {} votes: a false Down of one target in {:.0} years by the formula, {:.0} by its worst ratio of {:.2}",
-            e.loss_percent, e.votes, e.observers, e.formula_years, e.years, e.worst_ratio
-        ));
-    }
+    print_false_alarms(report);
     output::line("");
     let reached: Vec<String> = report
         .sometimes
@@ -269,12 +235,6 @@ fn print(report: &Report) {
     output::line(format!("reached: {}", reached.join(", ")));
     if !report.never_reached.is_empty() {
         output::line(format!("never reached: {}", report.never_reached.join(", ")));
-    }
-    for row in report.far_off() {
-        output::line(format!(
-            "far from the formula: {} alarms of {} votes at {} % loss, {:.1} expected as sampled; allowed is half to twice as many",
-            row.seen, row.votes, row.loss_percent, row.expected_as_sampled
-        ));
     }
     for failure in &report.failures {
         output::line("");
@@ -303,4 +263,95 @@ fn print(report: &Report) {
         report.probe_outcomes as f64 / 1e6,
         report.wall_seconds
     ));
+}
+
+/// Downs that losses alone made beside the formula, and what a comparison comes to.
+fn print_false_alarms(report: &Report) {
+    output::line("");
+    if report.false_alarms.is_empty() {
+        output::line(
+            "Downs that losses alone make were left out: no comparison with the formula, no extrapolation",
+        );
+        return;
+    }
+    output::line("Downs that losses alone made, and how many the formula says:");
+    let rows: Vec<Vec<String>> = report.false_alarms.iter().map(cells).collect();
+    output::table(
+        &[
+            "LOSS",
+            "BURST",
+            "MISSES",
+            "SENT EACH",
+            "VOTES",
+            "TARGET DAYS",
+            "DOWNS",
+            "FORMULA",
+            "RATIO",
+        ],
+        &rows,
+    );
+    for row in report.false_alarms.iter().filter(|row| row.whole) {
+        output::line(format!("{}: {}", named(row), row.altered));
+    }
+    if let Some(e) = &report.extrapolation {
+        output::line(format!(
+            "at {} % loss in bursts of {}, {} of {} votes: a false Down of one target in {:.0} years by the formula, {:.0} by its worst ratio of {:.2}",
+            e.loss_percent, e.burst, e.votes, e.observers, e.formula_years, e.years, e.worst_ratio
+        ));
+    }
+    let must = report.must_compare();
+    for row in report.too_few() {
+        output::line(format!(
+            "{}: {} to compare with the formula, {:.1} Downs were expected and {} are needed: {}",
+            named(row),
+            if must { "FAILED, too few" } else { "too few" },
+            row.expected,
+            Report::NEEDED,
+            if must {
+                "--loss-seconds gives each seed more of them"
+            } else {
+                "a thousand seeds or more have them"
+            }
+        ));
+    }
+    for row in report.far_off() {
+        output::line(format!(
+            "{}: FAILED, far from the formula: {} Downs, {:.1} expected; allowed is half to twice as many",
+            named(row),
+            row.downs,
+            row.expected
+        ));
+    }
+}
+
+fn cells(row: &FalseAlarms) -> Vec<String> {
+    vec![
+        share(row.loss_percent),
+        row.burst.to_string(),
+        row.misses.to_string(),
+        format!("{} ms", row.send_ms),
+        format!("{} of {}", row.votes, row.observers),
+        format!("{:.2}", row.target_days),
+        row.downs.to_string(),
+        format!("{:.1}", row.expected),
+        row.ratio
+            .map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.2}")),
+    ]
+}
+
+/// Which row is meant.
+fn named(row: &FalseAlarms) -> String {
+    let FalseAlarms {
+        loss_percent,
+        burst,
+        misses,
+        send_ms,
+        observers,
+        votes,
+        ..
+    } = row;
+    format!(
+        "{} loss, bursts of {burst}, {misses} misses, sent each {send_ms} ms, {votes} of {observers} votes",
+        share(*loss_percent)
+    )
 }

@@ -228,8 +228,8 @@ mod tests {
             index.list(&kinds.observer).iter().map(says).collect::<Vec<_>>()
         };
         let fresh = |version: u32| json!({"resourceVersion": version.to_string()});
-        let lack = "True profile field minFresh is 3: at most the number of observers that count, or nothing is ever \
-                    decided, here 2";
+        let lack = "True profile field minFresh is 3: it must be at most 2, the number of observers that count, or \
+                    nothing is ever decided";
         let enough = Some("False there are enough observers to decide".to_owned());
         for name in ["a", "b"] {
             apply(name, fresh(1), &json!({}));

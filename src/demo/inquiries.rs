@@ -17,7 +17,7 @@ use crate::{
     serve::{
         Inquiries, Refusal,
         explain::{self, Known},
-        view::{self, declared},
+        view::{self, SeenNow, declared},
     },
     store::Index,
 };
@@ -91,6 +91,11 @@ impl Inquiries for FromPlane {
         Ok(
             json!({ "name": name, "type": kind, "client": client, "ecs": subnet, "policies": policies, "servers": servers }),
         )
+    }
+
+    fn seen_now(&self, cluster: &str) -> Result<Vec<SeenNow>, Refusal> {
+        let plane = self.plane()?;
+        Ok(plane.hearing(|consumer| view::seen_now(consumer, cluster)))
     }
 
     fn explain_binding(&self, binding: &str) -> Result<Value, Refusal> {

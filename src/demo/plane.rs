@@ -20,6 +20,7 @@ use super::{Options, feeder::Feeder, fleet::DemoFleet, forget::forget};
 use crate::{
     controller::{Controller, ControllerConfig, ControllerMetrics, Status},
     failover::{Settings, world::Failback},
+    observe,
     timeline::{Notices, Recorder, Timeline},
 };
 
@@ -57,6 +58,8 @@ pub(super) struct DnsRole {
     pub(super) address: SocketAddr,
     pub(super) server: Arc<Server>,
     pub(super) consumer: Consumer,
+    /// As the consumer has them.
+    targets: Mutex<Vec<Target>>,
     _feeder: Feeder,
 }
 
@@ -152,6 +155,14 @@ impl Plane {
         })
     }
 
+    /// Each DNS server decides about what is asked for, and about what it still answers with.
+    pub(super) fn settle(&self) {
+        let asked = self.controller.targets.lock().clone();
+        for role in &self.dns {
+            role.settle(&asked);
+        }
+    }
+
     /// Everybody probes, and decides about, these targets from now on.
     pub(super) fn adopt(&self, targets: &[Target]) {
         let told = |result: Result<(), ConsumerError>| {
@@ -159,10 +170,8 @@ impl Plane {
                 tracing::error!(error = %error, "targets refused");
             }
         };
-        for role in &self.dns {
-            told(role.consumer.set_targets(targets.to_vec()));
-        }
         *self.controller.targets.lock() = targets.to_vec();
+        self.settle();
         if let Some(running) = self.controller.running.lock().as_ref() {
             told(running.consumer.set_targets(targets.to_vec()));
         }
@@ -224,17 +233,17 @@ impl Plane {
 
     /// The controller's verdicts; while it is down, those of the first DNS server.
     pub(super) fn verdicts(&self) -> Arc<FleetView> {
-        let own = self
-            .controller
-            .running
-            .lock()
-            .as_ref()
-            .map(|running| running.consumer.view());
-        own.unwrap_or_else(|| {
-            self.dns
-                .first()
-                .map_or_else(Arc::default, |role| role.consumer.view())
-        })
+        self.hearing(Consumer::view)
+    }
+
+    /// Asks the controller's consumer; while it is down, the first DNS server's.
+    pub(super) fn hearing<T: Default>(&self, ask: impl Fn(&Consumer) -> T) -> T {
+        let running = self.controller.running.lock();
+        match (running.as_ref(), self.dns.first()) {
+            (Some(running), _) => ask(&running.consumer),
+            (None, Some(role)) => ask(&role.consumer),
+            (None, None) => T::default(),
+        }
     }
 
     /// Ends every part; they hold threads, which are joined.
@@ -265,6 +274,7 @@ impl Plane {
                 address: _,
                 server,
                 consumer,
+                targets: _,
                 _feeder,
             } in dns
             {
@@ -317,11 +327,7 @@ impl DnsRole {
             profile: profile.clone(),
             metrics: metrics.clone(),
         };
-        let sink = Recorder {
-            name: name.to_owned(),
-            timeline: timeline.clone(),
-            inner: Some((server.verdict_sink(), notices.clone())),
-        };
+        let sink = Recorder::new(name, timeline, Some((server.verdict_sink(), notices.clone())));
         let consumer = Consumer::spawn(config, Box::new(sink))?;
         let feeder = Feeder::spawn(name, fleet.kube()?, server.clone())?;
         Ok(Self {
@@ -329,8 +335,21 @@ impl DnsRole {
             address,
             server,
             consumer,
+            targets: Mutex::default(),
             _feeder: feeder,
         })
+    }
+
+    fn settle(&self, asked: &[Target]) {
+        let mut held = self.targets.lock();
+        let targets = observe::with_departed(asked, &held, &self.server.clusters());
+        if targets == *held {
+            return;
+        }
+        match self.consumer.set_targets(targets.clone()) {
+            Ok(()) => *held = targets,
+            Err(error) => tracing::error!(server = %self.name, error = %error, "targets refused"),
+        }
     }
 }
 
@@ -376,11 +395,7 @@ impl ControllerRole {
             profile: self.profile.clone(),
             metrics: self.metrics.clone(),
         };
-        let recorder = Recorder {
-            name: CONTROLLER.to_owned(),
-            timeline: self.config.timeline.clone(),
-            inner: None,
-        };
+        let recorder = Recorder::new(CONTROLLER, &self.config.timeline, None);
         let consumer =
             Arc::new(Consumer::spawn(config, Box::new(recorder)).context("starting the controller")?);
         *evidence = consumer.local_addr();

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use lifeboat_health::{MonoTime, Quadrant, Verdict, action};
+use lifeboat_health::{MonoTime, Quadrant, Verdict};
 use serde::{Deserialize, Serialize};
 
 use super::budget::{Rate, Tokens};
@@ -34,7 +34,7 @@ impl ClusterHealth {
     };
 
     pub fn quadrant(&self) -> Quadrant {
-        action(self.traffic, self.control).quadrant
+        Quadrant::of(self.traffic, self.control)
     }
 
     /// Both paths are Down: evicted after the hold, if there is somewhere to go.

@@ -2,19 +2,22 @@
 
 use std::path::Path;
 
-use lifeboat_dns::{GeoTable, Held};
+use lifeboat_dns::{GeoTable, Held, Protocol};
 use lifeboat_health::{Consumer, Target};
 
 use super::{
     DnsFile, admin,
-    config::ClusterEntry,
-    entries::entries,
+    config::{ClusterEntry, Probing},
+    entries::{Entries, entries},
     hearing,
     plan::plan,
     privileges::Account,
+    protocol::protocol,
     targets,
+    unchecked::unchecked,
     zones::{self, ZoneRead},
 };
+use crate::observe::check::NO_ANCHORS;
 
 /// What `--check` found.
 #[derive(Debug, Default)]
@@ -30,7 +33,7 @@ pub struct Found {
 /// Reads every zone and checks the rest. `path` is where the file was read.
 pub fn check(file: &DnsFile, path: &Path) -> Found {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    let entries = entries(file, folder);
+    let entries = entries(file, folder, &Entries::default());
     let mut found = Found {
         errors: entries.problems.clone(),
         clusters: entries.clusters.len(),
@@ -49,7 +52,7 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
             found.errors.extend(problems);
         }
     }
-    let (targets, problems) = targets::targets(&entries.clusters, &file.observers.profile());
+    let (targets, problems) = targets::targets(&entries.clusters, &file.observers.profile(), &[]);
     found.errors.extend(problems);
     let unwatched = entries
         .clusters
@@ -58,6 +61,9 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
     found.warnings.extend(unwatched);
     let planned = plan(&entries, &zones, &Held::default());
     found.errors.extend(planned.problems);
+    if !matches!(file.observers.probing(), Ok(Probing::Nobody)) {
+        found.warnings.extend(unchecked(&planned.plan.names, &targets));
+    }
     match lifeboat_dns::Catalog::default().applied(&planned.plan) {
         Ok((_, applied)) => {
             found
@@ -74,6 +80,8 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
     if let Err(error) = GeoTable::load(&file.geo.sources()) {
         found.errors.push(format!("geo: {error}"));
     }
+    let (_, problem) = protocol(file, &Protocol::default());
+    found.errors.extend(problem);
     let twice = hearing::twice(&file.observers);
     found.errors.extend(
         twice
@@ -87,6 +95,10 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
         if let Err(error) = checked {
             found.errors.push(format!("observers.tls: {error:#}"));
         }
+        let warning = tls.renewal_warning();
+        found
+            .warnings
+            .extend(warning.map(|told| format!("observers.{told}")));
     }
     if !file.observers.names.is_empty()
         && let Err(error) = profile.check_observers(file.observers.names.len())
@@ -94,6 +106,10 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
         found.errors.push(format!("observers.names: {error}"));
     }
     found.warnings.extend(unread(file, &entries.clusters));
+    let probes_itself = matches!(file.observers.probing(), Ok(Probing::Builtin));
+    if probes_itself && !targets.is_empty() && file.observers.anchors.is_empty() {
+        found.warnings.push(format!("observers.anchors: {NO_ANCHORS}"));
+    }
     if let Some(address) = file.admin
         && let Err(error) = admin::guard(file, address)
     {
@@ -110,7 +126,8 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
 /// What is probed, and what is wrong with checks.
 pub fn targets(file: &DnsFile, path: &Path) -> (Vec<Target>, Vec<String>) {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
-    targets::targets(&entries(file, folder).clusters, &file.observers.profile())
+    let clusters = entries(file, folder, &Entries::default()).clusters;
+    targets::targets(&clusters, &file.observers.profile(), &[])
 }
 
 /// What is given and changes nothing.

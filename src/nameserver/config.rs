@@ -6,13 +6,20 @@ use std::{
 };
 
 use anyhow::Context;
-use lifeboat_dns::{EcsFrom, GeoSources, Location, NetworkInput, OnAllDown};
+use lifeboat_dns::{EcsFrom, GeoSources, Location, NetworkInput, OnAllDown, ServiceInput};
 use lifeboat_health::{Check, Preset, Profile, ProfilePatch};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
 
 use crate::observe::config::TlsFiles;
+
+mod protocol;
+
+pub use protocol::{CookieEntry, IdentityEntry, ProxyEntry, RateLimitEntry};
+
+/// What the option can say in tenths of a second (RFC 7828 §3.1).
+const MAX_KEEPALIVE_S: u16 = u16::MAX / 10;
 
 /// The most seconds a name's TTL may have here.
 pub(super) const MAX_NAME_TTL_S: u32 = 86_400;
@@ -60,6 +67,20 @@ pub struct DnsFile {
     /// in a list of networks. Those of others are as if they were not there.
     #[serde(default)]
     pub ecs: EcsRule,
+    /// DNS cookies; off where not given.
+    #[serde(default)]
+    pub cookies: Option<CookieEntry>,
+    /// Response rate limiting; off where not given.
+    #[serde(default)]
+    pub rate_limit: Option<RateLimitEntry>,
+    /// What the server says of itself to who asks.
+    #[serde(default)]
+    pub identity: IdentityEntry,
+    /// Seconds that a TCP connection may be idle whose client asks for it by the option edns-tcp-keepalive (RFC 7828); others have
+    /// ten. Not answered where not given.
+    #[serde(default)]
+    #[schemars(range(min = 1, max = 6_553))]
+    pub tcp_keepalive_seconds: Option<u16>,
 }
 
 /// Databases of networks. They are read again when they change.
@@ -155,6 +176,10 @@ pub struct ListenEntry {
     /// Whether TCP is answered too (RFC 7766 requires it).
     #[serde(default = "yes")]
     pub tcp: bool,
+    /// Load balancers in front, which say who the client is in a PROXY protocol header, version 2. With this, every datagram and
+    /// every connection has to have one.
+    #[serde(default)]
+    pub proxy: Option<ProxyEntry>,
 }
 
 /// A zone and its master file (RFC 1035 §5).
@@ -181,12 +206,15 @@ pub struct ClusterEntry {
     /// What names are answered with; a name may give its own.
     #[serde(default)]
     pub addresses: Vec<IpAddr>,
-    /// How it is probed, at most one check an address family. Without any it counts as healthy.
+    /// How it is probed, at most one check an address family. Without any it is answered whatever happens, and nobody is
+    /// withdrawn in its favour.
     #[serde(default)]
-    pub checks: Vec<Check>,
+    #[schemars(with = "Vec<Check>")]
+    pub checks: Vec<Value>,
     /// What differs from the profile of `observers` for this cluster.
     #[serde(default)]
-    pub detection: Option<Box<ProfilePatch>>,
+    #[schemars(with = "Option<ProfilePatch>")]
+    pub detection: Option<Value>,
 }
 
 /// A name whose answers are chosen anew for every query.
@@ -208,6 +236,12 @@ pub struct NameEntry {
     /// Seconds that an answer may be cached while a cluster is withdrawn, held or ramping up. Half of `ttl` where not given.
     #[serde(default)]
     pub degraded_ttl: Option<u32>,
+    /// HTTPS records (RFC 9460) that follow the name's addresses.
+    #[serde(default)]
+    pub https: Option<Box<ServiceInput>>,
+    /// The same as SVCB records, for other protocols.
+    #[serde(default)]
+    pub svcb: Option<Box<ServiceInput>>,
     /// The clusters that serve the name. Where not given: those that `steer` and `addresses` name, or else all.
     #[serde(default)]
     pub clusters: Option<Vec<String>>,
@@ -316,17 +350,34 @@ impl DnsFile {
                 named(),
                 entry.udp_threads
             );
+            anyhow::ensure!(
+                entry.proxy.as_ref().is_none_or(|proxy| !proxy.from.is_empty()),
+                "{}: listen[{index}].proxy.from: is empty; at least one network is needed",
+                named()
+            );
         }
         file.observers
             .probing()
             .map_err(|told| anyhow::anyhow!("{}: {told}", named()))?;
+        if let Some(given) = file.tcp_keepalive_seconds {
+            anyhow::ensure!(
+                (1..=MAX_KEEPALIVE_S).contains(&given),
+                "{}: tcpKeepaliveSeconds: is {given}; allowed is 1 to {MAX_KEEPALIVE_S}",
+                named()
+            );
+        }
+        let limits = file.rate_limit.as_ref().map(RateLimitEntry::rules).transpose();
+        let protocol = limits.and_then(|_| file.identity.identity());
+        protocol.map_err(|told| anyhow::anyhow!("{}: {told}", named()))?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let tls = file.observers.tls.as_mut();
         let tls = tls
             .into_iter()
             .flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.roots]);
         let geo = file.geo.databases.iter_mut().chain(&mut file.geo.networks_files);
+        let cookies = file.cookies.iter_mut().map(|cookies| &mut cookies.secrets_file);
         for relative in tls
+            .chain(cookies)
             .chain(&mut file.admin_token_file)
             .chain(geo)
             .chain([&mut file.state])

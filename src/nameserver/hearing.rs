@@ -5,10 +5,9 @@ use std::{collections::BTreeSet, net::SocketAddr};
 use anyhow::Context;
 use lifeboat_dns::Server;
 use lifeboat_health::{
-    Consumer, ConsumerConfig, ConsumerMetrics, FleetView, Identity, Listed, MonoTime, Observer,
-    ObserverConfig, ObserverMetrics, Target, Transition, VerdictSink, Witness,
+    Consumer, ConsumerConfig, ConsumerMetrics, Identity, Listed, Observer, ObserverConfig, ObserverMetrics,
+    Target,
 };
-
 use parking_lot::Mutex;
 
 use super::config::{Observers, Probing};
@@ -56,15 +55,8 @@ impl Hearing {
                 )
             }
         };
-        let sink = Sink {
-            recorder: Recorder {
-                name: name.to_owned(),
-                timeline: timeline.clone(),
-                inner: Some((server.verdict_sink(), Notices::new(timeline.clone()))),
-            },
-            timeline: timeline.clone(),
-            frozen: false,
-        };
+        let gates = (server.verdict_sink(), Notices::new(timeline.clone()));
+        let recorder = Recorder::new(name, timeline, Some(gates));
         let consumer = Consumer::spawn(
             ConsumerConfig {
                 name: name.to_owned(),
@@ -75,7 +67,7 @@ impl Hearing {
                 profile: profile.clone(),
                 metrics: metrics.consumer.clone(),
             },
-            Box::new(sink),
+            Box::new(recorder),
         )
         .context("observers")?;
         let builtin = observer.map(|tls| {
@@ -149,58 +141,4 @@ pub(super) fn twice(config: &Observers) -> BTreeSet<&str> {
     let mut seen = BTreeSet::new();
     let names = config.names.iter().map(|observer| observer.name.as_str());
     names.filter(|name| !seen.insert(*name)).collect()
-}
-
-/// Moves the gates, then tells in the timeline and the log what became of it.
-struct Sink {
-    recorder: Recorder,
-    timeline: Timeline,
-    frozen: bool,
-}
-
-impl VerdictSink for Sink {
-    fn tick(&mut self, now: MonoTime, transitions: &[Transition], view: &FleetView) {
-        self.recorder.tick(now, transitions, view);
-        for transition in transitions {
-            let seen: Vec<String> = transition.evidence.iter().map(seen).collect();
-            tracing::warn!(
-                cluster = transition.cluster, family = %transition.family, from = ?transition.from,
-                to = ?transition.to, reason = transition.reason, evidence = seen.join("; "), "verdict"
-            );
-        }
-        let frozen = !view.cells.is_empty() && view.cells.values().all(|cell| cell.frozen);
-        if frozen == self.frozen {
-            return;
-        }
-        self.frozen = frozen;
-        let fresh = view
-            .observers
-            .iter()
-            .filter(|observer| observer.fresh && !observer.abstaining)
-            .count();
-        let (kind, told) = if frozen {
-            let told =
-                format!("only {fresh} observers are fresh: too few to decide anything; every verdict stands");
-            ("evidence.frozen", told)
-        } else {
-            (
-                "evidence.decides",
-                format!("{fresh} observers are fresh: verdicts move again"),
-            )
-        };
-        tracing::warn!("{told}");
-        self.timeline.push(kind, None, told);
-    }
-}
-
-/// What one observer had seen, in short.
-fn seen(witness: &Witness) -> String {
-    let Witness {
-        observer,
-        vote,
-        miss_streak,
-        success_streak,
-        ..
-    } = witness;
-    format!("{observer} {vote:?}, {miss_streak} misses, {success_streak} good")
 }

@@ -8,18 +8,22 @@ use std::{
 
 use anyhow::Context;
 use lifeboat_dns::{GeoSources, GeoTable};
+use lifeboat_health::Target;
 
 use super::{
-    config::{DnsFile, Observers},
+    background,
+    config::{ClusterEntry, DnsFile, Observers, Probing},
     entries::{Entries, entries},
     hearing::{self, Hearing},
     last::Good,
     metrics::ReloadMetrics,
     plan::plan,
+    protocol::protocol,
     running::{NAME, Running, Told},
     start::folder,
     status::Configuration,
     targets,
+    unchecked::unchecked,
     zones::Zones,
 };
 use crate::observe::files::Files;
@@ -39,6 +43,7 @@ pub(super) struct Keeper {
     pub(super) geo_in_force: GeoSources,
     pub(super) geo_problem: Option<String>,
     pub(super) hearing_problem: Option<String>,
+    pub(super) protocol_problem: Option<String>,
     pub(super) zones: Zones,
     pub(super) entries: Entries,
     pub(super) file: DnsFile,
@@ -55,16 +60,15 @@ impl Keeper {
         {
             tracing::error!(%error, "the configuration is not kept as the last good one");
         }
-        let paths = [self.path.as_path()].into_iter().chain(tls(&self.file));
+        let paths = [self.path.as_path()]
+            .into_iter()
+            .chain(tls(&self.file))
+            .chain(self.file.cookies.iter().map(|cookies| &*cookies.secrets_file));
         let changed = self.files.changed(paths) || force;
         if changed {
             self.reload();
         }
-        let before = self.hearing_problem.clone();
-        if before.is_some() {
-            self.hear_again();
-        }
-        let told = self.hearing_problem != before;
+        let told = !changed && self.hearing_problem.is_some() && self.hear_again();
         let located = self.locate(force).await;
         self.apply(changed || located || told).await;
     }
@@ -77,17 +81,13 @@ impl Keeper {
             return false;
         }
         self.geo_in_force.clone_from(&sources);
-        let loaded = tokio::task::spawn_blocking(move || GeoTable::load(&sources)).await;
-        let result = match loaded {
-            Ok(Ok(table)) => self
-                .running
-                .server
-                .set_geo(table)
-                .map_err(|error| error.to_string()),
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("reading it failed".to_owned()),
-        };
-        self.geo_problem = result.err().map(|told| format!("geo: {told}"));
+        let (running, serving) = (self.running.clone(), self.serving());
+        let loaded = background::run(serving, move || {
+            let table = GeoTable::load(&sources)?;
+            anyhow::Ok(running.server.set_geo(table)?)
+        });
+        let result = loaded.await.context("reading it failed").flatten();
+        self.geo_problem = result.err().map(|told| format!("geo: {told:#}"));
         if let Some(told) = &self.geo_problem {
             tracing::error!(error = told, "where networks are: what was in force stays");
         }
@@ -129,16 +129,31 @@ impl Keeper {
         self.configuration.last_known_good = false;
         self.configuration.after_restart = after_restart.into_iter().map(str::to_owned).collect();
         folder(&good.path).clone_into(&mut self.base);
-        self.entries = entries(&file, &self.base);
+        self.entries = entries(&file, &self.base, &self.entries);
         self.file = file;
         self.good = Some(good);
         self.metrics.reloaded(true);
-        self.hear_again();
+        self.speak();
+    }
+
+    /// Brings the settings of the protocol into force.
+    pub(super) fn speak(&mut self) {
+        let server = &self.running.server;
+        let (protocol, problem) = protocol(&self.file, &server.protocol());
+        server.set_protocol(protocol);
+        self.protocol_problem = problem;
+    }
+
+    /// What is to be probed, and what is wrong with checks.
+    fn targets(&self) -> (Vec<Target>, Vec<String>) {
+        let held = self.running.hearing.read().as_ref().map(Hearing::targets);
+        let profile = self.file.observers.profile();
+        targets::targets(self.entries.probed(), &profile, &held.unwrap_or_default())
     }
 
     /// Brings targets, and what else of observers can change, into force.
     pub(super) fn hear(&mut self) -> anyhow::Result<()> {
-        let (targets, _) = targets::targets(&self.entries.clusters, &self.file.observers.profile());
+        let (targets, _) = self.targets();
         let mut hearing = self.running.hearing.write();
         let result = match &*hearing {
             Some(hearing) => {
@@ -161,22 +176,42 @@ impl Keeper {
         result
     }
 
-    /// The same while the server runs: a mistake is told, and tried again at every look.
-    fn hear_again(&mut self) {
+    /// The same while the server runs: a mistake is told, and tried again at every look. Whether something else is told than before.
+    fn hear_again(&mut self) -> bool {
         let told = self.hear().err().map(|error| format!("observers: {error:#}"));
-        if let Some(told) = told
-            .as_ref()
-            .filter(|told| self.hearing_problem.as_ref() != Some(told))
-        {
+        let differs = told != self.hearing_problem;
+        if let Some(told) = told.as_ref().filter(|_| differs) {
             tracing::error!(error = told, "observing: what was in force stays");
         }
         self.hearing_problem = told;
+        differs
+    }
+
+    /// Brings what is probed into force after what is answered: the gate of a cluster opens when nobody observes it any more, so a
+    /// dead one is to be out of the names by then. One that names are still answered with is probed as it was.
+    fn hear_after_plan(&mut self, changed: bool) {
+        let departed = self.entries.departed.len();
+        if departed > 0 {
+            let answered = self.running.server.clusters();
+            let departed = &mut self.entries.departed;
+            departed.retain(|cluster| answered.contains(&cluster.name));
+        }
+        if changed || self.entries.departed.len() != departed {
+            self.hear_again();
+        }
+    }
+
+    /// Whether there is anything that is answered from.
+    fn serving(&self) -> bool {
+        self.running.server.serves()
     }
 
     /// Reads zones that have changed, and makes and applies a plan where anything is new.
     pub(super) async fn apply(&mut self, changed: bool) {
         let (mut zones, asked) = (mem::take(&mut self.zones), self.entries.zones.clone());
-        let read = tokio::task::spawn_blocking(move || {
+        let (running, serving) = (self.running.clone(), self.serving());
+        let read = background::run(serving, move || {
+            running.server.release();
             let changed = zones.look(&asked);
             (zones, changed)
         });
@@ -190,23 +225,42 @@ impl Keeper {
         }
         let all = self.zones.all();
         let planned = plan(&self.entries, &all, &self.running.server.held());
-        let (_, mut checks) = targets::targets(&self.entries.clusters, &self.file.observers.profile());
+        let warnings = match self.file.observers.probing() {
+            Ok(Probing::Nobody) => Vec::new(),
+            Ok(Probing::Builtin | Probing::Remote { .. }) | Err(_) => {
+                unchecked(&planned.plan.names, &self.targets().0)
+            }
+        };
+        let running = self.running.clone();
+        let applied = background::run(serving, move || running.server.apply(planned.plan)).await;
+        let rejected = match applied.context("building what is served") {
+            Ok(Ok(applied)) => applied.rejected.iter().map(ToString::to_string).collect(),
+            Ok(Err(refused)) => vec![refused.to_string()],
+            Err(error) => vec![format!("{error:#}")],
+        };
+        self.hear_after_plan(changed);
         let mut problems = self.entries.problems.clone();
-        problems.append(&mut checks);
+        problems.extend(self.entries.departed.iter().map(departed));
+        problems.extend(self.targets().1);
         problems.extend(planned.problems);
         problems.extend(self.geo_problem.clone());
         problems.extend(self.hearing_problem.clone());
-        match self.running.server.apply(planned.plan) {
-            Ok(applied) => problems.extend(applied.rejected.iter().map(ToString::to_string)),
-            Err(refused) => problems.push(refused.to_string()),
-        }
+        problems.extend(self.protocol_problem.clone());
+        problems.extend(rejected);
         for problem in problems
             .iter()
             .filter(|problem| !self.configuration.problems.contains(problem))
         {
             tracing::error!(problem, "a part of the configuration is not in force");
         }
+        for warning in warnings
+            .iter()
+            .filter(|warning| !self.configuration.warnings.contains(warning))
+        {
+            tracing::warn!(warning, "in the configuration");
+        }
         self.configuration.problems = problems;
+        self.configuration.warnings = warnings;
         self.metrics
             .looked(&self.configuration, &all, &self.running.server.held());
         self.running.told.store(Arc::new(Told {
@@ -217,6 +271,13 @@ impl Keeper {
             min_fresh: self.file.observers.profile().min_fresh,
         }));
     }
+}
+
+fn departed(cluster: &ClusterEntry) -> String {
+    format!(
+        "cluster {}: has no entry any more, and names are still answered with it: it is probed as it was",
+        cluster.name
+    )
 }
 
 /// The files of a certificate.
@@ -241,6 +302,10 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         overrides,
         geo,
         ecs,
+        cookies,
+        rate_limit,
+        identity,
+        tcp_keepalive_seconds,
     } = read;
     let before = &held.observers;
     let kept = [
@@ -262,6 +327,10 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         clusters,
         names,
         geo,
+        cookies,
+        rate_limit,
+        identity,
+        tcp_keepalive_seconds,
         observers: Observers {
             tls: observers.tls,
             names: observers.names,

@@ -25,7 +25,7 @@ pub(super) struct Planned {
 }
 
 /// `held` is what the server has: a zone or name that cannot be made stays what it was there, and what is not asked for any
-/// more is removed.
+/// more is removed, unless some entry may stand for it.
 pub(super) fn plan(entries: &Entries, zones: &[ZoneRead], held: &Held) -> Planned {
     let mut planned = Planned::default();
     let plan = &mut planned.plan;
@@ -46,6 +46,9 @@ pub(super) fn plan(entries: &Entries, zones: &[ZoneRead], held: &Held) -> Planne
         .collect();
     for asked in &entries.names {
         let Some(entry) = &asked.entry else { continue };
+        if asked.twice && held.names.contains(&asked.name) {
+            continue;
+        }
         match name(asked, entry, &clusters, zones, &plan.stamp) {
             Ok(name) => plan.names.push(name),
             Err(told) => planned.problems.push(format!("{}: {told}", asked.place)),
@@ -62,7 +65,22 @@ pub(super) fn plan(entries: &Entries, zones: &[ZoneRead], held: &Held) -> Planne
         .chain(&held.zones)
         .filter(|name| !asked.contains(name));
     plan.removed = gone.map(Name::to_string).collect();
+    if let (true, Some(first)) = (entries.nothing_goes, plan.removed.first()) {
+        planned.problems.push(format!(
+            "{first}{}: no entry is theirs, and they stay: one that is at fault may be",
+            and_more(plan.removed.len())
+        ));
+        plan.removed.clear();
+    }
     planned
+}
+
+/// What follows the first of so many.
+pub(super) fn and_more(count: usize) -> String {
+    match count {
+        0 | 1 => String::new(),
+        count => format!(" and {} more", count - 1),
+    }
 }
 
 /// Greater than every stamp before, also of earlier processes.
@@ -125,6 +143,8 @@ fn name(
         ttl: entry.ttl,
         on_all_down: entry.on_all_down.clone(),
         degraded_ttl: entry.degraded_ttl,
+        https: entry.https.clone(),
+        svcb: entry.svcb.clone(),
         steer,
         endpoints,
     })
@@ -240,7 +260,11 @@ mod tests {
         let text = format!("listen: [{{address: '127.0.0.1:0'}}]\n{CLUSTERS}names:\n{names}");
         let file = DnsFile::parse(&text, Path::new("/etc/dns.yaml")).unwrap();
         let zones = [broken("example.org"), broken("sub.example.org")];
-        plan(&entries(&file, Path::new("/etc")), &zones, held)
+        plan(
+            &entries(&file, Path::new("/etc"), &Entries::default()),
+            &zones,
+            held,
+        )
     }
 
     /// Which clusters a name is served by.
@@ -327,6 +351,31 @@ mod tests {
         let planned = planned("- {name: a.example.org, ttl: soon}\n", &held);
         assert_eq!(planned.plan.removed, ["old.example.org", "gone.example"]);
         assert_eq!((planned.plan.stamp.epoch, planned.plan.stamp.seq), (1, 8));
+    }
+
+    #[test]
+    fn nothing_is_removed_while_an_entry_may_be_anybodys_and_of_two_what_was_served_stays() {
+        let name = |text: &str| Name::parse(text).unwrap();
+        let held = Held {
+            names: vec![name("a.example.org"), name("b.example.org")],
+            zones: vec![name("gone.example")],
+            ..Held::default()
+        };
+        let (a, b) = ("- {name: a.example.org}\n", "- {nmae: b.example.org}\n");
+        let mistyped = planned(&format!("{a}{b}"), &held);
+        assert_eq!(mistyped.plan.removed, Vec::<String>::new());
+        assert!(
+            mistyped.problems[0].starts_with("b.example.org and 1 more: no entry is theirs"),
+            "{:?}",
+            mistyped.problems
+        );
+        let twice = planned(
+            &format!("{a}{a}- {{name: c.example.org}}\n- {{name: c.example.org}}\n"),
+            &held,
+        );
+        let made: Vec<&str> = twice.plan.names.iter().map(|name| name.name.as_str()).collect();
+        assert_eq!(made, ["c.example.org"]);
+        assert_eq!(twice.plan.removed, ["b.example.org", "gone.example"]);
     }
 
     #[test]

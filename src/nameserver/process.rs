@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use arc_swap::ArcSwap;
-use lifeboat_dns::{EcsFrom, GeoSources, Listen, Server, ServerConfig};
+use lifeboat_dns::{EcsFrom, GeoSources, Listen, ProxyFrom, Server, ServerConfig};
 use lifeboat_health::{ConsumerMetrics, MonoClock, ObserverMetrics};
 use parking_lot::{Mutex, RwLock};
 use prometheus_client::registry::Registry;
@@ -19,7 +19,7 @@ use super::{
     admin,
     config::ListenEntry,
     control,
-    entries::entries,
+    entries::{Entries, entries},
     hearing,
     keeper::Keeper,
     metrics::ReloadMetrics,
@@ -54,7 +54,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         file.state.clone_from(state);
     }
     let account = file.user.as_deref().map(Account::find).transpose()?;
-    let found = entries(&file, folder(&good.path));
+    let found = entries(&file, folder(&good.path), &Entries::default());
     let probed = found.clusters.iter().any(|cluster| !cluster.checks.is_empty());
     let server = Server::start(ServerConfig {
         start_grace: if probed { GRACE } else { Duration::ZERO },
@@ -110,6 +110,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         geo_in_force: GeoSources::default(),
         geo_problem: None,
         hearing_problem: None,
+        protocol_problem: None,
         zones: Zones::default(),
         entries: found,
         file,
@@ -117,6 +118,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         hearing_metrics,
         running: running.clone(),
     };
+    held.speak();
     held.hear()?;
     let state = held.file.state.clone();
     let overrides = Arc::new(Overrides::new(state.clone()));
@@ -151,10 +153,12 @@ fn listen(entry: &ListenEntry) -> Listen {
         address,
         udp_threads,
         tcp,
+        ref proxy,
     } = *entry;
     Listen {
         address,
         udp_threads,
         tcp,
+        proxy: proxy.as_ref().map(|proxy| ProxyFrom(proxy.from.clone())),
     }
 }

@@ -58,11 +58,7 @@ impl Running {
     /// A cluster's verdicts as `lifeboat explain cluster` prints them; `None` for one that the configuration does not have.
     pub(super) fn explain_cluster(&self, name: &str) -> Option<Value> {
         let told = self.told.load();
-        let cluster = told
-            .entries
-            .clusters
-            .iter()
-            .find(|cluster| cluster.name == name)?;
+        let cluster = told.entries.probed().find(|cluster| cluster.name == name)?;
         let verdicts = self.view();
         let (traffic, control) = view::paths(&verdicts, &view::held_back(&self.server.gates()), name);
         let history: Vec<Entry> = self.timeline.since(0).0;
@@ -73,16 +69,19 @@ impl Running {
             "name": name, "provider": "", "region": cluster.region, "traffic": traffic, "control": control,
             "detection": view::detection(&verdicts, name),
         });
+        let hearing = self.hearing.read();
+        let now = hearing
+            .as_ref()
+            .map(|hearing| view::seen_now(&hearing.consumer, name));
         Some(json!({
-            "cluster": cluster, "holds": [], "noTarget": [], "history": history.collect::<Vec<_>>(),
+            "cluster": cluster, "now": now.unwrap_or_default(), "holds": [], "noTarget": [], "history": history.collect::<Vec<_>>(),
         }))
     }
 
     pub(super) fn cluster_names(&self) -> Vec<String> {
         let told = self.told.load();
         told.entries
-            .clusters
-            .iter()
+            .probed()
             .map(|cluster| cluster.name.clone())
             .collect()
     }
@@ -104,8 +103,13 @@ impl Running {
             version: env!("CARGO_PKG_VERSION"),
             configuration: told.configuration.clone(),
             zones: status::zones(&told.zones, &self.server.held()),
-            clusters: status::clusters(&told.entries.clusters, &view, &self.server, told.min_fresh),
-            observers: status::observers(&view, &told.named),
+            clusters: status::clusters(told.entries.probed(), &view, &self.server, told.min_fresh),
+            observers: view::observers(
+                &view,
+                told.named
+                    .iter()
+                    .map(|entry| (entry.name.as_str(), entry.region.as_str())),
+            ),
             server: self.server.status(),
         }
     }

@@ -3,13 +3,11 @@
 use std::path::PathBuf;
 
 use lifeboat_dns::{Held, Server, Status as ServerStatus};
-use lifeboat_health::{FleetView, ObserverView, Path};
+use lifeboat_health::{Cell, Family, FleetView, Path};
 use serde::Serialize;
 
-use super::{
-    config::{ClusterEntry, ObserverEntry},
-    zones::ZoneRead,
-};
+use super::{config::ClusterEntry, zones::ZoneRead};
+use crate::serve::state::Observer;
 
 /// What became of the configuration, as of the last look at its files.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -24,6 +22,8 @@ pub(super) struct Configuration {
     pub(super) after_restart: Vec<String>,
     /// Parts of the configuration that are left out or stay what they were, each with its place.
     pub(super) problems: Vec<String>,
+    /// In force as it says, and hardly as it is meant.
+    pub(super) warnings: Vec<String>,
 }
 
 /// One zone of the configuration.
@@ -64,14 +64,17 @@ pub(super) struct ClusterStatus {
 #[serde(rename_all = "camelCase")]
 pub(super) struct FamilyStatus {
     pub(super) family: String,
+    /// Whether a check looks at it; otherwise it is answered whatever happens.
+    pub(super) probed: bool,
     /// The last verdict reached.
     pub(super) verdict: String,
     /// Too few observers are fresh to decide anything: the verdict stands.
     pub(super) frozen: bool,
     pub(super) since_ms: u64,
-    /// Observers with a fresh opinion, and how many there must be to decide anything.
+    /// Observers with a fresh opinion.
     pub(super) fresh: u32,
-    pub(super) needed: u32,
+    /// The profile's: with fewer fresh ones than these all is frozen.
+    pub(super) min_fresh: u32,
     pub(super) abstaining: u32,
     pub(super) rtt_ms: Option<f64>,
     /// The part of its weight that is let through, 0 to 1.
@@ -79,18 +82,6 @@ pub(super) struct FamilyStatus {
     /// It should go and stays, since nobody is known to be better.
     pub(super) held: bool,
     pub(super) held_back: bool,
-}
-
-/// One observer that was heard.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub(super) struct ObserverStatus {
-    pub(super) name: String,
-    pub(super) region: String,
-    pub(super) fresh: bool,
-    pub(super) abstaining: bool,
-    /// `None` for one that is named and was never heard.
-    pub(super) age_ms: Option<u32>,
 }
 
 /// All of it. The server's own part is as in `GET /api/dns` of a control plane's console.
@@ -101,7 +92,7 @@ pub(super) struct Status {
     pub(super) configuration: Configuration,
     pub(super) zones: Vec<ZoneStatus>,
     pub(super) clusters: Vec<ClusterStatus>,
-    pub(super) observers: Vec<ObserverStatus>,
+    pub(super) observers: Vec<Observer>,
     pub(super) server: ServerStatus,
 }
 
@@ -121,35 +112,37 @@ pub(super) fn zones(zones: &[ZoneRead], held: &Held) -> Vec<ZoneStatus> {
     zones.iter().map(status).collect()
 }
 
-pub(super) fn clusters(
-    entries: &[ClusterEntry],
+pub(super) fn clusters<'a>(
+    entries: impl Iterator<Item = &'a ClusterEntry>,
     view: &FleetView,
     server: &Server,
     min_fresh: u32,
 ) -> Vec<ClusterStatus> {
     let gates = server.gates();
-    let each = entries.iter().map(|entry| {
-        let cells = view
-            .cells
-            .iter()
-            .filter(|((cluster, path, _), _)| *cluster == entry.name && *path == Path::Traffic);
-        let families = cells.map(|((_, _, family), cell)| {
+    let unprobed = Cell::default();
+    let each = entries.map(|entry| {
+        let families = [Family::V4, Family::V6].into_iter().filter_map(|family| {
+            let cell = view.cells.get(&(entry.name.clone(), Path::Traffic, family));
             let gate = gates
                 .iter()
-                .find(|gate| gate.cluster == entry.name && gate.family == *family);
-            FamilyStatus {
+                .find(|gate| gate.cluster == entry.name && gate.family == family);
+            // Without a cell it is ordered somewhere, or it is not there.
+            let shown = cell.or_else(|| gate.map(|_| &unprobed))?;
+            Some(FamilyStatus {
                 family: family.to_string(),
-                verdict: format!("{:?}", cell.verdict),
-                frozen: cell.frozen,
-                since_ms: u64::try_from(view.at.saturating_since(cell.since).as_millis()).unwrap_or(u64::MAX),
-                fresh: cell.fresh,
-                needed: cell.q.max(min_fresh),
-                abstaining: cell.votes.abstain,
-                rtt_ms: cell.rtt_ms,
+                probed: cell.is_some(),
+                verdict: shown.verdict.to_string(),
+                frozen: shown.frozen,
+                since_ms: u64::try_from(view.at.saturating_since(shown.since).as_millis())
+                    .unwrap_or(u64::MAX),
+                fresh: shown.fresh,
+                min_fresh,
+                abstaining: shown.votes.abstain,
+                rtt_ms: shown.rtt_ms,
                 gate: gate.map(|gate| gate.gate),
                 held: gate.is_some_and(|gate| gate.held),
                 held_back: gate.is_some_and(|gate| gate.held_back.is_some()),
-            }
+            })
         });
         ClusterStatus {
             name: entry.name.clone(),
@@ -158,24 +151,4 @@ pub(super) fn clusters(
         }
     });
     each.collect()
-}
-
-/// Those that were heard, and those that are named and were not.
-pub(super) fn observers(view: &FleetView, named: &[ObserverEntry]) -> Vec<ObserverStatus> {
-    let status = |observer: &ObserverView| ObserverStatus {
-        name: observer.name.clone(),
-        region: observer.region.clone(),
-        fresh: observer.fresh,
-        abstaining: observer.abstaining,
-        age_ms: Some(observer.age_ms),
-    };
-    let never = |entry: &&ObserverEntry| view.observers.iter().all(|heard| heard.name != entry.name);
-    let never = named.iter().filter(never).map(|entry| ObserverStatus {
-        name: entry.name.clone(),
-        region: entry.region.clone(),
-        fresh: false,
-        abstaining: false,
-        age_ms: None,
-    });
-    view.observers.iter().map(status).chain(never).collect()
 }

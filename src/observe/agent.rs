@@ -48,23 +48,20 @@ impl AgentFile {
         let mut file: AgentFile = crate::yaml::read(&text).with_context(|| format!("{}", path.display()))?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         file.key_file = folder.join(&file.key_file);
-        anyhow::ensure!(
-            (10..=60_000).contains(&file.interval_ms),
-            "{}: intervalMs is {}: allowed are 10 to 60000",
-            path.display(),
-            file.interval_ms
-        );
-        let wrong: Vec<String> = file
-            .observers
-            .iter()
-            .filter_map(|observer| without_port("observers", observer))
-            .collect();
+        let wrong = file.problems();
         anyhow::ensure!(wrong.is_empty(), "{}: {}", path.display(), wrong.join("; "));
-        // Any address shows what is wrong with the rest.
-        let example = vec![SocketAddr::from(([127, 0, 0, 1], 1)); file.observers.len()];
-        file.sender(example)
-            .with_context(|| format!("{}", path.display()))?;
         Ok(file)
+    }
+
+    fn problems(&self) -> Vec<String> {
+        let interval = (!(10..=60_000).contains(&self.interval_ms))
+            .then(|| format!("intervalMs is {}: allowed are 10 to 60000", self.interval_ms));
+        let ports = self.observers.iter();
+        let ports = ports.filter_map(|observer| without_port("observers", observer));
+        // Any address shows what is wrong with the rest.
+        let example = vec![SocketAddr::from(([127, 0, 0, 1], 1)); self.observers.len()];
+        let rest = self.sender(example).err().map(|error| format!("{error:#}"));
+        interval.into_iter().chain(ports).chain(rest).collect()
     }
 
     fn sender(&self, observers: Vec<SocketAddr>) -> anyhow::Result<HeartbeatSender> {
@@ -173,6 +170,11 @@ mod tests {
                     "\"foo:0\"",
                     "HOST:PORT",
                 ],
+            ),
+            (
+                good.replace("a.key", "none.key")
+                    .replace("['127.0.0.1:7444']", "[x]\nintervalMs: 5"),
+                &["intervalMs is 5", "observers: \"x\"", "none.key"],
             ),
             (format!("{good}interval: 5\n"), &["interval", "intervalMs"]),
         ] {

@@ -4,9 +4,10 @@ use std::{collections::BTreeSet, net::SocketAddr, os::unix::fs::PermissionsExt, 
 
 use lifeboat_health::{Check, Family, Identity, Observer, Selection};
 
-use time::OffsetDateTime;
-
 use super::{ObserverFile, process};
+
+/// What an observer without anchors lacks.
+pub(crate) const NO_ANCHORS: &str = "are none, so a break of the observer's own links looks like the death of all clusters; give it two places that it reaches whenever its links are up";
 
 /// All problems of the file, each with its field, and how many targets can be probed.
 pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
@@ -30,7 +31,7 @@ pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
         targets,
         errors,
         overrides,
-    } = file.targets();
+    } = file.targets(&[]);
     problems.extend(errors.iter().chain(&overrides).map(ToString::to_string));
     for target in &targets {
         let of = |problem| format!("{}/{}/{}: {problem}", target.cluster, target.path, target.family);
@@ -70,14 +71,15 @@ fn of_identity(file: &ObserverFile, identity: &Identity) -> Option<String> {
 
 /// What is no problem yet.
 pub fn warnings(file: &ObserverFile) -> Vec<String> {
-    let warning = file.tls.identity().ok().and_then(|identity| {
-        let now = OffsetDateTime::now_utc();
-        // One that has expired is a problem.
-        identity.days_left(now).filter(|days| *days >= 0.0)?;
-        identity.renewal_warning(now)
-    });
-    let told = |warning| format!("tls.certificate {}: {warning}", file.tls.certificate.display());
-    warning.into_iter().map(told).collect()
+    let anchors = file.anchors.is_empty().then(|| format!("anchors: {NO_ANCHORS}"));
+    let targets = (file.targets.is_empty() && file.kubeconfig.is_none())
+        .then(|| "targets: are none, and no kubeconfig names clusters: nothing is probed".to_owned());
+    file.tls
+        .renewal_warning()
+        .into_iter()
+        .chain(anchors)
+        .chain(targets)
+        .collect()
 }
 
 /// A check that waits for heartbeats, where none are heard.
@@ -125,7 +127,7 @@ pub(super) fn without_port(field: &str, given: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use lifeboat_health::{Authority, Role};
-    use time::Duration;
+    use time::{Duration, OffsetDateTime};
 
     use super::*;
 
@@ -177,13 +179,23 @@ mod tests {
             let file = ObserverFile::read(&folder.path().join("observer.yaml")).unwrap();
             (problems, warnings(&file))
         };
-        assert_eq!(warned(&good), (Vec::new(), Vec::new()));
+        let (_, lacking) = warned(&good);
+        let lacks = |field: &str| lacking.iter().any(|warning| warning.starts_with(field));
+        assert!(
+            lacking.len() == 2 && lacks("anchors: ") && lacks("targets: "),
+            "{lacking:?}"
+        );
+        let whole = format!(
+            "{good}anchors: [{{kind: tcp, address: '192.0.2.1:1'}}]\n\
+             targets: [{{cluster: a, path: control, family: ipv4, check: {{kind: tcp, address: '192.0.2.1:2'}}}}]\n"
+        );
+        assert_eq!(warned(&whole), (Vec::new(), Vec::new()));
         let of_pair = |name: &str, days: i64| {
             let issued = authority.issue("o", Role::Observer, now + Duration::days(days), 20);
             let issued = issued.unwrap();
             write(&format!("{name}.pem"), &issued.certificate_pem);
             write(&format!("{name}.key"), &issued.key_pem);
-            good.replace("o.pem, key: o.key", &format!("{name}.pem, key: {name}.key"))
+            whole.replace("o.pem, key: o.key", &format!("{name}.pem, key: {name}.key"))
         };
         let (problems, warned) = warned(&of_pair("short", 0));
         assert_eq!((problems.len(), warned.len()), (0, 1), "{warned:?}");

@@ -7,6 +7,7 @@ use lifeboat_health::{Check, Identity, Profile, Selection, Target};
 use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::Value;
+use time::OffsetDateTime;
 
 /// One observer: who it is, what it probes, and who is told.
 #[derive(Clone, Debug, Deserialize, JsonSchema)]
@@ -63,6 +64,19 @@ pub struct TlsFiles {
 }
 
 impl TlsFiles {
+    /// What is no problem yet: a certificate that is to be renewed.
+    pub(crate) fn renewal_warning(&self) -> Option<String> {
+        let now = OffsetDateTime::now_utc();
+        let identity = self.identity().ok()?;
+        // One that has expired is a problem.
+        identity.days_left(now).filter(|days| *days >= 0.0)?;
+        let warning = identity.renewal_warning(now)?;
+        Some(format!(
+            "tls.certificate {}: {warning}",
+            self.certificate.display()
+        ))
+    }
+
     /// # Errors
     /// The file that cannot be read, or holds something else.
     pub fn identity(&self) -> anyhow::Result<Identity> {
@@ -117,9 +131,10 @@ impl ObserverFile {
         Ok(file)
     }
 
-    /// The targets that can be probed, and what is wrong with the others and with overrides of the profile.
-    pub fn targets(&self) -> Selection {
-        Selection::of_raw(self.targets.iter().cloned(), &self.profile)
+    /// The targets that can be probed, and what is wrong with the others and with overrides of the profile. One at fault stays what
+    /// it was among `held`.
+    pub fn targets(&self, held: &[Target]) -> Selection {
+        Selection::of_raw(self.targets.iter().cloned(), &self.profile, held)
     }
 }
 
@@ -145,7 +160,7 @@ mod tests {
              - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.1:80'}}}}\n\
              - {{cluster: c, path: traffic, family: ipv4, check: {{kind: tcp, address: '192.0.2.2:80'}}}}\n"
         );
-        let Selection { targets, errors, .. } = read(&text).unwrap().targets();
+        let Selection { targets, errors, .. } = read(&text).unwrap().targets(&[]);
         assert_eq!(targets.len(), 1);
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
         let [kind, port, twice] = &errors[..] else {
@@ -179,7 +194,7 @@ mod tests {
                 targets,
                 errors,
                 overrides,
-            } = read(&text(preset)).unwrap().targets();
+            } = read(&text(preset)).unwrap().targets(&[]);
             assert_eq!((targets.len(), errors), (2, Vec::new()));
             let told: Vec<String> = overrides.iter().map(ToString::to_string).collect();
             (

@@ -78,6 +78,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         named,
         names,
         consumers,
+        refused: String::new(),
     };
     loop {
         let look = async {
@@ -101,6 +102,8 @@ struct Held {
     /// A name that does not resolve now keeps the addresses it had.
     names: Names,
     consumers: BTreeSet<SocketAddr>,
+    /// Why the certificate that its file names is not in use; empty while it is.
+    refused: String,
 }
 
 impl Held {
@@ -116,14 +119,16 @@ impl Held {
             observer.set_consumers(consumers.iter().copied());
             self.consumers = consumers;
         }
-        if !self.files.changed(paths(&self.path, &self.file)) {
-            return;
-        }
-        if let Err(error) = self.reload(observer, targets) {
+        let changed = self.files.changed(paths(&self.path, &self.file));
+        if changed && let Err(error) = self.reload(observer, targets) {
             tracing::error!(error = %format!("{error:#}"), "a change cannot be used; what was in force stays");
+        }
+        if changed || !self.refused.is_empty() {
+            self.identify(observer);
         }
     }
 
+    /// Takes targets and consumers, whether the certificate can be used or not.
     fn reload(&mut self, observer: &Observer, targets: &Targets) -> anyhow::Result<()> {
         let (file, kept) = changed(&self.file, ObserverFile::read(&self.path)?);
         if !kept.is_empty() {
@@ -132,12 +137,26 @@ impl Held {
                 "changed, which takes effect with a restart; what was in force stays, the rest of the file is taken"
             );
         }
-        observer.set_identity(file.tls.identity()?)?;
         targets.list(&file);
-        observer.set_targets(targets.now())?;
         self.file = file;
+        observer.set_targets(targets.now())?;
         tracing::info!(observer.name = %self.file.name, targets = targets.now().len(), "configuration read again");
         Ok(())
+    }
+
+    /// Asked again at each look while it fails: certificate and key may come after the configuration that names them, and one
+    /// after the other.
+    fn identify(&mut self, observer: &Observer) {
+        let taken = self
+            .file
+            .tls
+            .identity()
+            .and_then(|own| Ok(observer.set_identity(own)?));
+        let refused = taken.map_or_else(|error| format!("{error:#}"), |()| String::new());
+        if !refused.is_empty() && refused != self.refused {
+            tracing::error!(error = %refused, "the certificate is not taken; the one in force stays");
+        }
+        self.refused = refused;
     }
 }
 
@@ -191,12 +210,12 @@ impl Targets {
             targets,
             errors,
             overrides,
-        } = file.targets();
+        } = file.targets(&self.listed.lock());
         for error in errors {
-            tracing::error!(%error, "a target is not probed");
+            tracing::error!(%error, "a target is not taken; what was probed before a mistake goes on");
         }
         for error in overrides {
-            tracing::error!(%error, "an override of detection is not taken; the fleet's profile counts");
+            tracing::error!(%error, "an override of detection is not taken; what was in force stays, or else the fleet's profile");
         }
         self.listed.lock().clone_from(&targets);
         targets

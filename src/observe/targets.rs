@@ -401,7 +401,7 @@ mod tests {
         );
         check(
             "{intervalMs: 250}",
-            &["freshMs is 500", "at least the slowest interval"],
+            &["freshMs is 500", "at least 575, the slowest interval"],
         );
         check("{intervalMs: fast}", &["fast"]);
         check("250", &[]);

@@ -28,6 +28,7 @@ use super::{
     query::{Asked, Named},
     state::State,
     stream,
+    view::SeenNow,
 };
 use crate::timeline::Timeline;
 
@@ -41,6 +42,8 @@ pub trait Inquiries: Send + Sync {
         client: IpAddr,
         subnet: Option<IpNet>,
     ) -> Result<Value, Refusal>;
+    /// What each observer sees of a cluster now.
+    fn seen_now(&self, cluster: &str) -> Result<Vec<SeenNow>, Refusal>;
     /// Why the replicas of `binding`, written `NAMESPACE/NAME` or `NAME`, are where they are.
     fn explain_binding(&self, binding: &str) -> Result<Value, Refusal>;
     /// The failover plan for the loss of `clusters` now.
@@ -158,9 +161,10 @@ async fn explain_cluster(
         .filter(|entry| entry.cluster.as_deref() == Some(&name))
         .collect();
     let (holds, no_target) = state.held_up(&name);
-    Ok(json(
-        &json!({ "cluster": cluster, "holds": holds, "noTarget": no_target, "history": history }),
-    ))
+    Ok(json(&json!({
+        "cluster": cluster, "now": sources.inquiries.seen_now(&name)?, "holds": holds, "noTarget": no_target,
+        "history": history,
+    })))
 }
 
 async fn explain_binding(

@@ -101,6 +101,8 @@ pub struct Cluster {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct PathState {
+    /// Whether a check looks at it.
+    pub probed: bool,
     /// `Unknown` while it is frozen.
     pub verdict: String,
     /// The last verdict that was reached; the same as `verdict` unless it is frozen.
@@ -359,14 +361,17 @@ pub struct Evicting {
     pub since: String,
 }
 
-#[derive(Clone, Debug, Serialize, Deserialize)]
+/// One observer that is heard, or should be.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Observer {
     pub name: String,
+    /// Empty for an observer that names none.
     pub region: String,
     pub fresh: bool,
     pub abstaining: bool,
-    pub age_ms: u64,
+    /// Since its last evidence; null for one that was never heard.
+    pub age_ms: Option<u64>,
 }
 
 /// The standing plan for the loss of one cluster, in short.

@@ -7,7 +7,8 @@ mod tests;
 use std::collections::BTreeMap;
 
 use lifeboat_dns::GateView;
-use lifeboat_health::{Cell, FleetView, Gray, Path, ProfilePatch};
+use lifeboat_health::{Cell, Consumer, Family, FleetView, Gray, Path, ProfilePatch, Witness};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::state::{
@@ -22,6 +23,7 @@ use crate::{
     propagate::dependencies,
     steer::compile::input::INGRESS_ADDRESSES,
     store::{Index, annotation, name, namespace, pointer_str},
+    timeline::Evidence,
 };
 
 /// Everything the document is made from.
@@ -73,6 +75,10 @@ pub fn state(known: Known<'_>) -> State {
             )
         })
         .collect();
+    let objects = index.list(&kinds.observer);
+    let listed = objects
+        .iter()
+        .map(|object| (name(object), pointer_str(object, "/spec/region")));
     let stamp = dns
         .iter()
         .map(|server| (server.epoch, server.seq))
@@ -95,23 +101,36 @@ pub fn state(known: Known<'_>) -> State {
         names,
         dns,
         bindings,
-        observers: verdicts
-            .observers
-            .iter()
-            .map(|observer| Observer {
-                name: observer.name.clone(),
-                region: observer.region.clone(),
-                fresh: observer.fresh,
-                abstaining: observer.abstaining,
-                age_ms: u64::from(observer.age_ms),
-            })
-            .collect(),
+        observers: observers(verdicts, listed),
         holds: controller.holds.iter().map(hold).collect(),
         no_target: controller.no_target.iter().map(no_target).collect(),
         standing: controller.running.then(|| standing(controller)),
         users: None,
         faults: None,
     }
+}
+
+/// Those that were heard, and those that are listed, with their regions, and were not.
+pub(crate) fn observers<'a>(
+    verdicts: &FleetView,
+    listed: impl Iterator<Item = (&'a str, &'a str)>,
+) -> Vec<Observer> {
+    let heard = verdicts.observers.iter().map(|observer| Observer {
+        name: observer.name.clone(),
+        region: observer.region.clone(),
+        fresh: observer.fresh,
+        abstaining: observer.abstaining,
+        age_ms: (observer.datagrams > 0).then_some(observer.age_ms.into()),
+    });
+    let unheard = |(name, _): &(&str, &str)| verdicts.observers.iter().all(|heard| heard.name != *name);
+    let never = listed.filter(unheard).map(|(name, region)| Observer {
+        name: name.to_owned(),
+        region: region.to_owned(),
+        fresh: false,
+        abstaining: false,
+        age_ms: None,
+    });
+    heard.chain(never).collect()
 }
 
 fn hold(notice: &HoldNotice) -> Hold {
@@ -239,6 +258,24 @@ pub fn held_back(gates: &[GateView]) -> BTreeMap<String, HeldBack> {
         .collect()
 }
 
+/// What each observer sees of one path of a cluster now.
+#[derive(Debug, Serialize)]
+pub struct SeenNow {
+    pub path: String,
+    pub family: String,
+    pub evidence: Vec<Evidence>,
+}
+
+/// As a consumer of evidence has it.
+pub(crate) fn seen_now(consumer: &Consumer, cluster: &str) -> Vec<SeenNow> {
+    let of = |(path, family, evidence): (Path, Family, Vec<Witness>)| SeenNow {
+        path: path.to_string(),
+        family: family.to_string(),
+        evidence: evidence.iter().map(Evidence::from).collect(),
+    };
+    consumer.witnesses(cluster).into_iter().map(of).collect()
+}
+
 /// Traffic, control. Who is held back is decided by the DNS servers; `verdicts` may be another's, and younger.
 pub(crate) fn paths(
     verdicts: &FleetView,
@@ -264,9 +301,11 @@ pub(crate) fn detection(verdicts: &FleetView, cluster: &str) -> Option<ProfilePa
 
 fn path(verdicts: &FleetView, cluster: &str, path: Path) -> PathState {
     let unknown = Cell::default();
-    let cell = verdicts.better_family(cluster, path).unwrap_or(&unknown);
+    let probed = verdicts.better_family(cluster, path);
+    let cell = probed.unwrap_or(&unknown);
     let age_ms = |since| u64::try_from(verdicts.at.saturating_since(since).as_millis()).unwrap_or(u64::MAX);
     PathState {
+        probed: probed.is_some(),
         verdict: cell.current().to_string(),
         last_verdict: cell.verdict.to_string(),
         frozen: cell.frozen,

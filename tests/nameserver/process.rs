@@ -4,7 +4,8 @@ use std::{
     collections::BTreeSet,
     fs,
     io::{Read, Write},
-    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket},
+    os::unix::fs::PermissionsExt,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::{
@@ -75,9 +76,16 @@ fn answer(mut stream: TcpStream, dead: &AtomicBool) {
     }
 }
 
-/// A port that was free a moment ago.
-pub(crate) fn free_udp() -> SocketAddr {
-    UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+/// A port that was free a moment ago, for UDP and TCP.
+pub(crate) fn free_both() -> SocketAddr {
+    until("a port that is free for both", || {
+        let udp = UdpSocket::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+        TcpListener::bind(udp).ok().map(|_| udp)
+    })
+}
+
+pub(crate) fn free_tcp() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
 }
 
 /// Where a process finds its files, and keeps its state.
@@ -92,6 +100,11 @@ impl Folder {
         folder
     }
 
+    /// Whoever the process becomes may come in.
+    pub(crate) fn open_to_all(&self) {
+        fs::set_permissions(self.0.path(), fs::Permissions::from_mode(0o755)).unwrap();
+    }
+
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
@@ -104,6 +117,11 @@ impl Folder {
 
     pub(crate) fn until_file(&self, name: &str) {
         until(name, || self.path(name).exists().then_some(()));
+    }
+
+    /// Until a file contains these words.
+    pub(crate) fn until_told(&self, name: &str, words: &str) {
+        until(words, || self.read(name).contains(words).then_some(()));
     }
 
     /// `lifeboat certificates` into this folder.
@@ -146,6 +164,10 @@ impl Folder {
 pub(crate) struct Process(Child);
 
 impl Process {
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.0.try_wait().unwrap().is_some()
+    }
+
     fn signal(&self, signal: Signal) {
         let pid = Pid::from_raw(i32::try_from(self.0.id()).unwrap()).unwrap();
         kill_process(pid, signal).unwrap();
@@ -169,8 +191,7 @@ pub(crate) struct Nameserver<'a> {
 impl<'a> Nameserver<'a> {
     /// `text` is the configuration without its listeners and its state folder.
     pub(crate) fn start(folder: &'a Folder, text: &str) -> Self {
-        let admin = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-        Self::start_on(folder, text, admin)
+        Self::start_on(folder, text, free_tcp())
     }
 
     /// The same with an admin listener whose address is known.
@@ -189,9 +210,7 @@ impl<'a> Nameserver<'a> {
             dns: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
         };
         let dns = until("the admin listener", || {
-            if let Some(ended) = server.process.0.try_wait().unwrap() {
-                panic!("{ended}: {}", fs::read_to_string(folder.path("dns.log")).unwrap());
-            }
+            assert!(!server.process.has_ended(), "{}", folder.read("dns.log"));
             TcpStream::connect(admin).ok()?;
             let status: Value = serde_json::from_str(&server.get("/api/status").1).ok()?;
             let ready = status["server"]["ready"] == true;
@@ -203,6 +222,10 @@ impl<'a> Nameserver<'a> {
 
     pub(crate) fn admin(&self) -> SocketAddr {
         self.admin
+    }
+
+    pub(crate) fn pid(&self) -> u32 {
+        self.process.0.id()
     }
 
     pub(crate) fn configure(&self, text: &str) {
@@ -226,25 +249,39 @@ impl<'a> Nameserver<'a> {
         let mut query = Message::query();
         query.add_query(Query::query(Name::from_ascii(name).unwrap(), kind));
         let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
-        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
-        socket.connect(self.dns).unwrap();
-        socket.send(&query.to_vec().unwrap()).unwrap();
-        let mut answer = [0; 4_096];
-        let length = socket.recv(&mut answer).unwrap();
-        Message::from_vec(&answer[..length]).unwrap()
+        self.exchange(&socket, &query).unwrap()
     }
 
-    /// Until the name's addresses are exactly these; a set of names with weights is met over several answers.
+    /// The reply to a query from that socket, over UDP; `None` where none comes.
+    pub(crate) fn exchange(&self, socket: &UdpSocket, query: &Message) -> Option<Message> {
+        self.exchange_octets(socket, &query.to_vec().unwrap())
+    }
+
+    pub(crate) fn exchange_octets(&self, socket: &UdpSocket, query: &[u8]) -> Option<Message> {
+        socket.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        socket.connect(self.dns).unwrap();
+        socket.send(query).unwrap();
+        let mut answer = [0; 4_096];
+        let length = socket.recv(&mut answer).ok()?;
+        Some(Message::from_vec(&answer[..length]).unwrap())
+    }
+
+    /// Until the name's addresses are exactly these, in order; a set of names with weights is met over several answers.
     pub(crate) fn until_answered(&self, name: &str, expected: &[&str]) {
-        let expected: BTreeSet<IpAddr> = expected.iter().map(|text| text.parse().unwrap()).collect();
         until(&format!("{name} to be {expected:?}"), || {
-            let answer = self.ask(name, RecordType::A);
-            let found = answer.answers.iter().filter_map(|record| {
-                let RData::A(v4) = &record.data else { return None };
-                Some(IpAddr::V4(v4.0))
-            });
-            (found.collect::<BTreeSet<_>>() == expected).then_some(())
+            (self.addresses(name) == expected).then_some(())
         });
+    }
+
+    /// The name's addresses now, in order.
+    pub(crate) fn addresses(&self, name: &str) -> Vec<String> {
+        let answer = self.ask(name, RecordType::A);
+        let found = answer.answers.iter().filter_map(|record| {
+            let RData::A(v4) = &record.data else { return None };
+            Some(v4.0)
+        });
+        let found: BTreeSet<Ipv4Addr> = found.collect();
+        found.iter().map(ToString::to_string).collect()
     }
 
     pub(crate) fn until_code(&self, name: &str, code: ResponseCode) {
@@ -255,6 +292,18 @@ impl<'a> Nameserver<'a> {
 
     pub(crate) fn until(&self, what: &str, holds: impl Fn(&Value) -> bool) {
         until(what, || holds(&self.status()).then_some(()));
+    }
+
+    /// Until the last of the events whose kinds begin so is of this kind.
+    pub(crate) fn until_last_event(&self, begin: &str, kind: &str) {
+        until(kind, || {
+            let events: Vec<Value> = serde_json::from_str(&self.get("/api/events").1).ok()?;
+            let last = events
+                .iter()
+                .filter_map(|event| event["type"].as_str())
+                .rfind(|kind| kind.starts_with(begin));
+            (last? == kind).then_some(())
+        });
     }
 
     pub(crate) fn status(&self) -> Value {
@@ -303,7 +352,7 @@ fn whole(text: &str, admin: SocketAddr) -> String {
     clippy::disallowed_methods,
     reason = "a test waits for what another process does"
 )]
-fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
+pub(crate) fn until<T>(what: &str, mut found: impl FnMut() -> Option<T>) -> T {
     let begin = Instant::now();
     loop {
         if let Some(found) = found() {

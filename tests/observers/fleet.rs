@@ -226,10 +226,15 @@ impl Fleet {
             .arg(self.folder.path().join(format!("{}.yaml", name(observer))))
             .stdin(Stdio::null())
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
+            .stderr(std::fs::File::create(self.log(observer)).unwrap())
             .spawn()
             .unwrap();
         self.processes[observer - 1] = Some(process);
+    }
+
+    /// What it says, a file.
+    pub(crate) fn log(&self, observer: usize) -> PathBuf {
+        self.folder.path().join(format!("{}.log", name(observer)))
     }
 
     /// SIGKILL.

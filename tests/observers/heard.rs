@@ -18,6 +18,11 @@ const DEADLINE: Duration = Duration::from_secs(60);
 pub(crate) struct Story {
     pub(crate) transitions: Vec<Transition>,
     pub(crate) view: FleetView,
+    /// How often the consumer has decided: each 10 ms.
+    pub(crate) ticks: u64,
+    /// Rows of observers, summed over all ticks, and those of them that counted as fresh.
+    pub(crate) rows: u64,
+    pub(crate) fresh: u64,
 }
 
 impl Story {
@@ -57,6 +62,9 @@ impl VerdictSink for Told {
         let mut story = story.lock();
         story.transitions.extend_from_slice(transitions);
         story.view.clone_from(view);
+        story.ticks += 1;
+        story.rows += (view.cells.len() * view.observers.len()) as u64;
+        story.fresh += view.cells.values().map(|cell| u64::from(cell.fresh)).sum::<u64>();
         changed.notify_all();
     }
 }
@@ -133,5 +141,12 @@ impl Heard {
         self.until(&format!("{more} datagrams of {name}"), |story| {
             story.observer(name).datagrams >= from + more
         });
+    }
+
+    /// Until the consumer has decided so many times more.
+    #[track_caller]
+    pub(crate) fn until_ticks(&self, more: u64) {
+        let from = self.now(|story| story.ticks);
+        self.until(&format!("{more} ticks"), |story| story.ticks >= from + more);
     }
 }

@@ -113,14 +113,14 @@ pub(super) fn follow<'a>(
     !writer.is_full() && chain.step(start + body::RDATA, target, qname)
 }
 
-/// The set that an ALIAS stands for: of its target, or of what that is an alias of. `None` where that is not ours or has no
-/// such set.
+/// The set that an ALIAS stands for, among those of its name: of its target, or of what that is an alias of. `None` where that
+/// is not ours or has no such set.
 pub(super) fn flattened<'a>(
     snapshot: &'a Snapshot,
     alias: &'a RrSet,
     kind: u16,
     target: &mut QName,
-) -> Option<&'a RrSet> {
+) -> Option<(&'a RrSet, &'a [RrSet])> {
     let mut alias = alias;
     for _ in 0..MAX_ALIASES {
         target.read(snapshot.first_data(alias), 0)?;
@@ -128,7 +128,7 @@ pub(super) fn flattened<'a>(
             return None;
         };
         if let Some(set) = sets.iter().find(|set| set.kind == kind) {
-            return Some(set);
+            return Some((set, sets));
         }
         alias = sets
             .iter()

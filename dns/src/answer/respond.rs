@@ -1,15 +1,16 @@
 //! The answer to a well-formed question in class IN.
 
+use super::asked::{Heard, hear};
 use super::chain::{Chain, Redirect, flattened, follow, redirect};
-use super::{Outcome, QueryMeta, Reply, Scratch, size_limit};
+use super::{Outcome, QueryMeta, Reply, Room, Scratch, service, size_limit};
+use crate::cookie::CookieSeen;
 use crate::gate::table::GateTable;
 use crate::invariants;
 use crate::snapshot::{AllDown, Lookup, RrData, RrSet, Snapshot, Steered, Zone};
 use crate::steer::client::Client;
 use crate::steer::{self, Asked, Choice};
-use crate::wire::ecs::Ecs;
 use crate::wire::query::Query;
-use crate::wire::writer::{End, Section, Writer, ede};
+use crate::wire::writer::{End, Section, Writer, Written, ede};
 use crate::wire::{Rcode, body, rtype};
 
 /// HINFO "RFC8482" "", TTL 3600: the whole answer to ANY (RFC 8482 §4.2).
@@ -19,45 +20,33 @@ pub(super) fn respond(
     scratch: &mut Scratch,
     packet: &[u8],
     query: &Query,
-    meta: &QueryMeta,
+    meta: &QueryMeta<'_>,
     snapshot: &Snapshot,
     gates: &GateTable,
     out: &mut [u8],
 ) -> Outcome {
-    let Some(mut writer) = Writer::start(out, packet, query, size_limit(query, meta)) else {
+    let Heard {
+        mut end,
+        client,
+        cookie,
+        refused,
+    } = hear(packet, query, meta);
+    let Some(mut writer) = Writer::start(out, packet, query, size_limit(query, meta), &end.granted) else {
         return Outcome::Dropped;
     };
-    let mut end = End::plain(Rcode::NoError);
-    if query.edns.is_some_and(|edns| edns.version > 0) {
-        end.rcode = Rcode::BadVers;
-        return finish(writer, query, &end);
-    }
-    let mut client = None;
-    match query.edns.map_or(Ecs::Absent, |edns| edns.ecs) {
-        Ecs::Malformed if meta.ecs => {
-            end.rcode = Rcode::FormErr;
-            return finish(writer, query, &end);
-        }
-        Ecs::Given(subnet) if meta.ecs => {
-            client = subnet.client();
-            end.ecs = Some((subnet, 0));
-        }
-        Ecs::Absent | Ecs::Malformed | Ecs::Given(_) => {}
+    if refused {
+        return finish(writer, query, &end, cookie);
     }
     if let Some(rcode) = not_data(query.qtype) {
         end.rcode = rcode;
-        return finish(writer, query, &end);
+        return finish(writer, query, &end, cookie);
     }
     let asked = Asked {
         client: client.unwrap_or_else(|| Client::of_address(meta.client)),
         geo: snapshot.geo(),
         draw: meta.draw,
     };
-    let Scratch {
-        qname,
-        target,
-        weights,
-    } = scratch;
+    let Scratch { qname, target, room } = scratch;
     end.authoritative = true;
     let mut chain = Chain::of(qname.wire().len());
     loop {
@@ -92,23 +81,22 @@ pub(super) fn respond(
             }
             Lookup::Present { zone, sets } => {
                 let of = |kind| sets.iter().find(|set| set.kind == kind);
-                let flat = matches!(query.qtype, rtype::A | rtype::AAAA);
                 let own = of(query.qtype).filter(|set| set.kind != rtype::ALIAS);
                 let start = writer.position();
-                let mut put = |set: &RrSet, writer: &mut Writer<'_>| {
+                let mut put = |set: (&RrSet, &[RrSet]), writer: &mut Writer<'_>| {
                     let place = (chain.at, &mut end);
-                    positive(writer, snapshot, set, (gates, &asked, &mut *weights), place);
+                    positive(writer, snapshot, set, (gates, &asked, &mut *room), place);
                 };
                 if query.qtype == rtype::ANY && !sets.is_empty() {
                     writer.put_owned(Section::Answer, 1, ANY_ANSWER, chain.at);
                 } else if let Some(set) = own {
-                    put(set, &mut writer);
+                    put((set, sets), &mut writer);
                 } else if let Some(alias) = of(rtype::CNAME) {
                     if follow(&mut writer, snapshot, alias, &mut chain, qname) {
                         continue;
                     }
                 } else if let Some((alias, set)) = of(rtype::ALIAS)
-                    .filter(|_| flat)
+                    .filter(|_| flattens(query.qtype))
                     .and_then(|alias| Some((alias, flattened(snapshot, alias, query.qtype, target)?)))
                 {
                     put(set, &mut writer);
@@ -118,25 +106,34 @@ pub(super) fn respond(
                 }
             }
         }
-        return finish(writer, query, &end);
+        return finish(writer, query, &end, cookie);
     }
 }
 
-/// The records of a set.
+/// Whether an ALIAS has what its target has of a type: addresses, and what follows them.
+pub(crate) fn flattens(qtype: u16) -> bool {
+    matches!(qtype, rtype::A | rtype::AAAA | rtype::HTTPS | rtype::SVCB)
+}
+
+/// The records of a set among those of its name.
 fn positive(
     writer: &mut Writer<'_>,
     snapshot: &Snapshot,
-    set: &RrSet,
-    (gates, asked, weights): (&GateTable, &Asked<'_>, &mut Vec<u64>),
-    (owner, end): (usize, &mut End),
+    (set, sets): (&RrSet, &[RrSet]),
+    (gates, asked, room): (&GateTable, &Asked<'_>, &mut Room),
+    (owner, end): (usize, &mut End<'_>),
 ) {
     match &set.data {
         RrData::Fixed { .. } => fixed(writer, snapshot, set, owner),
         RrData::Steered(steered) => {
-            let choice = steer::choose(steered, gates, asked, weights);
+            let choice = steer::choose(steered, gates, asked, &mut room.weights);
             end.ecs = end.ecs.map(|(subnet, _)| (subnet, choice.scope));
-            let chosen = (&choice, weights.as_slice());
+            let chosen = (&choice, room.weights.as_slice());
             chosen_records(writer, snapshot, set, steered, chosen, (owner, end));
+        }
+        RrData::Service(service) => {
+            let set = (set, &**service, sets);
+            service::put(writer, snapshot, set, (gates, asked, room), (owner, end));
         }
     }
 }
@@ -177,26 +174,23 @@ fn chosen_records(
     set: &RrSet,
     steered: &Steered,
     chosen: (&Choice, &[u64]),
-    (owner, end): (usize, &mut End),
+    (owner, end): (usize, &mut End<'_>),
 ) {
     let (choice, _) = chosen;
     if choice.health.is_panic() {
-        let (told, instead) = match steered.all_down {
-            AllDown::LastGood => (ede::LAST_GOOD, None),
-            AllDown::All => (ede::ALL, None),
-            AllDown::Fallback { count, body } => (ede::FALLBACK, Some((count, body))),
+        end.told = Some(told(steered.all_down));
+        match steered.all_down {
+            AllDown::LastGood | AllDown::All => {}
+            AllDown::Fallback { count, body } => {
+                writer.put_owned(Section::Answer, count.get(), snapshot.octets(body), owner);
+                end.ecs = end.ecs.map(|(subnet, _)| (subnet, 0));
+                return;
+            }
             AllDown::ServFail => {
-                end.told = Some(ede::NONE);
                 end.rcode = Rcode::ServFail;
                 end.authoritative = false;
                 return;
             }
-        };
-        end.told = Some(told);
-        if let Some((count, body)) = instead {
-            writer.put_owned(Section::Answer, count.get(), snapshot.octets(body), owner);
-            end.ecs = end.ecs.map(|(subnet, _)| (subnet, 0));
-            return;
         }
     }
     let start = writer.position();
@@ -208,6 +202,16 @@ fn chosen_records(
     let ttl_s = set.ttl_s(steered, choice.health);
     if ttl_s != set.ttl_s {
         writer.cap_ttl(start, ttl_s);
+    }
+}
+
+/// The extended error that tells what is done while the health of every candidate is in doubt.
+pub(super) fn told(all_down: AllDown) -> &'static [u8] {
+    match all_down {
+        AllDown::LastGood => ede::LAST_GOOD,
+        AllDown::All => ede::ALL,
+        AllDown::Fallback { .. } => ede::FALLBACK,
+        AllDown::ServFail => ede::NONE,
     }
 }
 
@@ -261,8 +265,12 @@ fn referral(writer: &mut Writer<'_>, snapshot: &Snapshot, servers: &RrSet, owner
     }
 }
 
-fn finish(writer: Writer<'_>, query: &Query, end: &End) -> Outcome {
-    let (len, truncated) = writer.finish(query, end);
+pub(super) fn finish(writer: Writer<'_>, query: &Query, end: &End<'_>, cookie: CookieSeen) -> Outcome {
+    let Written {
+        len,
+        opt_len,
+        truncated,
+    } = writer.finish(query, end);
     Outcome::Reply(Reply {
         len,
         rcode: end.rcode,
@@ -271,5 +279,9 @@ fn finish(writer: Writer<'_>, query: &Query, end: &End) -> Outcome {
         panic: end
             .told
             .is_some_and(|told| told != ede::INVALID_DATA && told != ede::NOT_AUTHORITATIVE),
+        cookie,
+        keepalive_tenths: end.granted.keepalive,
+        question_end: query.question_end,
+        opt_len,
     })
 }

@@ -3,11 +3,14 @@
 
 use hickory_proto::op::Message;
 
-use super::{Outcome, QueryMeta, Reply, Scratch, respond};
+use super::asked::hear;
+use super::{Outcome, QueryMeta, Reply, Scratch, respond, size_limit};
+use crate::cookie::CookieSeen;
 use crate::gate::table::GateTable;
+use crate::protocol::{Identity, Version};
 use crate::snapshot::Snapshot;
 use crate::wire::query::{self, Query, Unusual};
-use crate::wire::writer::{End, Section, Writer};
+use crate::wire::writer::{Section, Writer};
 use crate::wire::{CLASS_CHAOS, CLASS_IN, HEADER_LEN, Rcode, body, flag, rtype, u16_at};
 
 const VERSION: &str = concat!("lifeboat ", env!("CARGO_PKG_VERSION"));
@@ -16,7 +19,7 @@ pub(super) fn answer(
     scratch: &mut Scratch,
     packet: &[u8],
     unusual: Unusual,
-    meta: &QueryMeta,
+    meta: &QueryMeta<'_>,
     snapshot: &Snapshot,
     gates: &GateTable,
     out: &mut [u8],
@@ -25,17 +28,19 @@ pub(super) fn answer(
         // An opcode we do not know may give the sections another meaning: none is read (RFC 8906 §3.1.4).
         Unusual::Opcode => header_only(packet, Rcode::NotImp, out),
         // RFC 9619: more than one question is a format error; none is no question.
-        Unusual::QuestionCount | Unusual::Question | Unusual::Trailing => {
-            header_only(packet, Rcode::FormErr, out)
-        }
+        Unusual::QuestionCount => match cookie_alone(packet, meta) {
+            Some(query) => reply(packet, &query, meta, Rcode::NoError, None, out),
+            None => header_only(packet, Rcode::FormErr, out),
+        },
+        Unusual::Question | Unusual::Trailing => header_only(packet, Rcode::FormErr, out),
         Unusual::Records | Unusual::Class | Unusual::Edns => {
             let Some(query) = decode(scratch, packet) else {
                 return header_only(packet, Rcode::FormErr, out);
             };
             match query {
                 (query, CLASS_IN) => respond::respond(scratch, packet, &query, meta, snapshot, gates, out),
-                (query, CLASS_CHAOS) => chaos(scratch, packet, &query, out),
-                (query, _) => rcode_only(packet, &query, Rcode::Refused, out),
+                (query, CLASS_CHAOS) => chaos(scratch, packet, &query, meta, out),
+                (query, _) => reply(packet, &query, meta, Rcode::Refused, None, out),
             }
         }
     }
@@ -94,60 +99,85 @@ fn skip_name(packet: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// `version.bind` and `version.server` in class CHAOS (RFC 4892 §3); anything else of that class is refused.
-fn chaos(scratch: &Scratch, packet: &[u8], query: &Query, out: &mut [u8]) -> Outcome {
-    let asked = matches!(
-        scratch.qname.wire(),
-        b"\x07version\x04bind\x00" | b"\x07version\x06server\x00"
-    );
-    if !asked || !matches!(query.qtype, rtype::TXT | rtype::ANY) {
-        return rcode_only(packet, query, Rcode::Refused, out);
+/// A query without a question that asks for a server cookie (RFC 7873 §5.4), where there are cookies.
+fn cookie_alone(packet: &[u8], meta: &QueryMeta<'_>) -> Option<Query> {
+    let counts = [4, 6, 8, 10].map(|at| u16_at(packet, at));
+    if meta.protocol.cookies.is_none() || counts != [Some(0), Some(0), Some(0), Some(1)] {
+        return None;
     }
+    let (edns, end) = query::opt(packet, HEADER_LEN).ok()?;
+    let asks = edns.version > 0 || edns.asks.cookie.is_some();
+    (asks && end == packet.len()).then_some(Query {
+        flags: u16_at(packet, 2)?,
+        question_end: HEADER_LEN,
+        qtype: 0,
+        edns: Some(edns),
+    })
+}
+
+/// What the server says of itself (RFC 4892 §3); anything else of class CHAOS is refused.
+fn chaos(scratch: &Scratch, packet: &[u8], query: &Query, meta: &QueryMeta<'_>, out: &mut [u8]) -> Outcome {
+    let Identity {
+        nsid: _,
+        name,
+        version,
+    } = &meta.protocol.identity;
+    let told = match scratch.qname.wire() {
+        b"\x07version\x04bind\x00" | b"\x07version\x06server\x00" => match version {
+            Version::Own => Some(VERSION),
+            Version::Text(text) => Some(text.as_str()),
+            Version::Hidden => None,
+        },
+        b"\x08hostname\x04bind\x00" | b"\x02id\x06server\x00" => name.as_deref(),
+        _ => None,
+    };
+    let told = told.filter(|_| matches!(query.qtype, rtype::TXT | rtype::ANY));
+    let Some(told) = told else {
+        return reply(packet, query, meta, Rcode::Refused, None, out);
+    };
     let mut record = Vec::new();
     body::record(
         &mut record,
         &body::OWNER_QUESTION,
         rtype::TXT,
         0,
-        &body::txt_rdata(VERSION),
+        &body::txt_rdata(told),
     );
     if let Some(class) = record.get_mut(4..6) {
         class.copy_from_slice(&CLASS_CHAOS.to_be_bytes());
     }
-    let limit = out.len().min(super::PLAIN_UDP_PAYLOAD);
-    let Some(mut writer) = Writer::start(out, packet, query, limit) else {
-        return Outcome::Dropped;
-    };
-    writer.put(Section::Answer, 1, &record);
-    let (len, truncated) = writer.finish(
-        query,
-        &End {
-            authoritative: true,
-            ..End::plain(Rcode::NoError)
-        },
-    );
-    Outcome::Reply(Reply {
-        len,
-        rcode: Rcode::NoError,
-        qtype: query.qtype,
-        truncated,
-        panic: false,
-    })
+    reply(packet, query, meta, Rcode::NoError, Some(&record), out)
 }
 
-fn rcode_only(packet: &[u8], query: &Query, rcode: Rcode, out: &mut [u8]) -> Outcome {
-    let limit = out.len();
-    let Some(writer) = Writer::start(out, packet, query, limit) else {
+/// A code, or one record that is not of a zone, unless the options have another answer.
+fn reply(
+    packet: &[u8],
+    query: &Query,
+    meta: &QueryMeta<'_>,
+    rcode: Rcode,
+    record: Option<&[u8]>,
+    out: &mut [u8],
+) -> Outcome {
+    let heard = hear(packet, query, meta);
+    let mut end = heard.end;
+    let limit = size_limit(query, meta);
+    let Some(mut writer) = Writer::start(out, packet, query, limit, &end.granted) else {
         return Outcome::Dropped;
     };
-    let (len, truncated) = writer.finish(query, &End::plain(rcode));
-    Outcome::Reply(Reply {
-        len,
-        rcode,
-        qtype: query.qtype,
-        truncated,
-        panic: false,
-    })
+    if query.question_end == HEADER_LEN && heard.cookie != CookieSeen::None {
+        // RFC 7873 §5.4: a cookie that is not ours is told; who has none yet has made no mistake.
+        end.rcode = match heard.cookie {
+            CookieSeen::Bad => Rcode::BadCookie,
+            CookieSeen::None | CookieSeen::Client | CookieSeen::Good => Rcode::NoError,
+        };
+    } else if !heard.refused {
+        end.rcode = rcode;
+        if let Some(record) = record {
+            end.authoritative = true;
+            writer.put(Section::Answer, 1, record);
+        }
+    }
+    respond::finish(writer, query, &end, heard.cookie)
 }
 
 /// A header and nothing else, for packets whose question cannot be trusted: id, opcode and RD as they came.
@@ -167,5 +197,9 @@ pub(super) fn header_only(packet: &[u8], rcode: Rcode, out: &mut [u8]) -> Outcom
         qtype: 0,
         truncated: false,
         panic: false,
+        cookie: CookieSeen::None,
+        keepalive_tenths: None,
+        question_end: HEADER_LEN,
+        opt_len: 0,
     })
 }

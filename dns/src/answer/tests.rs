@@ -15,13 +15,17 @@ use crate::gate::table::GateValue;
 use crate::input::SnapshotInput;
 
 mod aliases;
+mod cookies;
+mod cut;
 mod delegation;
 mod ecs;
 mod edns;
 mod files;
+mod identity;
 mod malformed;
 mod message;
 mod names;
+mod services;
 mod steering;
 
 const PLAN: &str = include_str!("tests/plan.json");
@@ -31,6 +35,8 @@ struct Bench {
     gates: GateTable,
     scratch: Scratch,
     ecs: bool,
+    unix_s: u32,
+    protocol: Protocol,
 }
 
 impl Bench {
@@ -44,6 +50,8 @@ impl Bench {
             gates,
             scratch: Scratch::new(),
             ecs: true,
+            unix_s: 0,
+            protocol: Protocol::default(),
         }
     }
 
@@ -55,6 +63,8 @@ impl Bench {
             transport,
             now: MonoTime::ZERO,
             ecs: self.ecs,
+            unix_s: self.unix_s,
+            protocol: &self.protocol,
             draw,
         };
         let mut out = vec![0xee; if transport == Transport::Udp { 1232 } else { 65_535 }];

@@ -1,11 +1,13 @@
 //! Turns plan data into checked values: names parsed, limits held, answer sets not empty.
 
 mod name;
+mod service;
 mod zone;
 
 use std::cmp::Ordering;
 
 pub(crate) use name::{CheckedName, check as name};
+pub(crate) use service::{CheckedServices, Target};
 pub(crate) use zone::check as zone;
 
 /// The largest TTL (RFC 2181 §8).

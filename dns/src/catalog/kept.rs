@@ -66,7 +66,7 @@ impl Catalog {
                 Err(problem) => problems.push(problem),
             }
         }
-        catalog.names = Arc::new(names.into_iter().collect());
+        catalog.hold_all(names);
         (catalog, problems)
     }
 

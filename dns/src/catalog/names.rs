@@ -21,7 +21,7 @@ impl Catalog {
         for text in removed {
             match Name::parse(text) {
                 Ok(name) if self.names.contains_key(&name) => {
-                    let name = Arc::make_mut(&mut self.names).remove(&name);
+                    let name = self.drop_name(&name);
                     touched.extend(name.map(|name| name.zone.clone()));
                     outcome.removed += 1;
                 }
@@ -40,6 +40,8 @@ impl Catalog {
         outcome: &mut Applied,
     ) {
         let duplicates = check::duplicates(names.iter().map(|name| name.name.as_str()));
+        // Names of clusters that others refer to, which may refer to them no more when the whole plan has been read.
+        let mut late = Vec::new();
         for input in names {
             if duplicates.has(&input.name) {
                 outcome
@@ -47,10 +49,21 @@ impl Catalog {
                     .push(Problem::new("name", &input.name, "name", "is in the plan twice"));
                 continue;
             }
-            match check::name(input).and_then(|name| self.fits_zone(name)) {
-                Ok(name) => self.take_name(name, touched, outcome),
+            match check::name(input) {
+                Ok(name) if self.targets.contains_key(&name.name) => late.push(name),
+                Ok(name) => self.offer_name(name, touched, outcome),
                 Err(problem) => outcome.rejected.push(problem),
             }
+        }
+        for name in late {
+            self.offer_name(name, touched, outcome);
+        }
+    }
+
+    fn offer_name(&mut self, name: CheckedName, touched: &mut BTreeSet<Name>, outcome: &mut Applied) {
+        match self.fits_zone(name) {
+            Ok(name) => self.take_name(name, touched, outcome),
+            Err(problem) => outcome.rejected.push(problem),
         }
     }
 
@@ -72,7 +85,7 @@ impl Catalog {
         if !touched.contains(&name.zone) {
             touched.insert(name.zone.clone());
         }
-        Arc::make_mut(&mut self.names).insert(name.name.clone(), Arc::new(name));
+        self.hold(Arc::new(name));
         outcome.changed += 1;
     }
 
@@ -89,6 +102,7 @@ impl Catalog {
         if let Some(obstacle) = zone.data.obstacle(name.name.wire()) {
             return Err(problem("name", format!("the zone {} {obstacle} it", name.zone)));
         }
+        self.room_for_services(&name, &zone.data)?;
         Ok(name)
     }
 

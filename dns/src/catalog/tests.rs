@@ -3,6 +3,7 @@
 use std::net::IpAddr;
 
 mod files;
+mod services;
 
 use super::*;
 use crate::input::{
@@ -55,6 +56,8 @@ fn name(seq: u64) -> NameInput {
         steer: Vec::new(),
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
+        https: None,
+        svcb: None,
         endpoints: vec![endpoint("a", "192.0.2.1"), endpoint("b", "192.0.2.2")],
     }
 }

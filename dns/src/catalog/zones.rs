@@ -72,13 +72,10 @@ impl Catalog {
 
     fn free_of_steered(&self, zone: &Zone) -> Result<(), Problem> {
         let names = self.names_within(zone.apex()).map(|name| &name.name);
-        let closer = |name: &&Name| {
-            let closest = self.zone_of(name);
-            closest.is_none_or(|closest| zone.apex().is_within(&closest))
-        };
-        let found = zone.first_obstacle(names.filter(closer));
-        found.map_or(Ok(()), |(name, obstacle)| {
-            let reason = format!("{obstacle} {name}, which is steered");
+        let found = zone.first_obstacle(names.filter(|name| self.would_have(zone, name)));
+        let found = found.map(|(name, obstacle)| format!("{obstacle} {name}, which is steered"));
+        let found = found.or_else(|| self.service_obstacle(zone));
+        found.map_or(Ok(()), |reason| {
             Err(Problem::new("zone", zone.apex(), "records", reason))
         })
     }

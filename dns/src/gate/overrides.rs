@@ -95,6 +95,11 @@ pub(crate) enum Ordered {
 }
 
 impl Overrides {
+    /// Whether any has not ended.
+    pub(crate) fn stand(&self, now: MonoTime) -> bool {
+        self.standing.iter().any(|standing| now < standing.until)
+    }
+
     /// Refuses what names nothing or means nothing; the safety rule is asked by [`Self::breach`].
     pub(crate) fn check(&self, now: MonoTime, known: &[String]) -> Result<(), OverrideRefused> {
         for (index, Standing { what, until }) in self.standing.iter().enumerate() {

@@ -1,7 +1,7 @@
 //! The gate table: one atomic word a slot, a slot for each (cluster, address family). Slots are interned and never
 //! reused in a process, so a snapshot can keep their numbers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 
 use lifeboat_health::Family;
@@ -167,6 +167,13 @@ impl GateTable {
         let interned = self.interned.lock();
         let of_family = interned.keys().filter(|(_, of)| *of == family);
         of_family.map(|(cluster, _)| cluster.clone()).collect()
+    }
+
+    /// Those that the plan answers with.
+    pub(crate) fn in_use(&self, family: Family) -> BTreeSet<String> {
+        let mut clusters = self.clusters(family);
+        clusters.retain(|cluster| self.ttl_of(cluster, family) > 0);
+        clusters.into_iter().collect()
     }
 
     /// Sets the longest TTL of each slot a plan uses; slots it does not use have none.

@@ -63,10 +63,21 @@ impl Fleet {
             .view(|at| SystemTime::UNIX_EPOCH + at.saturating_since(MonoTime::ZERO))
     }
 
-    fn tick(&mut self, ms: u64) -> Vec<u32> {
+    /// From now on nobody observes the cluster.
+    fn vanish(&mut self, cluster: &str) {
+        let key = (cluster.to_owned(), Path::Traffic, Family::V4);
+        self.view.cells.remove(&key).unwrap();
+    }
+
+    /// Whether the tick changed anything.
+    fn changes(&mut self, ms: u64) -> bool {
         let now = MonoTime::from_millis(ms);
         self.gates.set_overrides(Arc::new(self.overrides.clone()), now);
-        self.gates.tick(now, &self.view, &self.table);
+        self.gates.tick(now, &self.view, &self.table)
+    }
+
+    fn tick(&mut self, ms: u64) -> Vec<u32> {
+        self.changes(ms);
         CLUSTERS
             .iter()
             .map(|cluster| self.table.gate(cluster, Family::V4).unwrap().gate / 1_000)
@@ -79,12 +90,8 @@ fn clusters_come_and_go_and_each_keeps_its_own_gate() {
     let mut fleet = Fleet::new();
     fleet.set("c", Verdict::Down);
     assert_eq!(fleet.tick(0), [1000, 1000, 0, 1000, 1000]);
-    let vanish = |fleet: &mut Fleet, cluster: &str| {
-        let key = (cluster.to_owned(), Path::Traffic, Family::V4);
-        fleet.view.cells.remove(&key).unwrap();
-    };
-    vanish(&mut fleet, "b");
-    vanish(&mut fleet, "e");
+    fleet.vanish("b");
+    fleet.vanish("e");
     for new in ["0", "bb", "f"] {
         fleet.set(new, Verdict::Up);
     }
@@ -101,10 +108,15 @@ fn clusters_come_and_go_and_each_keeps_its_own_gate() {
         ("bb", 0.0),
         ("c", 0.0),
         ("d", 0.0),
-        ("e", 1.0),
         ("f", 1.0),
     ];
     assert_eq!(views, gates.map(|(cluster, gate)| (cluster.to_owned(), gate)));
+    fleet.vanish("c");
+    assert_eq!(
+        fleet.tick(30),
+        [1000, 0, 1000, 0, 1000],
+        "whom nobody observes any more, that one serves"
+    );
 }
 
 #[test]
@@ -352,6 +364,44 @@ fn clusters_that_nobody_observes_can_be_ordered() {
     assert_eq!(fleet.tick(0), [0, 1000, 1000, 1000, 1000]);
     assert_eq!(fleet.tick(599_999)[0], 0);
     assert_eq!(fleet.tick(600_000)[0], 1000, "what it had");
+}
+
+#[test]
+fn who_has_left_the_plan_is_not_active() {
+    let mut fleet = Fleet::new();
+    let named = |cluster: &str| (fleet.table.intern(cluster, Family::V4).unwrap(), 5);
+    let slots = ["a", "b"].map(named).into_iter().collect();
+    fleet.table.set_ttls(&slots);
+    assert_eq!(
+        fleet.table.in_use(Family::V4).into_iter().collect::<Vec<_>>(),
+        ["a", "b"]
+    );
+    fleet.order(vec![ordered("a", Action::Down)], 1);
+    assert_eq!(fleet.tick(10)[0], 0);
+    // c, d and e are well, and nobody is sent there.
+    fleet.set("b", Verdict::Down);
+    assert_ne!(fleet.tick(20)[0], 0, "the order is lifted");
+}
+
+#[test]
+fn an_override_beside_clusters_that_nobody_observes_changes_nothing_twice() {
+    let mut fleet = Fleet::new();
+    fleet.set("c", Verdict::Down);
+    fleet.tick(0);
+    fleet.vanish("e");
+    fleet.order(vec![ordered("a", Action::Down)], 1);
+    assert!(fleet.changes(10));
+    assert!(!fleet.changes(20), "nothing is new");
+    // The dead are answered again once nobody observes them, an order of another or not.
+    fleet.vanish("c");
+    assert_eq!(fleet.tick(30), [0, 1000, 1000, 1000, 1000]);
+    assert!(!fleet.changes(40));
+    // The order ends, and with it what it needed of those whom nobody observes.
+    assert_eq!(fleet.tick(600_000)[0], 250);
+    assert!(fleet.changes(600_010));
+    assert!(!fleet.changes(600_020));
+    let told: Vec<String> = fleet.views().into_iter().map(|view| view.cluster).collect();
+    assert_eq!(told, ["a", "b", "d"]);
 }
 
 #[test]

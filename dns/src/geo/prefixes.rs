@@ -73,9 +73,9 @@ bits!(u128);
 
 #[derive(Debug)]
 struct Ranges<K> {
-    /// Where each range begins; the first at 0, each ends before the next.
-    starts: Box<[K]>,
-    values: Box<[u32]>,
+    /// Where each range begins, with its value; the first at 0, each ends before the next. Side by side, since an answer reads
+    /// both: one wait for memory and not two.
+    begins: Box<[(K, u32)]>,
     /// By the first bits of an address, how many ranges begin below all addresses with these bits.
     index: Box<[u32]>,
     index_bits: u32,
@@ -90,19 +90,17 @@ impl<K: Bits> Default for Ranges<K> {
 impl<K: Bits> Ranges<K> {
     /// Of ranges in order; neighbours may have the same value, and the first may begin above 0.
     fn new(ranges: Vec<(K, u32)>) -> Self {
-        let mut starts = vec![K::default()];
-        let mut values = vec![NOTHING];
+        let mut begins = vec![(K::default(), NOTHING)];
         for (start, value) in ranges {
             if start == K::default() {
-                values = vec![value];
-            } else if values.last() != Some(&value) {
-                starts.push(start);
-                values.push(value);
+                begins = vec![(start, value)];
+            } else if begins.last().is_none_or(|(_, last)| *last != value) {
+                begins.push((start, value));
             }
         }
-        let index_bits = starts.len().ilog2().min(MAX_INDEX_BITS);
+        let index_bits = begins.len().ilog2().min(MAX_INDEX_BITS);
         let mut index = vec![0; (1 << index_bits) + 1];
-        for start in &starts {
+        for (start, _) in &begins {
             if let Some(count) = index.get_mut(start.first(index_bits) + 1) {
                 *count += 1;
             }
@@ -113,8 +111,7 @@ impl<K: Bits> Ranges<K> {
             *count = below;
         }
         Self {
-            starts: starts.into_boxed_slice(),
-            values: values.into_boxed_slice(),
+            begins: begins.into_boxed_slice(),
             index: index.into_boxed_slice(),
             index_bits,
         }
@@ -126,16 +123,17 @@ impl<K: Bits> Ranges<K> {
             return (None, 0);
         };
         let (from, to) = (from as usize, to as usize);
-        let begun = self.starts.get(from..to).unwrap_or_default();
+        let begun = self.begins.get(from..to).unwrap_or_default();
         // The first range begins at 0, so that one has begun at or below any address.
-        let at = (from + begun.partition_point(|start| *start <= address)).saturating_sub(1);
-        let value = self.values.get(at).copied().filter(|value| *value != NOTHING);
-        let below = self.starts.get(at).and_then(|start| start.before());
-        let above = self.starts.get(at + 1);
+        let at = (from + begun.partition_point(|(start, _)| *start <= address)).saturating_sub(1);
+        let (start, value) = self.begins.get(at).copied().unzip();
+        let value = value.filter(|value| *value != NOTHING);
+        let below = start.and_then(Bits::before);
+        let above = self.begins.get(at + 1).map(|(start, _)| *start);
         let len = below
-            .iter()
+            .into_iter()
             .chain(above)
-            .map(|outside| address.shared(*outside) + 1)
+            .map(|outside| address.shared(outside) + 1)
             .max();
         (value, len.unwrap_or(0))
     }

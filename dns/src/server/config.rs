@@ -8,6 +8,7 @@ use ipnet::IpNet;
 
 use super::StartError;
 use crate::gate::Ramp;
+use crate::proxy::ProxyFrom;
 use crate::tcp::TcpLimits;
 
 pub(crate) const MAX_UDP_THREADS: usize = 256;
@@ -58,11 +59,13 @@ pub struct ServerConfig {
 }
 
 /// One address and what answers there.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Listen {
     pub address: SocketAddr,
     pub udp_threads: usize,
     pub tcp: bool,
+    /// Whose PROXY headers say who the client is. With this, every query has to have one.
+    pub proxy: Option<ProxyFrom>,
 }
 
 impl From<SocketAddr> for Listen {
@@ -72,6 +75,7 @@ impl From<SocketAddr> for Listen {
             address,
             udp_threads: 1,
             tcp: true,
+            proxy: None,
         }
     }
 }

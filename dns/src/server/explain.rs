@@ -1,5 +1,7 @@
 //! How an answer comes about, step by step: the same functions the answer path runs, told in words.
 
+mod service;
+
 use std::net::IpAddr;
 
 use ipnet::IpNet;
@@ -7,7 +9,7 @@ use lifeboat_health::{Family, Gray, GrayState, Verdict};
 use serde::Serialize;
 use thiserror::Error;
 
-use crate::answer::MAX_ALIASES;
+use crate::answer::{MAX_ALIASES, flattens};
 use crate::gate::table::{GateTable, GateValue};
 use crate::gate::{self, Action, FULL, GateView, OrderView};
 use crate::name::{MAX_WIRE_LEN, Name};
@@ -23,7 +25,7 @@ use crate::wire::{Rcode, rtype};
 pub enum ExplainError {
     #[error("name `{name}`: {reason}")]
     Name { name: String, reason: String },
-    #[error("type `{0}`: is not known; A, AAAA, NS, SOA, TXT, ANY and TYPEn are")]
+    #[error("type `{0}`: is not known; A, AAAA, HTTPS, SVCB, NS, SOA, TXT, ANY and TYPEn are")]
     Kind(String),
 }
 
@@ -195,7 +197,7 @@ fn step<'a>(explanation: &mut Explanation, snapshot: &'a Snapshot, qname: &QName
                 );
                 return Next::Name(target);
             }
-            if matches!(qtype, rtype::A | rtype::AAAA)
+            if flattens(qtype)
                 && of(qtype).is_none()
                 && let Some(alias) = of(rtype::ALIAS)
             {
@@ -244,6 +246,9 @@ fn present(
             );
         }
         RrData::Steered(steered) => steer_steps(explanation, snapshot, gates, views, set, steered),
+        RrData::Service(service) => {
+            service::steps(explanation, snapshot, gates, views, service, sets);
+        }
     }
 }
 
@@ -255,11 +260,6 @@ fn steer_steps(
     set: &RrSet,
     steered: &Steered,
 ) {
-    let family = if set.kind == rtype::AAAA {
-        Family::V6
-    } else {
-        Family::V4
-    };
     let mut effective = Vec::new();
     let health = steer::effective(steered, gates, &mut effective);
     let ttl_s = set.ttl_s(steered, health);
@@ -287,28 +287,7 @@ fn steer_steps(
             (AllDown::LastGood, _) => "PANIC: every candidate is withdrawn, so the last good set serves",
         },
     };
-    let candidates = |shares: &[f64]| -> Vec<StepCandidate> {
-        steered
-            .candidates
-            .iter()
-            .zip(shares)
-            .map(|(candidate, share)| {
-                let value = gates.load(candidate.slot);
-                let cluster = snapshot.cluster(candidate);
-                let view = views
-                    .iter()
-                    .find(|view| view.cluster == cluster && view.family == family);
-                StepCandidate {
-                    cluster: cluster.to_owned(),
-                    addresses: snapshot.address_list(set.kind, candidate),
-                    weight: candidate.weight,
-                    gate: gate::share(value),
-                    share: *share,
-                    note: note(candidate.weight, value, view, *share),
-                }
-            })
-            .collect()
-    };
+    let candidates = |shares: &[f64]| candidates(snapshot, gates, views, (set.kind, steered), shares);
     let health_step = Step {
         filter: "health".to_owned(),
         detail: detail.to_owned(),
@@ -343,13 +322,52 @@ fn steer_steps(
         candidates: candidates(&step.shares),
     }));
     let last = explanation.steps.last().map(|step| step.candidates.as_slice());
-    let parts: Vec<String> = last
-        .unwrap_or_default()
+    explanation.answer = format!("{}, TTL {} s", told(last.unwrap_or_default()), ttl_s);
+}
+
+/// The candidates of one step with their shares.
+fn candidates(
+    snapshot: &Snapshot,
+    gates: &GateTable,
+    views: &[GateView],
+    (kind, steered): (u16, &Steered),
+    shares: &[f64],
+) -> Vec<StepCandidate> {
+    let family = if kind == rtype::AAAA {
+        Family::V6
+    } else {
+        Family::V4
+    };
+    steered
+        .candidates
+        .iter()
+        .zip(shares)
+        .map(|(candidate, share)| {
+            let value = gates.load(candidate.slot);
+            let cluster = snapshot.cluster(candidate);
+            let view = views
+                .iter()
+                .find(|view| view.cluster == cluster && view.family == family);
+            StepCandidate {
+                cluster: cluster.to_owned(),
+                addresses: snapshot.address_list(kind, candidate),
+                weight: candidate.weight,
+                gate: gate::share(value),
+                share: *share,
+                note: note(candidate.weight, value, view, *share),
+            }
+        })
+        .collect()
+}
+
+/// Those with a share, and it.
+fn told(candidates: &[StepCandidate]) -> String {
+    let parts: Vec<String> = candidates
         .iter()
         .filter(|candidate| candidate.share > 0.0)
         .map(|candidate| format!("{} {:.1} %", candidate.cluster, candidate.share * 100.0))
         .collect();
-    explanation.answer = format!("{}, TTL {} s", parts.join(", "), ttl_s);
+    parts.join(", ")
 }
 
 /// Whom the answer is for: a network of length 0 asks not to be told apart (RFC 7871 §7.1.2).
@@ -359,7 +377,11 @@ fn asker(explanation: &Explanation) -> Client {
 }
 
 fn note(weight: u32, value: GateValue, view: Option<&GateView>, share: f64) -> String {
-    let of_health = health_note(weight, value, view, share);
+    let mut of_health = health_note(weight, value, view, share);
+    if view.is_some_and(|view| view.frozen) {
+        let then = if of_health.is_empty() { "" } else { "; " };
+        of_health = format!("{of_health}{then}frozen: too few observers are heard to decide anything");
+    }
     let Some(order) = view.and_then(|view| view.ordered.as_ref()) else {
         return of_health;
     };

@@ -6,6 +6,7 @@ use std::net::{SocketAddr, TcpListener};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Listen, ServerConfig, StartError};
+use crate::tcp;
 use crate::udp::{self, UdpListener};
 
 /// Connections that wait to be accepted.
@@ -15,7 +16,7 @@ const PORT_ATTEMPTS: usize = 16;
 
 pub(super) struct Listening {
     pub(super) udp: Vec<UdpListener>,
-    pub(super) tcp: Vec<TcpListener>,
+    pub(super) tcp: Vec<tcp::Listening>,
 }
 
 pub(super) fn bind(config: &ServerConfig) -> Result<Listening, StartError> {
@@ -24,23 +25,27 @@ pub(super) fn bind(config: &ServerConfig) -> Result<Listening, StartError> {
         tcp: Vec::new(),
     };
     for listen in &config.listen {
-        let (sockets, listener) = bind_both(*listen)?;
+        let (sockets, listener) = bind_both(listen)?;
         listening.udp.extend(sockets);
-        listening.tcp.extend(listener);
+        listening.tcp.extend(listener.map(|listener| tcp::Listening {
+            listener,
+            proxy: listen.proxy.clone(),
+        }));
     }
     Ok(listening)
 }
 
 fn bind_both(
-    Listen {
+    &Listen {
         address,
         udp_threads,
         tcp,
-    }: Listen,
+        ref proxy,
+    }: &Listen,
 ) -> Result<(Vec<UdpListener>, Option<TcpListener>), StartError> {
     let mut attempt = 1;
     loop {
-        let sockets = udp::bind(address, udp_threads).map_err(|source| StartError::Bind {
+        let sockets = udp::bind(address, udp_threads, proxy.as_ref()).map_err(|source| StartError::Bind {
             address,
             transport: "UDP",
             source,

@@ -35,8 +35,10 @@ pub(super) fn set(
     known.dedup();
     next.check(now, &known)?;
     for (family, served) in &families {
+        let in_use = shared.gates.in_use(*family);
         let served: Vec<Served<'_>> = served
             .iter()
+            .filter(|(cluster, _)| in_use.contains(*cluster))
             .map(|(cluster, serves)| (cluster.as_str(), *serves))
             .collect();
         next.breach(now, *family, &served)?;
@@ -45,7 +47,7 @@ pub(super) fn set(
     Ok(())
 }
 
-/// The clusters of a family, and whether health lets them serve. One that nobody observes does.
+/// The clusters of a family, of plans before this one too, and whether health lets them serve. One that nobody observes does.
 fn served(shared: &Shared, family: Family) -> BTreeMap<String, bool> {
     let views = shared.gate_views.load();
     let observed = views.iter().filter(|view| view.family == family);

@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use super::readiness::Readiness;
 use super::shares;
+use super::spoken::Spoken;
 use super::status::PlanSource;
 use super::{EcsFrom, ServerConfig};
 use crate::catalog::{Applied, Catalog, Problem, Refused};
@@ -45,6 +46,7 @@ pub(crate) struct Shared {
     pub(crate) skipped_files: Vec<String>,
     pub(crate) ramp: Ramp,
     pub(crate) ecs: EcsFrom,
+    pub(crate) spoken: ArcSwap<Spoken>,
     /// What is known of clients' networks; part of every snapshot built from here on.
     geo: ArcSwap<GeoTable>,
     catalog: Mutex<Catalog>,
@@ -126,6 +128,7 @@ impl Shared {
             skipped_files,
             ramp: config.ramp,
             ecs: config.ecs.clone(),
+            spoken: ArcSwap::default(),
             geo: ArcSwap::default(),
             catalog: Mutex::new(catalog),
             retired: Mutex::new(Vec::new()),
@@ -138,6 +141,7 @@ impl Shared {
     /// were fenced.
     pub(super) fn apply(&self, plan: &SnapshotInput) -> Result<Applied, Refused> {
         let mut catalog = self.catalog.lock();
+        self.release();
         let result = catalog
             .applied(plan)
             .and_then(|(next, applied)| Ok((self.build(&next)?, next, applied)));
@@ -175,6 +179,7 @@ impl Shared {
     /// Swaps in the same snapshot with another geo table: an answer sees either, and never parts of both.
     pub(super) fn set_geo(&self, geo: GeoTable) -> Result<(), BuildError> {
         let catalog = self.catalog.lock();
+        self.release();
         self.geo.store(Arc::new(geo));
         let snapshot = self.build(&catalog)?;
         let old = self.snapshot.swap(Arc::new(snapshot));
@@ -184,9 +189,15 @@ impl Shared {
     }
 
     fn retire(&self, old: Arc<Snapshot>) {
-        let mut retired = self.retired.lock();
-        retired.push(old);
-        retired.retain(|snapshot| Arc::strong_count(snapshot) > 1);
+        self.retired.lock().push(old);
+        self.release();
+    }
+
+    /// Frees the snapshots that nobody answers from any more; before another is built, so that there are never three.
+    pub(super) fn release(&self) {
+        self.retired
+            .lock()
+            .retain(|snapshot| Arc::strong_count(snapshot) > 1);
     }
 
     fn tell(&self, applied: &Applied) {

@@ -1,9 +1,10 @@
 //! Brings verdicts into the gate table, on the thread of whoever consumes the evidence, and notes what became of it.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::SystemTime;
 
-use lifeboat_health::{Family, FleetView, Gray, GrayState, MonoTime, Path, Transition, Verdict, VerdictSink};
+use lifeboat_health::{Family, FleetView, GrayState, MonoTime, Path, Transition, Verdict, VerdictSink};
 
 use super::shared::Shared;
 use super::shares;
@@ -70,8 +71,8 @@ impl GateSink {
         let views = self.gates.view(|at| today + at.saturating_since(now));
         let before = self.shared.gate_views.swap(Arc::new(views));
         let after = self.shared.gate_views.load();
-        self.notices.extend(flapping(&before, &after));
-        self.notices.extend(lowered(&before, &after));
+        self.notices.extend(pairs(&before, &after).filter_map(flapping));
+        self.notices.extend(pairs(&before, &after).filter_map(lowered));
     }
 
     /// Goes through the names, after all gates are stored, and only while some gate is not open: no query waits for
@@ -88,48 +89,49 @@ impl GateSink {
     }
 }
 
+/// A gate as it was and as it is. One of the two is missing where a cluster is not observed any more, or was not before.
+type Pair<'a> = (Option<&'a GateView>, Option<&'a GateView>);
+
+/// All gates of either list.
+fn pairs<'a>(before: &'a [GateView], after: &'a [GateView]) -> impl Iterator<Item = Pair<'a>> {
+    let key = |view: &'a GateView| (view.cluster.as_str(), view.family);
+    let mut pairs: BTreeMap<(&str, Family), Pair<'a>> = BTreeMap::new();
+    for view in before {
+        pairs.entry(key(view)).or_default().0 = Some(view);
+    }
+    for view in after {
+        pairs.entry(key(view)).or_default().1 = Some(view);
+    }
+    pairs.into_values()
+}
+
 /// Who is newly held back, and who no longer.
-fn flapping(before: &[GateView], after: &[GateView]) -> Vec<Notice> {
-    let was = |view: &GateView| {
-        before
-            .iter()
-            .any(|old| old.cluster == view.cluster && old.family == view.family && old.held_back.is_some())
-    };
-    after
-        .iter()
-        .filter_map(|view| {
-            let (cluster, family) = (view.cluster.clone(), view.family);
-            match (was(view), view.held_back) {
-                (false, Some(held_back)) => Some(Notice::HeldBack {
-                    cluster,
-                    family,
-                    held_back,
-                }),
-                (true, None) => Some(Notice::Released { cluster, family }),
-                (true, Some(_)) | (false, None) => None,
-            }
-        })
-        .collect()
+fn flapping((before, after): Pair<'_>) -> Option<Notice> {
+    let held_back = |view: Option<&GateView>| view.and_then(|view| view.held_back);
+    let GateView { cluster, family, .. } = after.or(before)?;
+    let (cluster, family) = (cluster.clone(), *family);
+    match (held_back(before).is_some(), held_back(after)) {
+        (false, Some(held_back)) => Some(Notice::HeldBack {
+            cluster,
+            family,
+            held_back,
+        }),
+        (true, None) => Some(Notice::Released { cluster, family }),
+        (true, Some(_)) | (false, None) => None,
+    }
 }
 
 /// Whose weight gray failure lowers otherwise than before.
-fn lowered(before: &[GateView], after: &[GateView]) -> Vec<Notice> {
-    let differs = |view: &&GateView| {
-        let old = before
-            .iter()
-            .find(|old| old.cluster == view.cluster && old.family == view.family);
-        let gray = |view: &GateView| (view.gray.degree, view.gray.factor_permille);
-        gray(view) != old.map_or_else(|| (Gray::None, 1_000), gray)
-    };
-    after
-        .iter()
-        .filter(differs)
-        .map(|view| Notice::Gray {
-            cluster: view.cluster.clone(),
-            family: view.family,
-            gray: view.gray.clone(),
-        })
-        .collect()
+fn lowered((before, after): Pair<'_>) -> Option<Notice> {
+    let gray = |view: Option<&GateView>| view.map(|view| view.gray.clone()).unwrap_or_default();
+    let (old, new) = (gray(before), gray(after));
+    let GateView { cluster, family, .. } = after.or(before)?;
+    let differs = (old.degree, old.factor_permille) != (new.degree, new.factor_permille);
+    differs.then(|| Notice::Gray {
+        cluster: cluster.clone(),
+        family: *family,
+        gray: new,
+    })
 }
 
 impl VerdictSink for GateSink {

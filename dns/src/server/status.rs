@@ -39,6 +39,12 @@ pub struct Status {
     pub truncated: u64,
     pub panic_answers: u64,
     pub send_failed: u64,
+    /// Answers over the rate limit that were not sent.
+    pub rate_limited_dropped: u64,
+    /// Answers over the rate limit that were sent truncated.
+    pub rate_limited_truncated: u64,
+    /// Datagrams and connections without a PROXY header that is well-formed and believed, where one is needed.
+    pub proxy_refused: u64,
     /// TCP connections over the limit of the server.
     pub connections_refused: u64,
     /// TCP connections over the limit for one client.
@@ -95,6 +101,9 @@ pub(super) fn status(shared: &Shared, listen: &[SocketAddr]) -> Status {
         truncated: sum(&shared.counters, |counters| &counters.truncated),
         panic_answers: sum(&shared.counters, |counters| &counters.panic_answers),
         send_failed: sum(&shared.counters, |counters| &counters.send_failed),
+        rate_limited_dropped: sum(&shared.counters, |counters| &counters.limited_dropped),
+        rate_limited_truncated: sum(&shared.counters, |counters| &counters.limited_truncated),
+        proxy_refused: sum(&shared.counters, |counters| &counters.proxy_refused),
         connections_refused: sum(&shared.counters, |counters| &counters.connections_refused),
         client_connections_refused: sum(&shared.counters, |counters| &counters.client_connections_refused),
         plans_applied: shared.plans.applied.load(Ordering::Relaxed),

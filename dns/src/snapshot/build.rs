@@ -6,6 +6,7 @@
 //! ```
 
 mod place;
+mod service;
 mod steered;
 mod upper;
 
@@ -25,7 +26,8 @@ use crate::stamp::Stamp;
 use crate::wire::{body, rtype};
 use crate::zone::RecordSet;
 use crate::zone::image::Image;
-use place::Place;
+use place::{Place, Placed};
+use steered::Chains;
 
 /// Why a checked plan could not become a snapshot. The previous one stays.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
@@ -40,6 +42,7 @@ pub enum BuildError {
 
 struct Builder<'a> {
     gates: &'a GateTable,
+    chains: Chains<'a>,
     octets: Vec<u8>,
     clusters: BTreeMap<String, u32>,
     zones: Vec<Zone>,
@@ -75,10 +78,11 @@ pub(crate) fn snapshot<'a>(
     zones: impl Iterator<Item = &'a HeldZone>,
     broken: impl Iterator<Item = &'a Name>,
     names: impl Iterator<Item = &'a CheckedName>,
-    gates: &GateTable,
+    gates: &'a GateTable,
 ) -> Result<Snapshot, BuildError> {
     let mut builder = Builder {
         gates,
+        chains: Chains::default(),
         octets: Vec::new(),
         clusters: BTreeMap::new(),
         zones: Vec::new(),
@@ -92,13 +96,16 @@ pub(crate) fn snapshot<'a>(
         path: Vec::new(),
         own: Vec::new(),
     };
-    for place in place::places(zones, broken, names) {
-        builder.zone(&place, stamp)?;
+    let places = place::places(zones, broken, names);
+    // Nodes are aligned so that growing their list, or shrinking it, would copy all of them.
+    builder.nodes.reserve(places.iter().map(Place::len).sum());
+    for place in &places {
+        builder.zone(place, stamp)?;
     }
     builder.finish(stamp)
 }
 
-impl Builder<'_> {
+impl<'a> Builder<'a> {
     fn position(&self) -> Result<u32, BuildError> {
         u32::try_from(self.octets.len()).map_err(|_| BuildError::TooLarge)
     }
@@ -117,7 +124,7 @@ impl Builder<'_> {
         self.own.push(set);
     }
 
-    fn zone(&mut self, place: &Place<'_>, stamp: &Stamp) -> Result<(), BuildError> {
+    fn zone(&mut self, place: &Place<'a>, stamp: &Stamp) -> Result<(), BuildError> {
         let zone = u32::try_from(self.zones.len()).map_err(|_| BuildError::TooLarge)?;
         self.path.clear();
         self.zones.push(Zone {
@@ -138,8 +145,8 @@ impl Builder<'_> {
         let mut dname: Option<&[u8]> = None;
         for owner in image.owners() {
             let at = owner.name();
-            while let Some(name) = names.next_if(|name| wire::cmp(name.name.wire(), at).is_lt()) {
-                self.steered_only(zone, name)?;
+            while let Some(name) = names.next_if(|name| wire::cmp(name.name().wire(), at).is_lt()) {
+                self.placed_only(zone, *name)?;
             }
             // A DNAME takes everything below it to another name (RFC 6672 §2.4).
             dname = dname.filter(|above| wire::is_within(at, above));
@@ -173,22 +180,29 @@ impl Builder<'_> {
                     _ => self.fixed(&set)?,
                 }
             }
-            if let Some(name) = names.next_if(|name| name.name.wire() == at) {
-                self.name(name)?;
+            if let Some(name) = names.next_if(|name| name.name().wire() == at) {
+                self.placed(*name)?;
             }
             self.close(delegates)?;
         }
         for name in names {
-            self.steered_only(zone, name)?;
+            self.placed_only(zone, *name)?;
         }
         Ok(())
     }
 
-    /// A name of which the zone has nothing but what is steered.
-    fn steered_only(&mut self, zone: u32, name: &CheckedName) -> Result<(), BuildError> {
-        self.open(zone, name.name.wire())?;
-        self.name(name)?;
+    /// A name of which the zone itself has nothing.
+    fn placed_only(&mut self, zone: u32, placed: Placed<'a>) -> Result<(), BuildError> {
+        self.open(zone, placed.name().wire())?;
+        self.placed(placed)?;
         self.close(false)
+    }
+
+    fn placed(&mut self, placed: Placed<'a>) -> Result<(), BuildError> {
+        match placed {
+            Placed::Steered(name) => self.name(name),
+            Placed::Target(name, target) => self.target(name, target),
+        }
     }
 
     /// A name that exists for what lies below it, unless it is there already.
@@ -369,7 +383,6 @@ impl Builder<'_> {
 
     fn finish(mut self, stamp: &Stamp) -> Result<Snapshot, BuildError> {
         self.octets.shrink_to_fit();
-        self.nodes.shrink_to_fit();
         self.sets.shrink_to_fit();
         let mut table = Table::with_capacity(self.nodes.len());
         for (index, node) in (0..).zip(&self.nodes) {
@@ -388,7 +401,7 @@ impl Builder<'_> {
         Ok(Snapshot {
             stamp: Some(stamp.clone()),
             table,
-            nodes: self.nodes.into_boxed_slice(),
+            nodes: self.nodes,
             sets: self.sets.into_boxed_slice(),
             steered: self.steered,
             widest: self.widest,

@@ -75,6 +75,12 @@ impl Table {
         }
     }
 
+    /// The node of the first slot that a name would be looked for in, and where its name starts.
+    pub(super) fn first(&self, hash: u64) -> Option<(usize, usize)> {
+        let slot = self.slots.get(start(hash, self.slots.len() - 1))?;
+        (slot.tag == tag(hash)).then_some((slot.node as usize, slot.name as usize))
+    }
+
     pub(crate) fn memory(&self) -> usize {
         size_of_val(&*self.slots)
     }
@@ -95,7 +101,7 @@ fn tag(hash: u64) -> u32 {
 
 /// Multiply-and-fold over eight octets at a time. The keys are the operator's own names, so no keyed hash is needed:
 /// a query can collide with an entry but cannot add one.
-fn hash(wire: &[u8]) -> u64 {
+pub(super) fn hash(wire: &[u8]) -> u64 {
     const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
     const MULTIPLIER: u64 = 0xa076_1d64_78bd_642f;
     let mut state = SEED ^ (wire.len() as u64);
@@ -137,6 +143,8 @@ mod tests {
         }
         for (index, name) in names.iter().enumerate() {
             assert_eq!(table.find(name, &octets), Some(u32::try_from(index).unwrap()));
+            let guess = table.first(hash(name));
+            assert!(guess.is_none_or(|(node, at)| node == index && octets[at..].starts_with(name)));
         }
         assert_eq!(table.find(b"\x06absent\0", &octets), None);
         assert_eq!(Table::with_capacity(0).find(b"\0", b"\0"), None);

@@ -94,6 +94,6 @@ fn key(client: &Client, len: u8) -> u64 {
 }
 
 /// Another draw from one that has been used.
-pub(super) fn next_draw(draw: u64) -> u64 {
+pub(crate) fn next_draw(draw: u64) -> u64 {
     hash::mix(draw)
 }

@@ -58,7 +58,7 @@ impl Set {
             .collect();
         let clusters: Vec<&str> = ordered.iter().map(|endpoint| endpoint.cluster.as_str()).collect();
         let steered = Steered {
-            chain: compile::chain(&filters, &clusters),
+            chain: compile::chain(&filters, &clusters).into(),
             candidates: NonEmpty::new(candidates).unwrap(),
             all_down: AllDown::LastGood,
             degraded_ttl_s: 1,

@@ -94,7 +94,7 @@ fn by_client(
 fn selected(steered: &Steered, branches: &[Branch], asked: Option<&Asked<'_>>) -> Vec<Traced> {
     let Chain {
         select, rotate, max, ..
-    } = &steered.chain;
+    } = &*steered.chain;
     let most = max.map_or(usize::MAX, |max| max.get().into());
     let counts: Vec<usize> = steered
         .candidates

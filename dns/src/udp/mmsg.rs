@@ -10,12 +10,14 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, UdpSocket};
 use std::os::fd::AsRawFd;
 use std::ptr;
 
+use crate::snapshot::AHEAD;
 use crate::wire::EDNS_UDP_PAYLOAD;
 
 /// Packets a call moves at most.
-const BATCH: usize = 32;
-/// Longer queries are cut off by the kernel and then malformed.
-const QUERY_OCTETS: usize = 2_048;
+const BATCH: usize = AHEAD;
+/// Longer queries are cut off by the kernel and then malformed. Not a power of two: the first lines of all buffers would share
+/// a few places of the processor's cache.
+const QUERY_OCTETS: usize = 2_048 + 64;
 const REPLY_OCTETS: usize = EDNS_UDP_PAYLOAD as usize;
 /// Room for one `in6_pktinfo` control message.
 const CONTROL_OCTETS: usize = 64;
@@ -40,6 +42,8 @@ pub(crate) struct Batch {
     iovecs: Vec<libc::iovec>,
     headers: Vec<libc::mmsghdr>,
     received: usize,
+    /// Headers that are not as a call to receive needs them: those that the last batch has used.
+    used: usize,
     pktinfo: bool,
 }
 
@@ -62,13 +66,14 @@ impl Batch {
             ],
             headers: vec![header; BATCH],
             received: 0,
+            used: BATCH,
             pktinfo,
         }
     }
 
     /// Waits for one packet, at most the socket's read timeout, and takes what else is there.
     pub(crate) fn receive(&mut self, socket: &UdpSocket) -> io::Result<Ready> {
-        for index in 0..BATCH {
+        for index in 0..self.used {
             self.iovecs[index] = libc::iovec {
                 iov_base: self.queries[index].as_mut_ptr().cast(),
                 iov_len: QUERY_OCTETS,
@@ -87,6 +92,7 @@ impl Batch {
             }
         }
         self.received = 0;
+        self.used = 0;
         // SAFETY: the headers, and all buffers their pointers name, are owned by `self` and have the lengths given.
         let count = unsafe {
             libc::recvmmsg(
@@ -101,6 +107,7 @@ impl Batch {
             Ok(0) => Ok(Ready::Nothing),
             Ok(count) => {
                 self.received = count.min(BATCH);
+                self.used = self.received;
                 Ok(Ready::Packets)
             }
             Err(_) => match io::Error::last_os_error() {
@@ -115,6 +122,20 @@ impl Batch {
                 error => Err(error),
             },
         }
+    }
+
+    /// How many packets were received.
+    pub(crate) fn len(&self) -> usize {
+        self.received
+    }
+
+    /// The packets received.
+    pub(crate) fn packets(&self) -> impl Iterator<Item = &[u8]> {
+        let received = self.queries.iter().zip(&self.headers).take(self.received);
+        received.map(|(query, header)| {
+            let len = usize::try_from(header.msg_len).unwrap_or(0);
+            query.get(..len).unwrap_or_default()
+        })
     }
 
     /// Calls `reply` with each packet received; it fills the reply's buffer and returns its length, 0 for none.
@@ -145,12 +166,14 @@ impl Batch {
                 iov_base: self.replies[index].as_mut_ptr().cast(),
                 iov_len: len,
             };
-            let mut header = self.headers[index];
-            if header.msg_hdr.msg_controllen == 0 {
-                header.msg_hdr.msg_control = ptr::null_mut();
+            if count < index {
+                self.headers[count] = self.headers[index];
             }
-            header.msg_hdr.msg_flags = 0;
-            self.headers[count] = header;
+            let message = &mut self.headers[count].msg_hdr;
+            if message.msg_controllen == 0 {
+                message.msg_control = ptr::null_mut();
+            }
+            message.msg_flags = 0;
             count += 1;
         }
         let mut sent = 0;

@@ -3,7 +3,12 @@
 
 use super::ecs::{self, Ecs};
 use super::{CLASS_IN, HEADER_LEN, flag, rtype, u16_at};
+use crate::cookie;
 use crate::name::{MAX_LABEL_LEN, MAX_WIRE_LEN};
+
+/// EDNS option codes (RFC 5001 §2.3, RFC 7828 §3.1).
+pub(crate) const NSID: u16 = 3;
+pub(crate) const KEEPALIVE: u16 = 11;
 
 /// A query name folded to lower case, with the start of each label.
 pub(crate) struct QName {
@@ -78,6 +83,18 @@ pub(crate) struct Edns {
     pub(crate) version: u8,
     pub(crate) dnssec_ok: bool,
     pub(crate) ecs: Ecs,
+    pub(crate) asks: Asks,
+}
+
+/// What options other than the client subnet ask for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Asks {
+    /// Where the data of the first cookie stands in the packet, and its octets; the others are ignored (RFC 7873 §5.2).
+    pub(crate) cookie: Option<(u16, u16)>,
+    /// RFC 5001 §2.1; data of a query are ignored.
+    pub(crate) nsid: bool,
+    /// RFC 7828 §3.2.1.
+    pub(crate) keepalive: bool,
 }
 
 /// What the answer needs to know of a query.
@@ -158,16 +175,25 @@ pub(crate) fn opt(packet: &[u8], at: usize) -> Result<(Edns, usize), Unusual> {
         version: fixed[3],
         dnssec_ok: fixed[4] & 0x80 != 0,
         ecs: Ecs::Absent,
+        asks: Asks::default(),
     };
     let end = at + 11 + usize::from(u16::from_be_bytes([fixed[6], fixed[7]]));
     let mut options = packet.get(at + 11..end).ok_or(Unusual::Edns)?;
     while !options.is_empty() {
-        let length = usize::from(u16_at(options, 2).ok_or(Unusual::Edns)?);
-        let data = options.get(4..4 + length).ok_or(Unusual::Edns)?;
-        if u16_at(options, 0) == Some(ecs::CODE) && edns.ecs == Ecs::Absent {
-            edns.ecs = ecs::parse(data);
+        let length = u16_at(options, 2).ok_or(Unusual::Edns)?;
+        let after = 4 + usize::from(length);
+        let data = options.get(4..after).ok_or(Unusual::Edns)?;
+        match u16_at(options, 0) {
+            Some(ecs::CODE) if edns.ecs == Ecs::Absent => edns.ecs = ecs::parse(data),
+            Some(cookie::CODE) if edns.asks.cookie.is_none() => {
+                let at = u16::try_from(end - options.len() + 4);
+                edns.asks.cookie = Some((at.map_err(|_| Unusual::Edns)?, length));
+            }
+            Some(NSID) => edns.asks.nsid = true,
+            Some(KEEPALIVE) => edns.asks.keepalive = true,
+            Some(_) | None => {}
         }
-        options = options.get(4 + length..).unwrap_or_default();
+        options = options.get(after..).unwrap_or_default();
     }
     Ok((edns, end))
 }

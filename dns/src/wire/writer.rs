@@ -2,8 +2,9 @@
 //! not fit turns the response into a truncated one with empty sections (RFC 2181 §9).
 
 use super::ecs::{Ecs, Subnet};
-use super::query::Query;
+use super::query::{KEEPALIVE, NSID, Query};
 use super::{CLASS_IN, EDNS_UDP_PAYLOAD, HEADER_LEN, Rcode, body, flag};
+use crate::cookie;
 
 /// An OPT record without options.
 const OPT_LEN: usize = 11;
@@ -20,18 +21,75 @@ pub(crate) mod ede {
     pub(crate) const NONE: &[u8] = b"\x00\x0f\x00\x14\x00\x00no healthy cluster";
 }
 
+/// Options of a response that the query asked for, beside the client subnet. There is always room for them.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Granted<'a> {
+    pub(crate) cookie: Option<[u8; cookie::WHOLE_LEN]>,
+    /// Who answers (RFC 5001).
+    pub(crate) nsid: Option<&'a [u8]>,
+    /// How long the connection may be idle, in tenths of a second (RFC 7828).
+    pub(crate) keepalive: Option<u16>,
+}
+
+/// Option code and length.
+const OPTION_HEAD: usize = 4;
+
+impl Granted<'_> {
+    fn each(&self, mut put: impl FnMut(u16, &[u8])) {
+        if let Some(cookie) = &self.cookie {
+            put(cookie::CODE, cookie);
+        }
+        if let Some(nsid) = self.nsid {
+            put(NSID, nsid);
+        }
+        if let Some(tenths) = self.keepalive {
+            put(KEEPALIVE, &tenths.to_be_bytes());
+        }
+    }
+
+    fn len(&self) -> usize {
+        let mut len = 0;
+        self.each(|_, data| len += OPTION_HEAD + data.len());
+        len
+    }
+
+    fn write(&self, into: &mut [u8]) {
+        let mut at = 0;
+        self.each(|code, data| {
+            let end = at + OPTION_HEAD + data.len();
+            if let Some(into) = into.get_mut(at..end) {
+                let length = u16::try_from(data.len()).unwrap_or(0);
+                into[..2].copy_from_slice(&code.to_be_bytes());
+                into[2..OPTION_HEAD].copy_from_slice(&length.to_be_bytes());
+                into[OPTION_HEAD..].copy_from_slice(data);
+            }
+            at = end;
+        });
+    }
+}
+
+/// What a response came to be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Written {
+    pub(crate) len: usize,
+    /// The last octets of these, which are OPT.
+    pub(crate) opt_len: usize,
+    pub(crate) truncated: bool,
+}
+
 /// How a response ends.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct End {
+pub(crate) struct End<'a> {
     pub(crate) rcode: Rcode,
     pub(crate) authoritative: bool,
     /// Options to tell where there is room: an extended error.
     pub(crate) told: Option<&'static [u8]>,
     /// The client subnet to echo, with the scope of the answer (RFC 7871 §7.2.1).
     pub(crate) ecs: Option<(Subnet, u8)>,
+    pub(crate) granted: Granted<'a>,
 }
 
-impl End {
+impl End<'_> {
     /// An answer of ours, of which nothing else is to be said.
     pub(crate) fn plain(rcode: Rcode) -> Self {
         Self {
@@ -39,6 +97,11 @@ impl End {
             authoritative: false,
             told: None,
             ecs: None,
+            granted: Granted {
+                cookie: None,
+                nsid: None,
+                keepalive: None,
+            },
         }
     }
 }
@@ -61,13 +124,20 @@ pub(crate) struct Writer<'a> {
 }
 
 impl<'a> Writer<'a> {
-    /// Starts a response to `query`, at most `limit` octets long. `None` when not even the question fits.
-    pub(crate) fn start(out: &'a mut [u8], packet: &[u8], query: &Query, limit: usize) -> Option<Self> {
+    /// Starts a response to `query`, at most `limit` octets long, with room for what is granted. `None` when not even the
+    /// question fits.
+    pub(crate) fn start(
+        out: &'a mut [u8],
+        packet: &[u8],
+        query: &Query,
+        limit: usize,
+        granted: &Granted<'_>,
+    ) -> Option<Self> {
         let limit = limit.min(out.len());
         let reserve = query.edns.map_or(0, |edns| match edns.ecs {
             Ecs::Given(subnet) => OPT_LEN + subnet.echoed_len(),
             Ecs::Absent | Ecs::Malformed => OPT_LEN,
-        });
+        }) + granted.len();
         let echoed = packet.get(..query.question_end)?;
         let body_limit = limit.checked_sub(reserve)?;
         if echoed.len() > body_limit {
@@ -79,7 +149,7 @@ impl<'a> Writer<'a> {
             len: echoed.len(),
             limit,
             body_limit,
-            counts: [1, 0, 0, 0],
+            counts: [questions(query), 0, 0, 0],
             overflowed: false,
         })
     }
@@ -186,15 +256,22 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Writes OPT and the header; returns the length and whether the response is truncated.
-    pub(crate) fn finish(mut self, query: &Query, end: &End) -> (usize, bool) {
+    /// Says in the two octets before `at` how many have been written from there on.
+    pub(crate) fn patch_length(&mut self, at: usize) {
+        let length = self.len.saturating_sub(at);
+        self.patch(at.saturating_sub(2), u16::try_from(length).unwrap_or(u16::MAX));
+    }
+
+    /// Writes OPT and the header.
+    pub(crate) fn finish(mut self, query: &Query, end: &End<'_>) -> Written {
         if self.overflowed {
             self.len = query.question_end;
-            self.counts = [1, 0, 0, 0];
+            self.counts = [questions(query), 0, 0, 0];
         }
+        let opt_at = self.len;
         self.opt(query, end);
-        let mut flags =
-            flag::QR | (query.flags & (flag::OPCODE | flag::RD | flag::CD)) | (end.rcode.number() & 0xf);
+        // AD and CD are clear (RFC 4035 §3.1.6).
+        let mut flags = flag::QR | (query.flags & (flag::OPCODE | flag::RD)) | (end.rcode.number() & 0xf);
         if end.authoritative {
             flags |= flag::AA;
         }
@@ -207,15 +284,21 @@ impl<'a> Writer<'a> {
                 into.copy_from_slice(&count.to_be_bytes());
             }
         }
-        (self.len, self.overflowed)
+        Written {
+            len: self.len,
+            opt_len: self.len - opt_at,
+            truncated: self.overflowed,
+        }
     }
 
-    /// OPT if and only if the query had one (RFC 6891 §6.1.1): version 0, DO copied, no option echoed but the client subnet.
-    fn opt(&mut self, query: &Query, end: &End) {
+    /// OPT if and only if the query had one (RFC 6891 §6.1.1): version 0, DO copied, no option but what was asked for and
+    /// is known, and an extended error.
+    fn opt(&mut self, query: &Query, end: &End<'_>) {
         let Some(edns) = query.edns else { return };
         let fixed_at = self.len;
         let subnet_at = fixed_at + OPT_LEN;
-        let told_at = subnet_at + end.ecs.map_or(0, |(subnet, _)| subnet.echoed_len());
+        let granted_at = subnet_at + end.ecs.map_or(0, |(subnet, _)| subnet.echoed_len());
+        let told_at = granted_at + end.granted.len();
         let fits = |told: &&[u8]| told_at + told.len() <= self.limit;
         let told = end.told.filter(fits).unwrap_or_default();
         let len = told_at + told.len();
@@ -229,15 +312,22 @@ impl<'a> Writer<'a> {
         if let Some(into) = self.out.get_mut(fixed_at..len) {
             let (head, options) = into.split_at_mut(OPT_LEN);
             head.copy_from_slice(&fixed);
-            let (subnet_into, told_into) = options.split_at_mut(told_at - subnet_at);
+            let (asked_into, told_into) = options.split_at_mut(told_at - subnet_at);
+            let (subnet_into, granted_into) = asked_into.split_at_mut(granted_at - subnet_at);
             if let Some((subnet, scope)) = end.ecs {
                 subnet.echo(scope, subnet_into);
             }
+            end.granted.write(granted_into);
             told_into.copy_from_slice(told);
             self.len = len;
             self.counts[Section::Additional as usize] += 1;
         }
     }
+}
+
+/// None in a query for a server cookie alone (RFC 7873 §5.4).
+fn questions(query: &Query) -> u16 {
+    u16::from(query.question_end > HEADER_LEN)
 }
 
 /// A compression pointer (RFC 1035 §4.1.4).

@@ -24,6 +24,13 @@ fn around(owner: Owner<'_>, apex: &[u8]) -> Option<(&'static str, bool)> {
 }
 
 impl Zone {
+    /// Whether it has records of this type for a name.
+    pub(crate) fn has(&self, name: &[u8], kind: u16) -> bool {
+        self.image
+            .at(name)
+            .is_some_and(|owner| owner.find(kind).is_some())
+    }
+
     /// What is in the way of one name within the zone.
     pub(crate) fn obstacle(&self, name: &[u8]) -> Option<&'static str> {
         let apex = self.apex.wire();

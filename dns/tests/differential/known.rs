@@ -18,6 +18,7 @@ const HINFO: u16 = 13;
 const SERVFAIL: u16 = 2;
 const NXDOMAIN: u16 = 3;
 const YXDOMAIN: u16 = 6;
+const BADVERS: u16 = 16;
 /// The EDNS option of extended errors (RFC 8914).
 const EDE: u16 = 15;
 
@@ -117,13 +118,21 @@ const ALL: &[Peer] = &Peer::ALL;
 
 pub(crate) const KNOWN: &[Known] = &[
     Known {
-        what: "CD is copied",
-        peers: &[Peer::Nsd, Peer::Knot],
-        why: "RFC 4035 §3.1.6 would have an authoritative server clear CD; §3.2.2 has others copy it, BIND copies it here too, and \
-              nobody reads it",
-        settle: |case, ours, theirs| {
-            ours.flags &= !(case.question.flags & CD);
+        what: "CD is clear",
+        peers: &[Peer::Bind],
+        why: "RFC 4035 §3.1.6: an authoritative server clears it, and NSD and Knot do; BIND copies it, as §3.2.2 has a resolver do",
+        settle: |case, _, theirs| {
             theirs.flags &= !(case.question.flags & CD);
+        },
+    },
+    Known {
+        what: "CD is clear in BADVERS too",
+        peers: &[Peer::Nsd],
+        why: "RFC 4035 §3.1.6; NSD clears it in all else",
+        settle: |case, ours, theirs| {
+            if (ours.rcode, theirs.rcode) == (BADVERS, BADVERS) {
+                theirs.flags &= !(case.question.flags & CD);
+            }
         },
     },
     Known {

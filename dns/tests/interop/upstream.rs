@@ -136,6 +136,8 @@ impl Upstream {
                 })],
                 on_all_down: OnAllDown::LastGood,
                 degraded_ttl: None,
+                https: None,
+                svcb: None,
                 endpoints: ["eu", "us"].into_iter().zip(ADDRESSES).map(endpoint).collect(),
             }],
             ..SnapshotInput::default()

@@ -4,6 +4,7 @@ use std::net::IpAddr;
 use std::str::FromStr as _;
 
 use hickory_proto::op::Message;
+use hickory_proto::rr::rdata::SVCB;
 use hickory_proto::rr::{Name, RData, Record, RecordType};
 use hickory_proto::serialize::binary::BinEncodable as _;
 
@@ -221,6 +222,8 @@ fn told(records: &[Record]) -> Vec<String> {
                         .trim_end()
                         .to_owned(),
                 }
+            } else if let Some(service) = service(&record.data) {
+                service_text(service)
             } else {
                 record.data.to_string()
             };
@@ -236,6 +239,31 @@ fn told(records: &[Record]) -> Vec<String> {
         .collect();
     told.sort();
     told
+}
+
+fn service(data: &RData) -> Option<&SVCB> {
+    if let RData::HTTPS(https) = data {
+        return Some(https);
+    }
+    if let RData::SVCB(svcb) = data {
+        return Some(svcb);
+    }
+    None
+}
+
+/// Presentation form as RFC 9460 §2.1 and appendix A.1 have it; the decoder's own ends each list with a comma.
+fn service_text(service: &SVCB) -> String {
+    let mut text = format!("{} {}", service.svc_priority, service.target_name);
+    for (key, value) in &service.svc_params {
+        let value = value.to_string();
+        let value = value.trim_end_matches(',');
+        text = if value.is_empty() {
+            format!("{text} {key}")
+        } else {
+            format!("{text} {key}={value}")
+        };
+    }
+    text
 }
 
 fn digits(octets: &[u8]) -> String {

@@ -48,6 +48,8 @@ pub(crate) struct Named {
     pub(crate) ttl_s: u32,
     /// As a plan has it.
     pub(crate) steer: serde_json::Value,
+    pub(crate) https: Option<serde_json::Value>,
+    pub(crate) svcb: Option<serde_json::Value>,
     /// With weights.
     pub(crate) clusters: Vec<(String, u32)>,
 }
@@ -194,13 +196,15 @@ fn cluster(text: &str) -> Result<What, String> {
     Ok(What::State { cluster: name, state })
 }
 
-/// `NAME ttl=SECONDS steer=RULE CLUSTER[=WEIGHT]…`.
+/// `NAME ttl=SECONDS steer=RULE https=RECORDS svcb=RECORDS CLUSTER[=WEIGHT]…`.
 fn name(text: &str) -> Result<Named, String> {
     let mut words = text.split_whitespace();
     let mut named = Named {
         name: words.next().ok_or("a steered name has a name")?.to_owned(),
         ttl_s: 30,
         steer: serde_json::json!([{ "weighted": {} }]),
+        https: None,
+        svcb: None,
         clusters: Vec::new(),
     };
     let number = |text: &str| {
@@ -213,6 +217,14 @@ fn name(text: &str) -> Result<Named, String> {
             Some(("steer", value)) => {
                 named.steer =
                     serde_json::from_str(value).unwrap_or_else(|_| serde_json::json!([{ value: {} }]));
+            }
+            Some((kind @ ("https" | "svcb"), value)) => {
+                let stated = serde_json::from_str(value).map_err(|error| format!("{kind}: {error}"))?;
+                let into = match kind {
+                    "https" => &mut named.https,
+                    _ => &mut named.svcb,
+                };
+                *into = Some(stated);
             }
             Some((cluster, weight)) => named.clusters.push((cluster.to_owned(), number(weight)?)),
             None => named.clusters.push((word.to_owned(), 1)),

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use lifeboat_dns::{
-    BrokenZone, EndpointInput, GateSink, NameInput, OnAllDown, Server, ServerConfig, SnapshotInput, Stamp,
-    zonefile,
+    BrokenZone, EndpointInput, GateSink, NameInput, OnAllDown, Server, ServerConfig, ServiceInput,
+    SnapshotInput, Stamp, zonefile,
 };
 use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path as Tested, Verdict, VerdictSink as _};
 
@@ -149,6 +149,8 @@ impl World {
             steer,
             on_all_down: OnAllDown::LastGood,
             degraded_ttl: None,
+            https: service("https", named.https)?,
+            svcb: service("svcb", named.svcb)?,
             endpoints,
         });
         self.dirty = true;
@@ -304,6 +306,12 @@ impl World {
             Err("was answered".to_owned())
         }
     }
+}
+
+/// Service records as a plan has them.
+fn service(field: &str, stated: Option<serde_json::Value>) -> Result<Option<Box<ServiceInput>>, String> {
+    let read = |stated| serde_json::from_value(stated).map_err(|error| format!("{field}: {error}"));
+    stated.map(read).transpose()
 }
 
 fn over_tcp(server: SocketAddr, packet: &[u8]) -> std::io::Result<Vec<u8>> {

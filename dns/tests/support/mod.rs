@@ -42,6 +42,8 @@ pub(crate) fn plan(seq: u64) -> SnapshotInput {
         steer,
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
+        https: None,
+        svcb: None,
         endpoints,
     };
     let endpoints = CLUSTERS
@@ -236,6 +238,11 @@ impl Verdicts {
         self.view
             .cells
             .insert((cluster.to_owned(), Tested::Traffic, Family::V4), cell);
+    }
+
+    /// Nobody observes the cluster any more.
+    pub(crate) fn vanish(&mut self, cluster: &str) {
+        self.view.cells.retain(|(of, _, _), _| of != cluster);
     }
 
     /// What the server has to tell of this tick.

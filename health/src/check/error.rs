@@ -19,6 +19,10 @@ pub enum CheckError {
     },
     #[error("host {given:?}: a Host header is 1 to 255 visible ASCII characters without spaces or slashes")]
     Host { given: String },
+    #[error("address {given:?}: allowed is ADDRESS:PORT, as 192.0.2.1:80 or [2001:db8::1]:80")]
+    Socket { given: String },
+    #[error("ip {given:?}: allowed is an IPv4 or IPv6 address")]
+    Ip { given: String },
     #[error("address {address} is not of the target's family {family}")]
     Family { address: IpAddr, family: Family },
     #[error("address {address}: port 0 cannot be probed")]

@@ -25,7 +25,9 @@ const VERSION: u8 = 2;
 /// The oldest version that is read.
 const OLDEST: u8 = 1;
 const FLAG_ABSTAIN: u8 = 1;
-const FIXED_BYTES: usize = 4 + 8 * 3 + 1 + 1 + 1;
+/// Where the observer's name begins, with its length.
+const OBSERVER_AT: usize = 4 + 8 * 3;
+const FIXED_BYTES: usize = OBSERVER_AT + 1 + 1 + 1;
 /// Largest datagram that is read.
 const MAX_READ_BYTES: usize = 1_200;
 
@@ -116,6 +118,24 @@ fn put_row(out: &mut Vec<u8>, row: &Row) {
     out.extend_from_slice(&row.usual_rtt_us.to_be_bytes());
     out.extend_from_slice(&row.user_requests.to_be_bytes());
     out.extend_from_slice(&row.user_errors_permille.to_be_bytes());
+}
+
+/// The same datagram with another region, of either version: what stands in a recording is what was decided by. Characters
+/// that a datagram's names cannot have become hyphens, and too long a name is cut.
+///
+/// Bytes that are no datagram, or would be too long for one, stay as they are.
+pub(crate) fn in_region(bytes: &[u8], region: &str) -> Vec<u8> {
+    let plain = |byte: u8| if byte.is_ascii_graphic() { byte } else { b'-' };
+    let region: Vec<u8> = cut(region).iter().copied().map(plain).collect();
+    let name_at = |at: usize| Some(at + 1 + usize::from(*bytes.get(at)?));
+    let spliced = || {
+        let from = name_at(OBSERVER_AT)?;
+        let (before, after) = (bytes.get(..from)?, bytes.get(name_at(from)?..)?);
+        let length = u8::try_from(region.len()).ok()?;
+        Some([before, &[length], &region, after].concat())
+    };
+    let spliced = spliced().filter(|spliced| spliced.len() <= MAX_READ_BYTES);
+    spliced.unwrap_or_else(|| bytes.to_vec())
 }
 
 /// Decode one datagram, strictly.

@@ -46,11 +46,11 @@ fn shows(row: &Row, degree: Gray, held: bool, profile: &Profile) -> bool {
     }
 }
 
-/// A row's part in it, for people.
+/// A row's part in it, for people; a round trip that is hardly longer than usual is none.
 pub(crate) fn told(row: &Row) -> String {
     let ms = |us: u32| f64::from(us) / 1_000.0;
     let mut parts = Vec::new();
-    if row.rtt_us > 0 && row.usual_rtt_us > 0 {
+    if row.usual_rtt_us > 0 && row.rtt_us >= row.usual_rtt_us.saturating_mul(2) {
         let (rtt, usual) = (ms(row.rtt_us), ms(row.usual_rtt_us));
         parts.push(format!("answers in {rtt:.0} ms, usually in {usual:.0} ms"));
     }

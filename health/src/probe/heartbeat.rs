@@ -61,6 +61,8 @@ struct Counts {
     replayed: Counter,
     unknown: Counter,
     forged: Counter,
+    /// The agent's key is not read yet, or cannot be.
+    no_key: Counter,
     malformed: Counter,
 }
 
@@ -114,6 +116,7 @@ impl Heartbeats {
                 replayed: count("replayed"),
                 unknown: count("unknown"),
                 forged: count("forged"),
+                no_key: count("no-key"),
                 malformed: count("malformed"),
             },
         }
@@ -189,11 +192,15 @@ impl Heartbeats {
             self.counts.unknown.inc();
             return None;
         };
-        let signed = known.iter().find_map(|agent| {
-            let key = agent.key.peek(self.clock)?.ok()?;
-            beat.is_signed_by(&key).then_some((agent, key))
-        });
-        let Some((agent, key)) = signed else {
+        let keys: Vec<_> = known
+            .iter()
+            .filter_map(|agent| Some((agent, agent.key.peek(self.clock)?.ok()?)))
+            .collect();
+        if keys.is_empty() {
+            self.counts.no_key.inc();
+            return None;
+        }
+        let Some((agent, key)) = keys.into_iter().find(|(_, key)| beat.is_signed_by(key)) else {
             self.counts.forged.inc();
             return None;
         };

@@ -418,6 +418,7 @@ async fn a_target_is_probed_at_its_own_pace() {
         detection: Some(Box::new(crate::ProfilePatch {
             interval_ms: Some(20),
             timeout_max_ms: Some(100),
+            phase_timeout_ms: Some(100),
             ..crate::ProfilePatch::default()
         })),
     };

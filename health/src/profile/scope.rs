@@ -3,6 +3,9 @@
 //! A cluster's are those that one target is probed and judged by alone. Freshness is among them, since what is probed less often
 //! has older rows. The fleet's are those that all targets share: what makes a quorum, the rhythm of evidence, the observers' own
 //! checks, and the rules that weigh clusters against each other (the cut rule, the weights of gray clusters and their brake).
+//!
+//! Both are used either by observers, so that evidence which is there was made by them and cannot be had otherwise, or by whoever
+//! decides by it.
 
 /// What a constant belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +14,9 @@ pub(super) enum Scope {
     Probed,
     /// A cluster's, used by whoever decides about it.
     Judged,
-    /// Of all clusters alike.
+    /// Of all clusters alike, used by observers.
+    Observed,
+    /// Of all clusters alike, used by whoever decides.
     Fleet,
 }
 
@@ -19,5 +24,10 @@ impl Scope {
     /// Whether a cluster's override may change it.
     pub(super) const fn is_by_cluster(self) -> bool {
         matches!(self, Scope::Probed | Scope::Judged)
+    }
+
+    /// Whether observers go by it, and evidence that is recorded was made by it.
+    pub(super) const fn is_by_observers(self) -> bool {
+        matches!(self, Scope::Probed | Scope::Observed)
     }
 }

@@ -4,6 +4,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize};
 
+use super::given::Given;
 use super::scope::Scope;
 use super::{Preset, ProfileError};
 
@@ -32,7 +33,41 @@ macro_rules! constants {
         #[serde(default, rename_all = "camelCase", deny_unknown_fields)]
         struct Written {
             preset: Option<Preset>,
-            $( $field: Option<i64>, )+
+            $( $field: Option<Given>, )+
+        }
+
+        /// What stands in a recording: constants that have come or gone since are no fault of it, nor are bounds that are newer.
+        #[derive(Default, Deserialize)]
+        #[serde(default, rename_all = "camelCase")]
+        struct Recorded {
+            preset: Option<Preset>,
+            $( $field: Option<u32>, )+
+        }
+
+        impl ProfilePatch {
+            /// As it was when it was recorded; nothing says that it may still be.
+            pub(crate) fn recorded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<ProfilePatch, D::Error> {
+                let Recorded { preset, $( $field, )+ } = Recorded::deserialize(deserializer)?;
+                Ok(ProfilePatch { preset, $( $field, )+ })
+            }
+
+            /// Of a cluster's override only what its observers go by, each constant by its name.
+            pub fn probed(&self) -> ProfilePatch {
+                let preset = self.preset.map(Preset::profile);
+                let mut probed = ProfilePatch::default();
+                $( if Scope::$scope == Scope::Probed {
+                    probed.$field = self.$field.or(preset.as_ref().map(|preset| preset.$field));
+                } )+
+                probed
+            }
+
+            /// The preset, with what differs from it; nobody has checked it.
+            fn applied(self) -> Profile {
+                let ProfilePatch { preset, $( $field, )+ } = self;
+                let mut profile = preset.unwrap_or_default().profile();
+                $( if let Some(value) = $field { profile.$field = value; } )+
+                profile
+            }
         }
 
         impl<'de> Deserialize<'de> for ProfilePatch {
@@ -105,9 +140,25 @@ macro_rules! constants {
                 probing
             }
 
-            pub(super) fn check_ranges(&self) -> Result<(), ProfileError> {
+            /// As it was when it was recorded; nothing says that it may still be.
+            pub(crate) fn recorded<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Profile, D::Error> {
+                ProfilePatch::recorded(deserializer).map(ProfilePatch::applied)
+            }
+
+            /// This profile for evidence that is there: what observers go by is as in `recorded`, by which they went.
+            #[must_use]
+            pub fn observed_as(&self, recorded: &Profile) -> Profile {
+                let mut fitted = self.clone();
+                $( if Scope::$scope.is_by_observers() { fitted.$field = recorded.$field; } )+
+                fitted
+            }
+
+            /// The range of each field whose scope is `asked` for.
+            pub(super) fn check_ranges(&self, asked: fn(Scope) -> bool) -> Result<(), ProfileError> {
                 let Profile { $( $field, )+ } = self;
-                $( within(Some((*$field).into()), $yaml, $least, $most)?; )+
+                $( if asked(Scope::$scope) {
+                    within(Some(Given::Whole((*$field).into())), $yaml, $least, $most)?;
+                } )+
                 Ok(())
             }
         }
@@ -116,9 +167,7 @@ macro_rules! constants {
             type Error = ProfileError;
 
             fn try_from(patch: ProfilePatch) -> Result<Profile, ProfileError> {
-                let mut profile = patch.preset.unwrap_or_default().profile();
-                let ProfilePatch { preset: _, $( $field, )+ } = patch;
-                $( if let Some(value) = $field { profile.$field = value; } )+
+                let profile = patch.applied();
                 profile.validate()?;
                 Ok(profile)
             }
@@ -152,7 +201,7 @@ constants! {
     /// Successes in a row after which an observer votes Clear.
     clear_successes / "clearSuccesses": 3, 3, 3, 1; 1..=1_000, Judged
     /// Milliseconds between two sends of the whole table.
-    send_ms / "sendMs": 100, 100, 100, 1_000; 20..=10_000, Fleet
+    send_ms / "sendMs": 100, 100, 100, 1_000; 20..=10_000, Observed
     /// A row older than this many milliseconds does not count.
     fresh_ms / "freshMs": 500, 1_500, 1_000, 40_000; 100..=300_000, Judged
     /// Fewest fresh observers that may decide; with fewer the verdict is frozen. 1 only in `single` and `karmada`.
@@ -196,7 +245,7 @@ constants! {
     /// Fewest requests of users that say anything.
     gray_min_requests / "grayMinRequests": 50, 50, 50, 50; 1..=65_535, Judged
     /// How long an observer counts the requests that are reported to it, in milliseconds.
-    gray_window_ms / "grayWindowMs": 10_000, 10_000, 10_000, 60_000; 1_000..=600_000, Fleet
+    gray_window_ms / "grayWindowMs": 10_000, 10_000, 10_000, 60_000; 1_000..=600_000, Observed
     /// An observer finds a degree of gray until what made it is below this percentage of its threshold.
     gray_release_percent / "grayReleasePercent": 50, 50, 50, 50; 1..=100, Judged
     /// How long a quorum must find a higher degree before it is in force, in milliseconds.
@@ -220,13 +269,13 @@ constants! {
     /// see whether they will, and say where not.
     mistake_recurrence_h / "mistakeRecurrenceH": 8_766, 8_766, 24, 24; 1..=87_660_000, Fleet
     /// An observer whose loop wakes later than this many milliseconds abstains.
-    loop_lag_ms / "loopLagMs": 50, 50, 50, 1_000; 5..=10_000, Fleet
+    loop_lag_ms / "loopLagMs": 50, 50, 50, 1_000; 5..=10_000, Observed
     /// And goes on abstaining for this many milliseconds, until every probe that was under way is over.
-    abstain_hold_ms / "abstainHoldMs": 300, 800, 500, 5_000; 0..=60_000, Fleet
+    abstain_hold_ms / "abstainHoldMs": 300, 800, 500, 5_000; 0..=60_000, Observed
     /// Misses in a row that make an anchor one that fails; an observer abstains when all its anchors fail.
-    anchor_misses / "anchorMisses": 2, 2, 3, 2; 1..=1_000, Fleet
+    anchor_misses / "anchorMisses": 2, 2, 3, 2; 1..=1_000, Observed
     /// An observer connects anew to a consumer that acknowledged nothing for this many milliseconds.
-    ack_timeout_ms / "ackTimeoutMs": 500, 1_500, 1_000, 10_000; 200..=60_000, Fleet
+    ack_timeout_ms / "ackTimeoutMs": 500, 1_500, 1_000, 10_000; 200..=60_000, Observed
 }
 
 /// One line of the table.
@@ -244,18 +293,16 @@ pub(super) struct Constant {
 }
 
 fn within(
-    given: Option<i64>,
+    given: Option<Given>,
     field: &'static str,
     least: u32,
     most: u32,
 ) -> Result<Option<u32>, ProfileError> {
     let Some(given) = given else { return Ok(None) };
-    let found = u32::try_from(given)
-        .ok()
-        .filter(|value| (least..=most).contains(value));
+    let found = given.whole().filter(|value| (least..=most).contains(value));
     let range = ProfileError::Range {
         field,
-        given,
+        given: given.to_string(),
         least,
         most,
     };

@@ -52,77 +52,124 @@ fn what_cannot_work_is_refused_with_the_field_and_the_bound() {
     use serde_json::json;
     check(
         json!({"intervalMs": 5}),
-        "intervalMs is 5: allowed is 20 to 60000",
+        "intervalMs is 5: allowed is a whole number from 20 to 60000",
+    );
+    check(
+        json!({"intervalMs": 100.5}),
+        "intervalMs is 100.5: allowed is a whole number",
+    );
+    check(
+        json!({"intervalMs": "100"}),
+        "intervalMs is \"100\": allowed is a whole number",
     );
     check(
         json!({"recoverHoldMs": -1}),
-        "recoverHoldMs is -1: allowed is 0 to 3600000",
+        "recoverHoldMs is -1: allowed is a whole number from 0 to 3600000",
     );
     check(
         json!({"intervalMs": 5_000_000_000_u64}),
-        "intervalMs is 5000000000: allowed is 20 to 60000",
+        "intervalMs is 5000000000: allowed is a whole number from 20 to 60000",
     );
-    check(json!({"minFresh": 2}), "minFresh is 2: of two observers");
-    check(json!({"cutVotes": 4}), "cutVotes is 4: at most 2 or minFresh");
-    check(json!({"cutWaitMs": 600}), "cutWaitMs is 600: at most freshMs");
+    check(
+        json!({"minFresh": 2}),
+        "minFresh is 2: it must be 1, where there is but one observer, or at least 3, since of two observers",
+    );
+    check(
+        json!({"cutVotes": 4}),
+        "cutVotes is 4: it must be at most 3, the greater of 2 and minFresh",
+    );
+    check(
+        json!({"cutWaitMs": 600}),
+        "cutWaitMs is 600: it must be at most 500, freshMs",
+    );
     check(
         json!({"abstainHoldMs": 0}),
-        "abstainHoldMs is 0: at least timeoutMaxMs",
+        "abstainHoldMs is 0: it must be at least 300, timeoutMaxMs",
     );
     check(
         json!({"flapMaxS": 300}),
-        "flapMaxS is 300: at least flapHalfLifeS x log2(flapSuppress / flapRelease), or no penalty can reach flapSuppress, here 522",
+        "flapMaxS is 300: it must be at least 522, more than flapHalfLifeS x log2(flapSuppress / flapRelease), or no penalty can rise above flapSuppress",
     );
-    check(json!({"minFresh": 0}), "minFresh is 0: allowed is 1 to 64");
+    check(
+        json!({"minFresh": 0}),
+        "minFresh is 0: allowed is a whole number from 1 to 64",
+    );
     check(
         json!({"timeoutMaxMs": 600}),
-        "timeoutMaxMs is 600: at most deadMisses x intervalMs",
+        "timeoutMaxMs is 600: it must be at most 500, deadMisses x intervalMs",
     );
     check(
         json!({"timeoutMaxMs": 50}),
-        "timeoutMaxMs is 50: at least timeoutMinMs",
+        "timeoutMaxMs is 50: it must be at least 60, timeoutMinMs",
     );
     check(
-        json!({"deadMisses": 2, "timeoutMaxMs": 200}),
-        "deadMisses is 2: at least suspectMisses",
+        json!({"deadMisses": 2, "timeoutMaxMs": 200, "phaseTimeoutMs": 200}),
+        "deadMisses is 2: it must be at least 3, suspectMisses",
     );
-    check(json!({"hardMisses": 6}), "hardMisses is 6: at most deadMisses");
+    check(
+        json!({"hardMisses": 6}),
+        "hardMisses is 6: it must be at most 5, deadMisses",
+    );
     check(
         json!({"freshMs": 400}),
-        "freshMs is 400: at least the slowest interval + timeoutMaxMs",
+        "freshMs is 400: it must be at least 410, the slowest interval + the longer of timeoutMaxMs and phaseTimeoutMs",
     );
     check(
         json!({"flapRelease": 3000}),
-        "flapRelease is 3000: at most flapSuppress",
+        "flapRelease is 3000: it must be at most 2500, flapSuppress",
     );
     check(
         json!({"recoverGood": 101}),
-        "recoverGood is 101: allowed is 1 to 100",
+        "recoverGood is 101: allowed is a whole number from 1 to 100",
     );
-    check(json!({"lateMs": 200}), "lateMs is 200: at least timeoutMaxMs");
+    check(
+        json!({"lateMs": 200}),
+        "lateMs is 200: it must be at least 300, the longer of timeoutMaxMs",
+    );
     check(
         json!({"grayMildOf100": 60}),
-        "grayMildOf100 is 60: at most graySevereOf100",
+        "grayMildOf100 is 60: it must be at most 50, graySevereOf100",
     );
     check(
         json!({"grayMildErrorsPermille": 300}),
-        "grayMildErrorsPermille is 300: at most graySevereErrorsPermille",
+        "grayMildErrorsPermille is 300: it must be at most 250, graySevereErrorsPermille",
     );
     check(
         json!({"grayMisses": 2}),
-        "grayMisses is 2: at least suspectMisses",
+        "grayMisses is 2: it must be at least 3, suspectMisses",
     );
     check(
         json!({"graySeverePercent": 60}),
-        "grayMildPercent is 50: at least graySeverePercent",
+        "grayMildPercent is 50: it must be at least 60, graySeverePercent",
     );
     check(
         json!({"grayFailingPercent": 0}),
-        "grayFailingPercent is 0: allowed is 1 to 100",
+        "grayFailingPercent is 0: allowed is a whole number from 1 to 100",
     );
     check(
         json!({"grayFailingPercent": 30}),
-        "graySeverePercent is 25: at least grayFailingPercent",
+        "graySeverePercent is 25: it must be at least 30, grayFailingPercent",
+    );
+    check(
+        json!({"phaseTimeoutMs": 20_000, "lateMs": 20_000}),
+        "phaseTimeoutMs is 20000: it must be at most 500, deadMisses x intervalMs",
+    );
+    check(
+        json!({"phaseTimeoutMs": 400}),
+        "freshMs is 500: it must be at least 510, the slowest interval + the longer of timeoutMaxMs and phaseTimeoutMs",
+    );
+    check(
+        json!({"loopLagMs": 300}),
+        "loopLagMs is 300: it must be at most 299, less than suspectMisses x intervalMs",
+    );
+    // The ceiling of the penalty is flapSuppress itself, and only what is above that is suppressed.
+    check(
+        json!({"flapSuppress": 1_500, "flapRelease": 750, "flapMaxS": 300}),
+        "flapMaxS is 300: it must be at least 301",
+    );
+    check(
+        json!({"hardMisses": 6, "grayMisses": 2}),
+        "profile field hardMisses is 6: it must be at most 5, deadMisses; profile field grayMisses is 2: it must be at least 3, suspectMisses",
     );
     check(json!({"intervall": 1}), "unknown field `intervall`");
     check(json!({"preset": "slow"}), "unknown variant `slow`");
@@ -212,15 +259,83 @@ fn an_override_that_cannot_be_is_refused_with_the_field_and_what_is_allowed() {
         ..ProfilePatch::default()
     });
     assert!(
-        stale.contains("freshMs is 500: at least the slowest interval + timeoutMaxMs")
-            && stale.ends_with("here 575"),
+        stale.contains("freshMs is 500: it must be at least 575, the slowest interval + the longer of"),
         "{stale}"
     );
     let range = message(ProfilePatch {
         interval_ms: Some(5),
         ..ProfilePatch::default()
     });
-    assert_eq!(range, "profile field intervalMs is 5: allowed is 20 to 60000");
+    assert_eq!(
+        range,
+        "profile field intervalMs is 5: allowed is a whole number from 20 to 60000"
+    );
+}
+
+#[test]
+fn whoever_decides_is_not_asked_how_observers_went_about_it() {
+    let observed = Profile {
+        interval_ms: 10,
+        late_ms: 0,
+        timeout_min_ms: 600,
+        abstain_hold_ms: 0,
+        ..Profile::wan()
+    };
+    let judging = Profile {
+        dead_misses: 80,
+        ..Profile::wan()
+    };
+    let fitted = judging.observed_as(&observed);
+    assert_eq!(
+        (fitted.interval_ms, fitted.abstain_hold_ms, fitted.dead_misses),
+        (10, 0, 80)
+    );
+    assert_eq!(fitted.send_ms, observed.send_ms);
+    fitted.validate().unwrap_err();
+    // Of three misses the stall of an observer makes a vote, and the timeout outlasts five.
+    let told = |profile: Profile| profile.validate_judging().map_err(|error| error.to_string());
+    assert!(
+        told(fitted.clone())
+            .unwrap_err()
+            .starts_with("profile field loopLagMs is 50: it must be at most 29")
+    );
+    let patient = Profile {
+        suspect_misses: 30,
+        gray_misses: 30,
+        ..fitted
+    };
+    assert_eq!(told(patient.clone()), Ok(()));
+    let hasty = Profile {
+        dead_misses: 79,
+        ..patient.clone()
+    };
+    assert!(
+        told(hasty)
+            .unwrap_err()
+            .contains("timeoutMaxMs is 800: it must be at most 790, deadMisses x intervalMs")
+    );
+    let range = Profile {
+        dead_misses: 0,
+        ..patient
+    };
+    assert_eq!(
+        told(range).unwrap_err(),
+        "profile field deadMisses is 0: allowed is a whole number from 1 to 1000"
+    );
+}
+
+#[test]
+fn of_an_override_observers_go_by_what_is_probed() {
+    let probed = |patch: &str| serde_json::from_str::<ProfilePatch>(patch).unwrap().probed();
+    assert_eq!(
+        probed(r#"{"deadMisses": 9, "freshMs": 700}"#),
+        ProfilePatch::default()
+    );
+    let wan = probed(r#"{"preset": "wan", "intervalMs": 250, "deadMisses": 9}"#);
+    assert_eq!(
+        (wan.preset, wan.interval_ms, wan.timeout_max_ms, wan.dead_misses),
+        (None, Some(250), Some(800), None)
+    );
 }
 
 #[cfg(feature = "probe")]
@@ -284,7 +399,7 @@ fn fewer_observers_than_min_fresh_are_told() {
     };
     check(3, None);
     check(64, None);
-    let two = "profile field minFresh is 3: at most the number of observers that count, or nothing is ever decided, here 2";
+    let two = "profile field minFresh is 3: it must be at most 2, the number of observers that count, or nothing is ever decided";
     check(2, Some(two));
     assert_eq!(Profile::single().check_observers(1), Ok(()));
 }

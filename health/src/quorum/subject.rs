@@ -275,7 +275,7 @@ impl Subject {
         }
     }
 
-    fn evidence(&self, observers: &Observers, now: MonoTime) -> Vec<Witness> {
+    pub(super) fn evidence(&self, observers: &Observers, now: MonoTime) -> Vec<Witness> {
         let named = self
             .seen
             .iter()

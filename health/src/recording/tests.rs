@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::evidence::{Header, Row, encode_table};
-use crate::{Check, Family, Path, Verdict};
+use crate::{Check, Family, Path, Target, Verdict};
 
 fn target() -> Target {
     Target {
@@ -137,6 +137,51 @@ fn damage_is_told_with_its_place() {
         Problem::Magic
     ));
     assert!(matches!(all(b"").unwrap_err().problem, Problem::Short));
+}
+
+/// A recording without evidence, with this preamble.
+fn opened(preamble: &serde_json::Value) -> Result<Preamble, Damaged> {
+    let json = serde_json::to_vec(preamble).unwrap();
+    let head = [&u32::try_from(json.len()).unwrap().to_be_bytes()[..], &json].concat();
+    let bytes = [&MAGIC[..], &head, &crc32fast::hash(&head).to_be_bytes()].concat();
+    Recording::open(&bytes[..]).map(|recording| recording.preamble)
+}
+
+#[test]
+fn a_profile_from_before_a_rule_is_no_damage() {
+    let whole = Recording::open(&outage()[..]).unwrap().preamble;
+    let mut json = serde_json::to_value(&whole).unwrap();
+    // Out of a range, against another field, not known any more, and not known yet.
+    json["profile"]["intervalMs"] = 5.into();
+    json["profile"]["minFresh"] = 2.into();
+    json["profile"]["lostMs"] = 7.into();
+    json["profile"].as_object_mut().unwrap().remove("partialAfterMs");
+    json["targets"][0]["detection"] = serde_json::json!({"preset": "wan", "deadMisses": 5_000, "lostMs": 7});
+    let Preamble { profile, targets, .. } = opened(&json).unwrap();
+    let as_written = Profile {
+        interval_ms: 5,
+        min_fresh: 2,
+        ..Profile::fast()
+    };
+    assert_eq!(profile, as_written);
+    let detection = targets[0].detection.clone().unwrap();
+    assert_eq!(
+        (detection.preset, detection.dead_misses),
+        (Some(crate::Preset::Wan), Some(5_000))
+    );
+    let refused = profile.validate_judging().unwrap_err().to_string();
+    assert!(refused.contains("minFresh is 2"), "{refused}");
+    let refused = crate::check_overrides(&targets, &Profile::fast())
+        .unwrap_err()
+        .to_string();
+    assert!(
+        refused.contains("a/traffic/ipv4: detection: profile field deadMisses is 5000"),
+        "{refused}"
+    );
+    // What was never written is damage all the same.
+    json["profile"]["intervalMs"] = "often".into();
+    let damaged = opened(&json).unwrap_err();
+    assert!(matches!(damaged.problem, Problem::Preamble(_)), "{damaged}");
 }
 
 proptest! {

@@ -117,14 +117,14 @@ fn a_target_whose_override_cannot_be_goes_without_it() {
         with("d", json!({"intervall": 1})),
         with("e", json!({"deadMisses": 2})),
     ];
-    let selection = Selection::of_raw(raw, &Profile::fast());
+    let selection = Selection::of_raw(raw, &Profile::fast(), &[]);
     assert_eq!(selection.errors, []);
     let own: Vec<bool> = selection.targets.iter().map(|t| t.detection.is_some()).collect();
     assert_eq!(own, [true, false, false, false, false]);
     let wanted = [
         "target c/traffic/ipv4: detection: profile field minFresh is the fleet's alone: a cluster may override preset, ",
         "target d/traffic/ipv4: detection: unknown field `intervall`, expected one of `preset`, `intervalMs`",
-        "target e/traffic/ipv4: detection: profile field timeoutMaxMs is 300: at most deadMisses x intervalMs",
+        "target e/traffic/ipv4: detection: profile field timeoutMaxMs is 300: it must be at most 200, deadMisses x intervalMs",
     ];
     assert_eq!(
         selection.overrides.len(),
@@ -179,7 +179,7 @@ fn one_bad_target_takes_no_other_away() {
         good("c"),
         good("a"),
     ];
-    let selection = Selection::of_raw(raw, &Profile::fast());
+    let selection = Selection::of_raw(raw, &Profile::fast(), &[]);
     let names: Vec<&str> = selection.targets.iter().map(|t| t.cluster.as_str()).collect();
     assert_eq!(names, ["a", "c"]);
     let wanted = [
@@ -199,6 +199,41 @@ fn one_bad_target_takes_no_other_away() {
         Selection::of(selection.targets.clone()).targets,
         selection.targets
     );
+}
+
+/// What was probed before a mistake is probed after it: the list may mean each target that it has no more.
+#[test]
+fn an_entry_that_cannot_be_told_from_others_takes_no_target_away() {
+    use serde_json::json;
+    let with = |name: &str, cluster: &str, port: u16| {
+        json!({name: cluster, "path": "traffic", "family": "ipv4",
+            "check": {"kind": "tcp", "address": format!("192.0.2.1:{port}")}})
+    };
+    let good = |cluster, port| with("cluster", cluster, port);
+    let select = |raw: Vec<serde_json::Value>, held: &[Target]| {
+        let selection = Selection::of_raw(raw, &Profile::fast(), held);
+        let mut targets = selection.targets;
+        targets.sort();
+        (targets, selection.errors.len())
+    };
+    let (held, _) = select(vec![good("a", 1), good("b", 1)], &[]);
+    let other_path = json!({"path": "control"});
+    for (raw, expected) in [
+        // Without a name it may be either, and is not the one that is there.
+        (vec![good("a", 1), with("clutser", "b", 1)], &held[..]),
+        (vec![good("a", 1), with("cluster", "", 1)], &held),
+        (vec![json!(7)], &held),
+        (vec![good("a", 1), other_path], &held[..1]),
+        // Of two, neither, but what was there.
+        (vec![good("a", 2), good("a", 1), good("b", 1)], &held),
+        (vec![good("a", 2), good("a", 3), good("b", 1)], &held),
+    ] {
+        assert_eq!(select(raw.clone(), &held), (expected.to_vec(), 1), "{raw:?}");
+    }
+    // Where nothing was held the first of two is taken; and no mistake, nothing kept.
+    let (two, _) = select(vec![good("c", 2), good("c", 3)], &held);
+    assert_eq!(two, select(vec![good("c", 2)], &[]).0);
+    assert_eq!(select(Vec::new(), &held), (Vec::new(), 0));
 }
 
 #[test]

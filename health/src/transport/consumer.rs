@@ -22,8 +22,9 @@ use crate::clock::MonoClock;
 use crate::metrics::ConsumerMetrics;
 use crate::profile::{Profile, ProfileError};
 use crate::quorum::Quorum;
-use crate::target::{Target, TargetError, check_overrides, check_targets};
+use crate::target::{Family, Path, Target, TargetError, check_overrides, check_targets};
 use crate::time::MonoTime;
+use crate::verdict::Witness;
 use crate::view::{FleetView, VerdictSink};
 
 use hearing::Counters;
@@ -67,6 +68,7 @@ pub enum ConsumerError {
 /// A running consumer. It stops when dropped.
 pub struct Consumer {
     name: String,
+    clock: MonoClock,
     local_addr: SocketAddr,
     view: Arc<ArcSwap<FleetView>>,
     quorum: Arc<Mutex<Quorum>>,
@@ -148,6 +150,7 @@ impl Consumer {
         })?;
         Ok(Consumer {
             name,
+            clock,
             local_addr,
             view,
             quorum,
@@ -172,6 +175,12 @@ impl Consumer {
     /// What the consumer believes; at most 100 ms old, and as of the last poll for everything but ages.
     pub fn view(&self) -> Arc<FleetView> {
         self.view.load_full()
+    }
+
+    /// What each observer sees of a cluster now.
+    pub fn witnesses(&self, cluster: &str) -> Vec<(Path, Family, Vec<Witness>)> {
+        let now = self.clock.now();
+        self.quorum.lock().witnesses(cluster, now)
     }
 
     /// Replace the targets while running. Verdicts of clusters that stay are kept.

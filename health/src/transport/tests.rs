@@ -8,7 +8,7 @@ use bytes::Bytes;
 use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
 
 use super::*;
-use crate::evidence::{Header, Row, encode_table};
+use crate::evidence::{Header, Row, decode, encode_table};
 use crate::metrics::{
     ConsumerLabel, ConsumerMetrics, ConsumerResultLabel, HeardLabel, ObserverMetrics, WhoLabel,
 };
@@ -537,4 +537,12 @@ async fn what_arrives_can_be_recorded() {
     let sent = datagram("observer-1", 1);
     connection.send_datagram(sent.clone()).unwrap();
     assert_eq!(tap.recv().await.unwrap().1, sent);
+    // What is on record is what was decided by: the listed region, and not the observer's own.
+    let regions = [("Nordic countries", "Nordic-countries"), ("", "r")];
+    for (seq, (listed, recorded)) in (2..).zip(regions) {
+        consumer.set_observers(Some([("observer-1".to_owned(), listed.to_owned())].into()));
+        connection.send_datagram(datagram("observer-1", seq)).unwrap();
+        let header = decode(&tap.recv().await.unwrap().1).unwrap().header;
+        assert_eq!((header.region.as_str(), header.seq), (recorded, seq));
+    }
 }

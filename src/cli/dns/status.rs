@@ -4,10 +4,10 @@ use serde_json::Value;
 
 use crate::cli::{
     explain::{list, text},
-    output,
+    get, output,
 };
 
-pub(super) fn print(status: &Value) {
+pub(super) fn print(status: &Value) -> anyhow::Result<()> {
     let configuration = &status["configuration"];
     let server = &status["server"];
     let ready = match server["ready"].as_bool() {
@@ -35,6 +35,9 @@ pub(super) fn print(status: &Value) {
     }
     for problem in list(&configuration["problems"]) {
         output::line(format!("  not in force: {}", text(problem)));
+    }
+    for warning in list(&configuration["warnings"]) {
+        output::line(format!("  warning: {}", text(warning)));
     }
     section(
         "ZONES",
@@ -68,31 +71,17 @@ pub(super) fn print(status: &Value) {
         ],
         list(&status["clusters"]).flat_map(cluster).collect(),
     );
-    section(
-        "OBSERVERS",
-        &["NAME", "REGION", "STATE", "EVIDENCE AGE"],
-        rows(&status["observers"], |observer| {
-            let state = match (observer["abstaining"].as_bool(), observer["fresh"].as_bool()) {
-                (Some(true), _) => "abstaining",
-                (_, Some(true)) => "fresh",
-                _ => "stale",
-            };
-            vec![
-                text(&observer["name"]),
-                text(&observer["region"]),
-                state.to_owned(),
-                observer["ageMs"]
-                    .as_u64()
-                    .map_or_else(|| "never heard".to_owned(), |age| format!("{age} ms")),
-            ]
-        }),
-    );
+    if list(&status["observers"]).next().is_some() {
+        output::line("\nOBSERVERS");
+        get::observers(status["observers"].clone())?;
+    }
     if server["panicNames"].as_u64().is_some_and(|names| names > 0) {
         output::line(format!(
             "\nPANIC: of {} names no candidate is known to be healthy; their last good sets serve",
             text(&server["panicNames"])
         ));
     }
+    Ok(())
 }
 
 fn in_force(configuration: &Value) -> String {
@@ -119,28 +108,8 @@ fn cluster(cluster: &Value) -> Vec<Vec<String>> {
     let mut rows: Vec<Vec<String>> = list(&cluster["families"])
         .map(|family| {
             let mut row = head.to_vec();
-            let frozen = if family["frozen"].as_bool() == Some(true) {
-                " (frozen)"
-            } else {
-                ""
-            };
             row.push(text(&family["family"]));
-            row.push(format!("{}{frozen}", text(&family["verdict"])));
-            row.push(format!(
-                "{:.0} s",
-                family["sinceMs"].as_f64().unwrap_or(0.0) / 1000.0
-            ));
-            row.push(format!(
-                "{} (needs {})",
-                text(&family["fresh"]),
-                text(&family["needed"])
-            ));
-            row.push(text(&family["abstaining"]));
-            row.push(
-                family["rttMs"]
-                    .as_f64()
-                    .map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1} ms")),
-            );
+            row.extend(seen(family));
             row.push(through(family));
             row
         })
@@ -151,6 +120,30 @@ fn cluster(cluster: &Value) -> Vec<Vec<String>> {
         rows.push(row);
     }
     rows
+}
+
+/// Verdict, for how long, who is fresh, who abstains, and the round trip.
+fn seen(family: &Value) -> [String; 5] {
+    if family["probed"].as_bool() == Some(false) {
+        return ["not probed", "-", "-", "-", "-"].map(str::to_owned);
+    }
+    let frozen = if family["frozen"].as_bool() == Some(true) {
+        " (frozen)"
+    } else {
+        ""
+    };
+    let rtt = family["rttMs"].as_f64();
+    [
+        format!("{}{frozen}", text(&family["verdict"])),
+        format!("{:.0} s", family["sinceMs"].as_f64().unwrap_or(0.0) / 1000.0),
+        format!(
+            "{} (frozen below minFresh, {})",
+            text(&family["fresh"]),
+            text(&family["minFresh"])
+        ),
+        text(&family["abstaining"]),
+        rtt.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1} ms")),
+    ]
 }
 
 fn through(family: &Value) -> String {

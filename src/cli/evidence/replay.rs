@@ -1,8 +1,10 @@
 //! `lifeboat evidence replay`: a recording decided again, and what would have come of it.
 
 mod findings;
+mod fit;
 
 use std::{
+    collections::BTreeMap,
     fs::File,
     io::{BufReader, Read},
     path::Path as FilePath,
@@ -12,7 +14,7 @@ use std::{
 
 use anyhow::Context;
 use lifeboat_health::{
-    Preset, Profile, check_overrides,
+    Preset, Profile, Target, check_overrides,
     recording::{Damaged, Preamble, Recording, Replayed},
 };
 use serde_json::{Value, json};
@@ -24,6 +26,8 @@ use findings::Findings;
 struct Judging<'a> {
     /// As it was named; `None`: as recorded.
     name: Option<&'a str>,
+    /// Every cluster by the one profile.
+    without_overrides: bool,
     profile: Profile,
     /// How often the named profile itself would probe.
     own_interval_ms: u32,
@@ -38,14 +42,7 @@ pub(super) fn replay(
 ) -> anyhow::Result<ExitCode> {
     let file = File::open(path).with_context(|| format!("opening {}", path.display()))?;
     let mut recording = Recording::open(BufReader::new(file)).with_context(|| path.display().to_string())?;
-    let judging = Judging::by(profile, &recording.preamble.profile, hold)?;
-    let targets = &mut recording.preamble.targets;
-    if without_overrides {
-        targets.iter_mut().for_each(|target| target.detection = None);
-    }
-    check_overrides(targets, &judging.profile).context(
-        "a recorded override does not go with the profile to judge by; --without-overrides leaves them out",
-    )?;
+    let judging = Judging::by(profile, without_overrides, &mut recording.preamble, hold)?;
     let (findings, replayed, result) = judging.decide(&mut recording);
     match format {
         Format::Json => output::json(&judging.as_json(&findings, replayed, &recording.preamble)),
@@ -60,36 +57,48 @@ pub(super) fn replay(
 }
 
 impl<'a> Judging<'a> {
-    /// By the profile of this name, or as recorded. What belongs to the observer was fixed when the recording was made.
-    fn by(name: Option<&'a str>, recorded: &Profile, hold: Duration) -> anyhow::Result<Self> {
+    /// By the profile of this name, or as recorded; the targets' overrides are fitted to it. What belongs to the observers was fixed
+    /// when the recording was made.
+    fn by(
+        name: Option<&'a str>,
+        without_overrides: bool,
+        preamble: &mut Preamble,
+        hold: Duration,
+    ) -> anyhow::Result<Self> {
+        let recorded = &preamble.profile;
         let wanted = name.map_or_else(|| Ok(recorded.clone()), named)?;
-        let own_interval_ms = wanted.interval_ms;
-        let profile = Profile {
-            interval_ms: recorded.interval_ms,
-            jitter_percent: recorded.jitter_percent,
-            fresh_every: recorded.fresh_every,
-            timeout_min_ms: recorded.timeout_min_ms,
-            timeout_max_ms: recorded.timeout_max_ms,
-            phase_timeout_ms: recorded.phase_timeout_ms,
-            late_ms: recorded.late_ms,
-            send_ms: recorded.send_ms,
-            gray_window_ms: recorded.gray_window_ms,
-            loop_lag_ms: recorded.loop_lag_ms,
-            abstain_hold_ms: recorded.abstain_hold_ms,
-            anchor_misses: recorded.anchor_misses,
-            ..wanted
-        };
-        if let Err(error) = profile.validate() {
-            let name = name.unwrap_or("as recorded");
-            return Err(Usage(format!(
-                "--profile {name} cannot judge what was probed as recorded: {error}"
-            ))
-            .into());
+        let profile = fit::fleet(&wanted, recorded);
+        profile.validate_judging().map_err(|error| {
+            Usage(match name {
+                Some(name) => format!("--profile {name} cannot judge what was probed as recorded: {error}"),
+                None => format!(
+                    "the recorded profile is refused: {error}; --profile P judges by another: {}, or a YAML file",
+                    presets()
+                ),
+            })
+        })?;
+        for target in &mut preamble.targets {
+            if let Some(its) = target.detection.take() {
+                let own = if without_overrides {
+                    fit::left_out(&its, &wanted, &profile)
+                } else {
+                    Some(fit::kept(&its, &wanted))
+                };
+                target.detection = own.map(Box::new);
+            }
         }
+        check_overrides(&preamble.targets, &profile).map_err(|error| {
+            Usage(if without_overrides {
+                format!("the profile to judge by cannot judge what was probed as recorded: {error}")
+            } else {
+                format!("a recorded override does not go with the profile to judge by: {error}; --without-overrides judges all by the one profile")
+            })
+        })?;
         Ok(Self {
             name,
+            without_overrides,
+            own_interval_ms: wanted.interval_ms,
             profile,
-            own_interval_ms,
             hold,
         })
     }
@@ -106,15 +115,18 @@ impl<'a> Judging<'a> {
     }
 
     /// What must be known to read the rest.
-    fn remarks(&self, observers: usize) -> Vec<String> {
+    fn remarks(&self, observers: usize, targets: &[Target]) -> Vec<String> {
         let mut remarks = Vec::new();
         let (name, profile) = (self.name.unwrap_or("the recorded profile"), &self.profile);
         if profile.interval_ms != self.own_interval_ms {
             remarks.push(format!(
-                "{name} counts misses in probes each {} ms; here it counts them in probes each {} ms, as recorded, so the times are \
-                 not those that {name} would have taken",
-                self.own_interval_ms, profile.interval_ms
+                "{name} probes each {} ms and the recording each {} ms: it is judged by as many of these probes as last as long, {} misses \
+                 in a row for dead",
+                self.own_interval_ms, profile.interval_ms, profile.dead_misses
             ));
+        }
+        if self.name.is_some() || self.without_overrides {
+            remarks.extend(self.probed_otherwise(targets));
         }
         let votes = u32::try_from(observers).unwrap_or(u32::MAX);
         if votes < profile.min_fresh {
@@ -131,8 +143,27 @@ impl<'a> Judging<'a> {
         remarks
     }
 
+    /// Which targets were probed at a pace of their own, and what that makes of the profile's misses.
+    fn probed_otherwise(&self, targets: &[Target]) -> Vec<String> {
+        let mut otherwise: BTreeMap<(u32, u32), usize> = BTreeMap::new();
+        for target in targets {
+            if let Ok(Some(own)) = target.own_profile(&self.profile)
+                && own.interval_ms != self.profile.interval_ms
+            {
+                *otherwise.entry((own.interval_ms, own.dead_misses)).or_default() += 1;
+            }
+        }
+        let told = |((interval_ms, misses), count): ((u32, u32), usize)| {
+            format!(
+                "{count} of {} targets were probed each {interval_ms} ms by an override: {misses} misses in a row for dead",
+                targets.len()
+            )
+        };
+        otherwise.into_iter().map(told).collect()
+    }
+
     fn lines(&self, findings: &Findings, replayed: Replayed, preamble: &Preamble) -> Vec<String> {
-        let mut lines = self.remarks(findings.observers());
+        let mut lines = self.remarks(findings.observers(), &preamble.targets);
         for (since, told) in findings.told() {
             lines.push(format!("{:>10.3} s  {told}", since.as_secs_f64()));
         }
@@ -160,10 +191,11 @@ impl<'a> Judging<'a> {
                 "observers": findings.observers(),
             },
             "profileName": self.name,
+            "withoutOverrides": self.without_overrides,
             "profile": self.profile,
             "ownIntervalMs": self.own_interval_ms,
             "holdMs": millis(self.hold),
-            "remarks": self.remarks(findings.observers()),
+            "remarks": self.remarks(findings.observers(), &preamble.targets),
         });
         if let (Some(found), Value::Object(judged)) = (found.as_object_mut(), judged) {
             found.extend(judged);
@@ -186,10 +218,14 @@ fn named(name: &str) -> anyhow::Result<Profile> {
             serde_saphyr::from_str(&text).with_context(|| format!("--profile {name}"))
         }
         Err(_) => {
-            let presets = Preset::ALL.map(Preset::name).join(", ");
+            let presets = presets();
             Err(Usage(format!("--profile {name}: allowed are {presets}, or a YAML file")).into())
         }
     }
+}
+
+fn presets() -> String {
+    Preset::ALL.map(Preset::name).join(", ")
 }
 
 #[cfg(test)]

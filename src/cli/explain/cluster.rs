@@ -19,12 +19,15 @@ pub(super) fn print(explanation: &Value, extent: Extent) {
 
 fn lines(explanation: &Value, extent: Extent) -> Vec<String> {
     let cluster = &explanation["cluster"];
-    let mut lines = vec![format!(
-        "{} ({}, {})",
-        text(&cluster["name"]),
-        text(&cluster["provider"]),
-        text(&cluster["region"])
-    )];
+    let place: Vec<String> = [&cluster["provider"], &cluster["region"]]
+        .into_iter()
+        .map(text)
+        .filter(|part| !part.is_empty())
+        .collect();
+    let mut lines = vec![match &place[..] {
+        [] => text(&cluster["name"]),
+        place => format!("{} ({})", text(&cluster["name"]), place.join(", ")),
+    }];
     if let Some(own) = cluster["detection"].as_object() {
         let own: Vec<String> = own
             .iter()
@@ -45,13 +48,27 @@ fn lines(explanation: &Value, extent: Extent) -> Vec<String> {
         "by observer region"
     };
     lines.extend(regions(control, both));
+    lines.extend(list(&explanation["now"]).flat_map(now));
     lines.extend(holds(explanation));
     lines.extend(history::lines(explanation, extent));
     lines
 }
 
+/// Who sees what of a path at this moment.
+fn now(seen: &Value) -> Vec<String> {
+    let mut witnesses = list(&seen["evidence"]).map(history::seen).peekable();
+    if witnesses.peek().is_none() {
+        return Vec::new();
+    }
+    let heading = format!("\nnow, {} path, {}:", text(&seen["path"]), text(&seen["family"]));
+    std::iter::once(heading).chain(witnesses).collect()
+}
+
 /// A path's verdict, and what else is to be said of it.
 fn path(name: &str, state: &Value) -> Vec<String> {
+    if state["probed"] == Value::Bool(false) {
+        return vec![format!("{name:<8} not probed: no check looks at it")];
+    }
     let votes = &state["votes"];
     let held_back = serde_json::from_value::<Option<HeldBack>>(state["heldBack"].clone());
     let held_back = held_back

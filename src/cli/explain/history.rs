@@ -48,7 +48,7 @@ fn wall(at: &Value) -> String {
 }
 
 /// What one observer had seen.
-fn seen(seen: &Value) -> String {
+pub(super) fn seen(seen: &Value) -> String {
     let name = match seen["region"].as_str() {
         None | Some("") => text(&seen["observer"]),
         Some(region) => format!("{} ({region})", text(&seen["observer"])),

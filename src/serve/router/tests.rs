@@ -35,6 +35,10 @@ impl Inquiries for Echo {
         }
     }
 
+    fn seen_now(&self, _: &str) -> Result<Vec<SeenNow>, Refusal> {
+        Ok(Vec::new())
+    }
+
     fn explain_binding(&self, binding: &str) -> Result<Value, Refusal> {
         Ok(json!(binding))
     }

@@ -8,7 +8,7 @@ use super::*;
 
 /// Of cluster `a` at 4.5 s.
 fn traffic_path(cell: Cell) -> FleetView {
-    let key = ("a".to_owned(), Path::Traffic, lifeboat_health::Family::V4);
+    let key = ("a".to_owned(), Path::Traffic, Family::V4);
     FleetView {
         at: lifeboat_health::MonoTime::from_millis(4_500),
         cells: BTreeMap::from([(key, cell)]),
@@ -202,7 +202,7 @@ fn a_cluster_shows_its_override_of_the_profile() {
         detection: Some(Box::new(own)),
         ..Cell::default()
     };
-    let key = ("a".to_owned(), Path::Control, lifeboat_health::Family::V6);
+    let key = ("a".to_owned(), Path::Control, Family::V6);
     let verdicts = FleetView {
         cells: BTreeMap::from([(key, cell)]),
         ..FleetView::default()

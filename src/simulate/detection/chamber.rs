@@ -1,25 +1,25 @@
-//! False alarms: a healthy fleet whose probes are lost in bursts, and how often that alone makes votes and Downs.
+//! False alarms: a healthy fleet whose probes are lost in bursts, and how often that alone makes a quorum find Down.
 
 use lifeboat_chaos::simulate::{Phases, Timed, Trace};
 use lifeboat_health::Preset;
 
 use super::fault::Fault;
 use super::fleet::Fleet;
-use super::outcome::{Alarms, Finding};
+use super::outcome::Finding;
+use super::setting::{Setting, turn};
 use super::world::{Plan, simulate};
 
-/// Mean length of a burst, in probes.
-pub(super) const BURST: u64 = 3;
-/// Shares of losses tried in turn, in thousandths.
-pub(super) const PERMILLE: [u64; 3] = [20, 30, 40];
 /// Clusters of the fleet; each has two targets.
 const CLUSTERS: usize = 6;
+/// Targets of the fleet.
+pub(super) const TARGETS: u64 = 2 * CLUSTERS as u64;
 
 /// One stay in the chamber.
 pub(super) struct Stay {
+    pub(super) setting: Setting,
     pub(super) permille: u64,
     pub(super) target_seconds: f64,
-    pub(super) alarms: Alarms,
+    pub(super) downs: u64,
     pub(super) probes: u64,
     pub(super) hash: u64,
     pub(super) finding: Option<Finding>,
@@ -28,11 +28,15 @@ pub(super) struct Stay {
     losses: Vec<lifeboat_health::LossEstimate>,
 }
 
-/// Lose probes for `seconds` of virtual time.
+/// Lose probes for `seconds` of virtual time, as it is this seed's turn.
 pub(super) fn stay(seed: u64, preset: Preset, seconds: u64) -> Stay {
-    let fleet = Fleet::plain(preset, CLUSTERS);
-    let turn = usize::try_from(seed % PERMILLE.len() as u64).unwrap_or(0);
-    let permille = PERMILLE[turn];
+    let (setting, permille) = turn(seed);
+    lose(seed, preset, setting, permille, seconds)
+}
+
+fn lose(seed: u64, preset: Preset, setting: Setting, permille: u64, seconds: u64) -> Stay {
+    let mut fleet = Fleet::near(preset, setting.observers() as usize, CLUSTERS);
+    fleet.profile = setting.profile(preset);
     let warm_us = 3 * fleet.unit_us();
     let end_us = warm_us + seconds * 1_000_000;
     let loss = Timed {
@@ -42,7 +46,7 @@ pub(super) fn stay(seed: u64, preset: Preset, seconds: u64) -> Stay {
             observers: Vec::new(),
             clusters: Vec::new(),
             permille,
-            burst: BURST,
+            burst: setting.burst(),
         },
     };
     let plan = Plan {
@@ -52,13 +56,13 @@ pub(super) fn stay(seed: u64, preset: Preset, seconds: u64) -> Stay {
         },
         liveness: false,
         keep_story: false,
-        count_alarms: true,
     };
     let outcome = simulate(&fleet, &[loss], seed, plan, Trace::default());
     Stay {
+        setting,
         permille,
-        target_seconds: (seconds * 2 * CLUSTERS as u64) as f64,
-        alarms: outcome.alarms.unwrap_or_default(),
+        target_seconds: (seconds * TARGETS) as f64,
+        downs: outcome.downs,
         probes: outcome.probes,
         hash: outcome.hash,
         finding: outcome.finding,
@@ -75,8 +79,8 @@ mod tests {
     /// within a half for each.
     #[test]
     fn losses_are_estimated_as_they_are_made() {
-        for seed in 0..3 {
-            let Stay { permille, losses, .. } = stay(seed, Preset::Fast, 240);
+        for (seed, permille) in [(0, 20), (3, 30), (12, 40)] {
+            let Stay { losses, .. } = lose(seed, Preset::Fast, Setting::Short, permille, 480);
             let (made, count) = (permille as f64 / 1_000.0, losses.len() as f64);
             assert_eq!(losses.len(), 2 * CLUSTERS);
             let mean =
@@ -88,10 +92,14 @@ mod tests {
                 );
             };
             near(mean(|estimate| estimate.share), made, 4.0 / 3.0);
-            near(mean(|estimate| estimate.burst), BURST as f64, 4.0 / 3.0);
+            near(
+                mean(|estimate| estimate.burst),
+                Setting::Short.burst() as f64,
+                4.0 / 3.0,
+            );
             for estimate in &losses {
                 near(estimate.share, made, 1.5);
-                near(estimate.burst, BURST as f64, 1.5);
+                near(estimate.burst, Setting::Short.burst() as f64, 1.5);
                 assert!(estimate.correlation < 0.1, "seed {seed}: {estimate:?}");
             }
         }

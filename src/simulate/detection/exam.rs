@@ -11,7 +11,7 @@ use super::fleet::Fleet;
 use super::outcome::{Finding, Outcome};
 use super::world::{Plan, simulate};
 
-/// One seed in this many is run three times: as it is, again, and with other clocks.
+/// One seed in this many is run four times: as it is, again, and with clocks that are off, or run otherwise.
 const TWINS_EACH: u64 = 16;
 /// Most runs that shrinking may take.
 const SHRINK_RUNS: usize = 200;
@@ -30,7 +30,12 @@ pub struct Exam {
 /// Examine one seed. `preset` overrides the one it would draw; `text` keeps the lines of the trace.
 pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
     let mut draws = Draws::new(seed, 0);
-    let fleet = Fleet::draw(&mut draws, &mut Draws::new(seed, 3), preset);
+    let fleet = Fleet::draw(
+        &mut draws,
+        &mut Draws::new(seed, 3),
+        &mut Draws::new(seed, 4),
+        preset,
+    );
     let unit_us = fleet.unit_us();
     let (warm_us, calm_us) = (3 * unit_us, draws.between(8, 20) * unit_us);
     let faults = fault::draw(&mut draws, &fleet, warm_us, calm_us);
@@ -41,7 +46,6 @@ pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
         },
         liveness: true,
         keep_story: true,
-        count_alarms: false,
     };
     let trace = if text {
         Trace::with_text()
@@ -51,22 +55,17 @@ pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
     let go = |fleet: &Fleet, faults: &[Timed<Fault>], trace| guarded(fleet, faults, seed, plan, trace);
     let mut outcome = go(&fleet, &faults, trace);
     if outcome.finding.is_none() && seed.is_multiple_of(TWINS_EACH) {
-        let other = fleet.with_other_clocks();
-        let (again, clocks) = (
-            go(&fleet, &faults, Trace::default()),
-            go(&other, &faults, Trace::default()),
-        );
-        outcome.finding = twins(&outcome, &again, &clocks);
-        outcome.probes += again.probes + clocks.probes;
+        let others = Others::of(&fleet, |fleet| go(fleet, &faults, Trace::default()));
+        outcome.finding = others.twins(&outcome);
+        outcome.probes += others.probes();
     }
     let shrunk = outcome.finding.as_ref().map(|finding| {
         let by_twins = matches!(finding.invariant, "S19" | "S20");
         shrink(&faults, SHRINK_RUNS, |some| {
             let one = go(&fleet, some, Trace::default());
             let found = one.finding.clone().or_else(|| {
-                let twin = |fleet: &Fleet| go(fleet, some, Trace::default());
                 by_twins
-                    .then(|| twins(&one, &twin(&fleet), &twin(&fleet.with_other_clocks())))
+                    .then(|| Others::of(&fleet, |fleet| go(fleet, some, Trace::default())).twins(&one))
                     .flatten()
             });
             found.is_some_and(|other| other.invariant == finding.invariant)
@@ -81,21 +80,44 @@ pub fn examine(seed: u64, preset: Option<Preset>, text: bool) -> Exam {
     }
 }
 
-/// S20 and S19, between whole runs.
-fn twins(outcome: &Outcome, again: &Outcome, clocks: &Outcome) -> Option<Finding> {
-    let held = invariants::s20_same_seed_same_log(outcome.hash, again.hash)
-        .and_then(|()| invariants::s19_clocks_change_nothing(&outcome.story, &clocks.story));
-    let broken = held.err().or_else(|| {
-        let finding = clocks.finding.as_ref()?;
-        Some(Broken {
-            invariant: "S19",
-            detail: format!(
-                "with other clocks {} is broken: {}",
-                finding.invariant, finding.detail
-            ),
-        })
-    })?;
-    Some(Finding::new(broken, outcome.ended_us, None))
+/// Further runs of a seed.
+struct Others {
+    again: Outcome,
+    /// Clocks are off by other hours.
+    off: Outcome,
+    /// And run at other rates.
+    skewed: Outcome,
+}
+
+impl Others {
+    fn of(fleet: &Fleet, run: impl Fn(&Fleet) -> Outcome) -> Others {
+        Others {
+            again: run(fleet),
+            off: run(&fleet.with_other_clocks()),
+            skewed: run(&fleet.with_skewed_clocks()),
+        }
+    }
+
+    fn probes(&self) -> u64 {
+        self.again.probes + self.off.probes + self.skewed.probes
+    }
+
+    /// S20 and S19, between whole runs.
+    fn twins(&self, outcome: &Outcome) -> Option<Finding> {
+        let held = invariants::s20_same_seed_same_log(outcome.hash, self.again.hash)
+            .and_then(|()| invariants::s19_clocks_change_nothing(&outcome.story, &self.off.story));
+        let broken = held.err().or_else(|| {
+            let finding = self.off.finding.as_ref().or(self.skewed.finding.as_ref())?;
+            Some(Broken {
+                invariant: "S19",
+                detail: format!(
+                    "with other clocks {} is broken: {}",
+                    finding.invariant, finding.detail
+                ),
+            })
+        })?;
+        Some(Finding::new(broken, outcome.ended_us, None))
+    }
 }
 
 /// A run in which a panic is a finding like another.

@@ -7,11 +7,18 @@ use lifeboat_chaos::simulate::Draws;
 use lifeboat_dns::Ramp;
 use lifeboat_health::{Check, Family, MonoTime, Path, Preset, Profile, StatusRange, Target};
 
+use super::formula;
+
 /// Where every clock stands at the start, so that one that is an hour slow still can tell the time.
 const ORIGIN_US: u64 = 7_200_000_000;
 
 /// How fast the clocks of seeds run, in thousandths: true, as far off as NTP bears, and farther.
 const RATES: [u64; 5] = [1_000, 999, 1_001, 950, 1_050];
+
+/// As far off as S19 bears.
+const SKEWED: [u64; 2] = [1_300, 769];
+/// A clock that runs slower than this, in thousandths, makes its observer slower than the profile says.
+const SLOW: u64 = 950;
 
 /// The machines of one run, before anything happens to them.
 #[derive(Clone, Debug)]
@@ -65,7 +72,11 @@ impl Clock {
 impl Fleet {
     /// A fleet of five observers and one consumer, near to everything.
     pub fn plain(preset: Preset, clusters: usize) -> Fleet {
-        let observers = 5;
+        Fleet::near(preset, 5, clusters)
+    }
+
+    /// So many observers and one consumer, near to everything.
+    pub(super) fn near(preset: Preset, observers: usize, clusters: usize) -> Fleet {
         Fleet {
             preset,
             profile: preset.profile(),
@@ -85,8 +96,13 @@ impl Fleet {
         }
     }
 
-    /// `later` draws what came to be drawn later, so that the rest of each seed stays what it was.
-    pub(super) fn draw(draws: &mut Draws, later: &mut Draws, preset: Option<Preset>) -> Fleet {
+    /// `later` and `skews` draw what came to be drawn later, so that the rest of each seed stays what it was.
+    pub(super) fn draw(
+        draws: &mut Draws,
+        later: &mut Draws,
+        skews: &mut Draws,
+        preset: Option<Preset>,
+    ) -> Fleet {
         let preset = preset.unwrap_or_else(|| match draws.below(100) {
             0..=71 => Preset::Fast,
             72..=87 => Preset::Wan,
@@ -111,7 +127,14 @@ impl Fleet {
                 if odd && draws.chance(0.5) {
                     Clock {
                         offset_s: draws.index(7_201) as i64 - 3_600,
-                        rate_permille: RATES[later.index(RATES.len())],
+                        rate_permille: {
+                            let rate = RATES[later.index(RATES.len())];
+                            if skews.chance(0.2) {
+                                SKEWED[skews.index(SKEWED.len())]
+                            } else {
+                                rate
+                            }
+                        },
                     }
                 } else {
                     Clock::TRUE
@@ -158,6 +181,30 @@ impl Fleet {
             clock.offset_s = [3_600, -3_600, 59, 1_234][index % 4];
         }
         other
+    }
+
+    /// The same with clocks that also run otherwise, up to 1.3 times as fast or as slow. Observers probe at other times then, and
+    /// the story may be another one, but nothing may break.
+    pub(super) fn with_skewed_clocks(&self) -> Fleet {
+        let mut other = self.with_other_clocks();
+        for (index, clock) in other.clocks.iter_mut().enumerate() {
+            clock.rate_permille = SKEWED[index % SKEWED.len()];
+        }
+        other
+    }
+
+    /// How much longer than the profile says the slowest observer takes, by its clock.
+    pub(super) fn slowed(&self, takes: Duration) -> Duration {
+        let rates = self.clocks.iter().map(|clock| clock.rate_permille);
+        match rates.min() {
+            Some(rate @ 1..SLOW) => takes * 1_000 / u32::try_from(rate).unwrap_or(1_000),
+            _ => takes,
+        }
+    }
+
+    /// The longest that a power-off takes to be Down, by the slowest clock.
+    pub(super) fn worst_down(&self) -> Duration {
+        self.slowed(formula::worst_down(&self.profile))
     }
 
     /// By cluster, path, family: the order in which targets are numbered.
@@ -212,12 +259,9 @@ impl Fleet {
 
     /// A second of the default profile, in microseconds of this one: faults of slow profiles last longer.
     pub(super) fn unit_us(&self) -> u64 {
-        10_000
-            * u64::from(
-                self.profile
-                    .interval_ms
-                    .max(self.profile.dead_misses * self.profile.interval_ms / 5),
-            )
+        let streak = self.profile.dead_misses * self.profile.interval_ms / 5;
+        let unit = Duration::from_millis((10 * self.profile.interval_ms.max(streak)).into());
+        u64::try_from(self.slowed(unit).as_micros()).unwrap_or(u64::MAX)
     }
 }
 

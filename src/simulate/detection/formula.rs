@@ -1,9 +1,9 @@
-//! The formulas that measured distributions are put beside: how long a Down takes, and how often loss alone makes one, as far as
-//! the simulator needs more than the detector's own formula (`health/src/recurrence.rs`).
+//! How long a Down takes, the formula that measured distributions are put beside. How often loss alone makes one is the
+//! detector's own formula (`health/src/recurrence.rs`).
 
 use std::time::Duration;
 
-use lifeboat_health::{Bursts, Profile, at_once, usual_timeout};
+use lifeboat_health::{Profile, usual_timeout};
 
 /// What ticks of milliseconds add up to at most where a limit is a sum.
 pub(super) const SLACK: Duration = Duration::from_millis(250);
@@ -30,29 +30,6 @@ pub fn worst_down(profile: &Profile) -> Duration {
         + Duration::from_micros(super::world::WAY_US)
         + POLL
         + profile.cut_wait()
-}
-
-/// [`lifeboat_health::false_alarms_per_second`] with what it leaves out: a streak of just `misses` shows in the evidence only if a send falls between
-/// its last miss, told a timeout late, and the success after it; and of a burst that has reached `misses`, one probe less
-/// than its mean is still to come.
-pub fn false_alarms_as_sampled(
-    profile: &Profile,
-    bursts: Bursts,
-    misses: u32,
-    observers: u32,
-    votes: u32,
-) -> f64 {
-    let (interval, timeout) = (
-        profile.interval().as_secs_f64(),
-        usual_timeout(profile).as_secs_f64(),
-    );
-    let shown = ((interval - timeout) / profile.send().as_secs_f64()).clamp(0.0, 1.0);
-    let exponent = f64::from(misses.saturating_sub(1));
-    let rate = bursts.share / (bursts.mean * interval)
-        * (1.0 - 1.0 / bursts.mean).powf(exponent)
-        * (1.0 - (1.0 - shown) / bursts.mean);
-    let lasts = (bursts.mean - 1.0 + f64::from(profile.clear_successes)) * interval - timeout;
-    at_once(rate, lasts, observers, votes)
 }
 
 #[cfg(test)]

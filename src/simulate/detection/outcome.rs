@@ -99,21 +99,8 @@ pub struct Outcome {
     /// Transitions of the first consumer, by text; kept only where asked for.
     pub story: Vec<String>,
     pub lines: Vec<String>,
-    pub(super) alarms: Option<Alarms>,
+    /// Transitions to Down at the first consumer.
+    pub(super) downs: u64,
     /// What the first consumer estimates of losses at the end, by target.
     pub(super) losses: Vec<LossEstimate>,
 }
-
-/// How often at least so many observers were wrong about a target at once.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Alarms {
-    /// Votes Suspect or Dead; by their number, counted from when it was reached.
-    pub(super) suspect: [u64; MOST_VOTES],
-    /// Votes Dead.
-    pub(super) dead: [u64; MOST_VOTES],
-    /// Transitions to Down.
-    pub(super) downs: u64,
-}
-
-/// Votes are counted up to here.
-pub(super) const MOST_VOTES: usize = 8;

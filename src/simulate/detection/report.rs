@@ -3,25 +3,22 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use lifeboat_health::{Bursts, Preset, Profile, false_alarms_per_second};
+use lifeboat_health::{Preset, false_alarms_per_second};
 use serde::Serialize;
 
-use super::chamber::{BURST, Stay};
+use super::chamber::Stay;
 use super::exam::Exam;
+use super::false_alarms::{FalseAlarms, Losses, MANY};
 use super::formula;
-use super::outcome::{Alarms, Finding, MOST_VOTES, Sometimes};
+use super::outcome::{Finding, Sometimes};
+use super::setting::Setting;
 use super::swarm::{MOST_SHOWN, Swarm};
 
 const YEAR_S: f64 = 365.25 * 86_400.0;
-/// Observers of the fleets in which losses are tried.
-const OBSERVERS: u32 = 5;
-/// Fewer alarms than this are too few to compare with a formula.
-const ENOUGH: f64 = 20.0;
-/// Of so many, half or twice as many is no chance.
-const MANY: f64 = 50.0;
-
-/// So many seeds must have met everything that is met sometimes.
-const ENOUGH_SEEDS: u64 = 1_000;
+/// Observers of the fleet for which a rate is extrapolated.
+const MANY_OBSERVERS: u32 = 5;
+/// So many seeds must have met everything that is met sometimes, and enough false Downs to compare with the formula.
+pub(super) const ENOUGH_SEEDS: u64 = 1_000;
 
 /// Counts over seeds; adding is commutative, so that threads do not matter.
 #[derive(Clone, Debug, Default)]
@@ -35,15 +32,9 @@ pub struct Totals {
     pub sometimes: Sometimes,
     /// By preset: what a Down took, and what the formula's mean is for that many observers, in microseconds.
     detections: BTreeMap<&'static str, Vec<(u64, u64)>>,
-    losses: BTreeMap<u64, Losses>,
+    losses: Losses,
     /// What losses alone broke, by seed; the first of them.
     broken_by_losses: BTreeMap<u64, Finding>,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Losses {
-    target_seconds: f64,
-    alarms: Alarms,
 }
 
 /// The whole result, as it is printed.
@@ -82,39 +73,13 @@ pub struct Detection {
     pub formula_worst_ms: f64,
 }
 
-/// Alarms that losses alone made.
-#[derive(Clone, Debug, Serialize)]
-#[serde(rename_all = "camelCase")]
-pub struct FalseAlarms {
-    pub loss_percent: f64,
-    pub misses: u32,
-    pub observers: u32,
-    pub votes: u32,
-    /// The quorum's own transitions to Down, rather than counted votes.
-    pub down: bool,
-    pub target_days: f64,
-    pub seen: u64,
-    pub expected: f64,
-    /// Seen by expected, where enough were expected to tell.
-    pub ratio: Option<f64>,
-    /// By the formula with what the sampling of evidence leaves out.
-    pub expected_as_sampled: f64,
-    pub ratio_as_sampled: Option<f64>,
-}
-
-impl FalseAlarms {
-    /// More than twice or less than half of what the formula says, as sampled.
-    fn is_far_off(&self) -> bool {
-        let ratio = self.ratio_as_sampled.filter(|_| self.expected_as_sampled >= MANY);
-        ratio.is_some_and(|ratio| !(0.5..=2.0).contains(&ratio))
-    }
-}
-
 /// The mean time between false Downs of one target at 0.1 % loss.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "camelCase")]
 pub struct Extrapolation {
     pub loss_percent: f64,
+    /// Mean length of a burst, in probes.
+    pub burst: u64,
     pub observers: u32,
     pub votes: u32,
     pub formula_years: f64,
@@ -162,13 +127,7 @@ impl Totals {
                 }
             }
             self.probes += stay.probes;
-            let losses = self.losses.entry(stay.permille).or_default();
-            losses.target_seconds += stay.target_seconds;
-            losses.alarms.downs += stay.alarms.downs;
-            for votes in 0..MOST_VOTES {
-                losses.alarms.suspect[votes] += stay.alarms.suspect[votes];
-                losses.alarms.dead[votes] += stay.alarms.dead[votes];
-            }
+            self.losses.add(stay);
         }
     }
 
@@ -211,86 +170,58 @@ impl Totals {
             })
             .collect()
     }
-
-    fn false_alarms(&self, profile: &Profile) -> Vec<FalseAlarms> {
-        let mut all = Vec::new();
-        for (
-            permille,
-            Losses {
-                target_seconds,
-                alarms,
-            },
-        ) in &self.losses
-        {
-            let bursts = bursts(*permille);
-            let mut row = |misses, votes: u32, down, seen| {
-                let rate = false_alarms_per_second(profile, bursts, misses, OBSERVERS, votes);
-                let sampled = formula::false_alarms_as_sampled(profile, bursts, misses, OBSERVERS, votes);
-                let (expected, sampled) = (rate * target_seconds, sampled * target_seconds);
-                let ratio = |expected: f64| (expected >= ENOUGH).then(|| seen as f64 / expected);
-                all.push(FalseAlarms {
-                    loss_percent: bursts.share * 100.0,
-                    misses,
-                    observers: OBSERVERS,
-                    votes,
-                    down,
-                    target_days: target_seconds / 86_400.0,
-                    seen,
-                    expected,
-                    ratio: ratio(expected),
-                    expected_as_sampled: sampled,
-                    ratio_as_sampled: ratio(sampled),
-                });
-            };
-            for votes in 3..=4 {
-                row(
-                    profile.suspect_misses,
-                    votes,
-                    false,
-                    alarms.suspect[votes as usize],
-                );
-            }
-            for votes in 2..=3 {
-                row(profile.dead_misses, votes, false, alarms.dead[votes as usize]);
-            }
-            row(profile.dead_misses, profile.q(OBSERVERS), true, alarms.downs);
-        }
-        all
-    }
 }
 
 impl Report {
-    /// Nothing was broken, everything was reached, and alarms came as often as the formula says.
+    /// So many Downs must be expected to compare with the formula.
+    pub const NEEDED: f64 = MANY;
+
+    /// Nothing was broken, everything was reached, and false Downs came as often as the formula says.
     pub fn holds(&self) -> bool {
+        let enough = !self.must_compare() || self.too_few().next().is_none() && self.extrapolation.is_some();
+        let extrapolation = self.extrapolation.as_ref();
         self.failed_seeds == 0
             && self.never_reached.is_empty()
             && self.far_off().next().is_none()
-            && self
-                .extrapolation
-                .as_ref()
-                .is_none_or(|found| found.years >= found.least_years)
+            && enough
+            && extrapolation.is_none_or(|found| found.years >= found.least_years)
     }
 
-    /// Alarms that were more than twice or less than half as many as the formula says, where enough were expected to tell.
+    /// So many seeds are no run if nothing can be said of false Downs, unless losses were left out.
+    pub fn must_compare(&self) -> bool {
+        self.seeds >= ENOUGH_SEEDS && !self.false_alarms.is_empty()
+    }
+
+    /// What is to be compared with the formula and cannot be, since too few Downs were expected of it.
+    pub fn too_few(&self) -> impl Iterator<Item = &FalseAlarms> {
+        self.false_alarms.iter().filter(|row| row.is_too_few())
+    }
+
+    /// Downs that were more than twice or less than half as many as the formula says, where enough were expected to tell.
     pub fn far_off(&self) -> impl Iterator<Item = &FalseAlarms> {
         self.false_alarms.iter().filter(|row| row.is_far_off())
     }
 
     pub fn of(swarm: &Swarm) -> Report {
         let totals = &swarm.totals;
-        let profile = swarm.settings.preset.unwrap_or_default().profile();
-        let false_alarms = totals.false_alarms(&profile);
-        let worst_ratio = false_alarms
-            .iter()
-            .filter_map(|row| row.ratio)
-            .fold(0.0, f64::max);
-        let extrapolation = (worst_ratio > 0.0).then(|| {
-            let votes = profile.q(OBSERVERS);
-            let rate = false_alarms_per_second(&profile, bursts(1), profile.dead_misses, OBSERVERS, votes);
+        let preset = swarm.settings.preset.unwrap_or_default();
+        let profile = preset.profile();
+        let false_alarms = totals.losses.beside_the_formula(preset);
+        let worst_ratio = false_alarms.iter().filter_map(|row| row.ratio).reduce(f64::max);
+        let extrapolation = worst_ratio.map(|worst_ratio| {
+            let votes = profile.q(MANY_OBSERVERS);
+            let rate = false_alarms_per_second(
+                &profile,
+                Setting::AsItIs.bursts(1),
+                profile.dead_misses,
+                MANY_OBSERVERS,
+                votes,
+            );
             let formula_years = 1.0 / rate / YEAR_S;
             Extrapolation {
                 loss_percent: 0.1,
-                observers: OBSERVERS,
+                burst: Setting::AsItIs.burst(),
+                observers: MANY_OBSERVERS,
                 votes,
                 formula_years,
                 worst_ratio,
@@ -342,13 +273,9 @@ impl Report {
     }
 }
 
-fn bursts(permille: u64) -> Bursts {
-    Bursts {
-        share: permille as f64 / 1_000.0,
-        mean: BURST as f64,
-    }
-}
-
 fn micros(duration: Duration) -> u64 {
     u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
 }
+
+#[cfg(test)]
+mod tests;

@@ -215,7 +215,6 @@ impl Scenario {
             },
             liveness: false,
             keep_story: true,
-            count_alarms: false,
         };
         simulate(&fleet, &faults, self.seed, plan, Trace::with_text())
     }

@@ -4,17 +4,20 @@ use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::time::Duration;
 
+use lifeboat_dns::{GateView, Ramp};
 use lifeboat_health::invariants::{self, Holds};
 use lifeboat_health::{
     Family, FleetView, Gray, MonoTime, ObserverView, PartialOutage, Path, Profile, Transition, Verdict,
 };
 
 use super::consumer::{Consumer, Polled};
-use super::outcome::{Alarms, Sometimes};
+use super::outcome::Sometimes;
 
 /// What had to be remembered of one consumer.
 pub(super) struct Watch {
     profile: Rc<Profile>,
+    /// The most that a returning cluster gains at a time, in millionths of its weight.
+    ramp_step: u32,
     /// By target: since when the view shows enough votes for a Down that has not come.
     condemned_since: Vec<Option<MonoTime>>,
     /// By target: since when it shows votes Dead enough for one on its way down.
@@ -22,6 +25,8 @@ pub(super) struct Watch {
     /// Traffic targets that are Down and not yet withdrawn.
     to_withdraw: Vec<(String, Family, MonoTime)>,
     gates: Vec<f64>,
+    /// In millionths, without what gray failure takes.
+    ramps: Vec<u32>,
     grays: Vec<Gray>,
     abstaining: BTreeSet<String>,
     heard: BTreeSet<String>,
@@ -30,22 +35,23 @@ pub(super) struct Watch {
     panic: bool,
     suppressed: BTreeSet<(String, Path, Family)>,
     partial: Vec<Option<PartialOutage>>,
-    pub(super) alarms: Option<Alarms>,
-    /// By target: votes that were wrong when last looked at.
-    wrong: Vec<(u32, u32)>,
+    /// Transitions to Down.
+    pub(super) downs: u64,
 }
 
 /// A line of the trace.
 pub(super) type Tell<'a> = &'a mut dyn FnMut(String);
 
 impl Watch {
-    pub(super) fn new(targets: usize, count_alarms: bool, profile: &Rc<Profile>) -> Watch {
+    pub(super) fn new(targets: usize, profile: &Rc<Profile>, ramp: Ramp) -> Watch {
         Watch {
             profile: Rc::clone(profile),
+            ramp_step: ramp.step_permille * 1_000,
             condemned_since: vec![None; targets],
             dying_since: vec![None; targets],
             to_withdraw: Vec::new(),
             gates: Vec::new(),
+            ramps: Vec::new(),
             grays: Vec::new(),
             abstaining: BTreeSet::new(),
             heard: BTreeSet::new(),
@@ -54,8 +60,7 @@ impl Watch {
             panic: false,
             suppressed: BTreeSet::new(),
             partial: vec![None; targets],
-            alarms: count_alarms.then(Alarms::default),
-            wrong: vec![(0, 0); targets],
+            downs: 0,
         }
     }
 
@@ -70,10 +75,8 @@ impl Watch {
         tell: Tell<'_>,
     ) -> Holds {
         let profile = &*Rc::clone(&self.profile);
-        if let Some(alarms) = &mut self.alarms {
-            let downs = polled.transitions.iter().filter(|t| t.to == Verdict::Down);
-            alarms.downs += downs.count() as u64;
-        }
+        let downs = polled.transitions.iter().filter(|t| t.to == Verdict::Down);
+        self.downs += downs.count() as u64;
         for transition in &polled.transitions {
             tell(format!(
                 "{}/{}/{} {} > {}: {}",
@@ -199,14 +202,6 @@ impl Watch {
                 self.partial[target].clone_from(&cell.partial);
             }
         }
-        if let Some(alarms) = &mut self.alarms {
-            for (cell, was) in view.cells.values().zip(&mut self.wrong) {
-                let is = (cell.votes.suspect + cell.votes.dead, cell.votes.dead);
-                count_reached(&mut alarms.suspect, was.0, is.0);
-                count_reached(&mut alarms.dead, was.1, is.1);
-                *was = is;
-            }
-        }
         let heard = view.observers.iter().filter(|observer| observer.fresh);
         let abstaining = heard.clone().filter(|observer| observer.abstaining);
         fn name(observer: &ObserverView) -> &String {
@@ -257,10 +252,11 @@ impl Watch {
         Ok(())
     }
 
-    /// S8a at the moment of a withdrawal, and never an empty set.
+    /// S8a at the moment of a withdrawal, never an empty set, and S14 on the way back.
     fn judge_gates(&mut self, consumer: &Consumer, sometimes: &mut Sometimes, tell: Tell<'_>) -> Holds {
         let views = &consumer.gate_views;
         self.gates.resize(views.len(), 1.0);
+        self.ramps.resize(views.len(), MILLIONTHS);
         self.grays.resize(views.len(), Gray::None);
         for (index, gate) in views.iter().enumerate() {
             let degree = gate.gray.degree;
@@ -301,6 +297,12 @@ impl Watch {
                 tell(format!("{} {} {what}{share}", gate.cluster, gate.family));
             }
             self.gates[index] = gate.gate;
+            let ramp = ramp(gate);
+            // Under PANIC the last good set is back at once.
+            if !gate.held {
+                invariants::s14_ramp_within_step(self.ramps[index], ramp, self.ramp_step)?;
+            }
+            self.ramps[index] = ramp;
         }
         for family in [Family::V4, Family::V6] {
             let factors: Vec<u32> = views
@@ -352,6 +354,19 @@ impl Watch {
     }
 }
 
+const MILLIONTHS: u32 = 1_000_000;
+
+/// How far a cluster's gate is open, whatever gray failure takes of its weight.
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "at most a million, and not negative"
+)]
+fn ramp(gate: &GateView) -> u32 {
+    let whole = gate.gate * 1_000.0 / f64::from(gate.gray.factor_permille.max(1));
+    (whole * f64::from(MILLIONTHS)).round() as u32
+}
+
 /// S14 between two views.
 fn judge_suppression(before: &FleetView, after: &FleetView, profile: &Profile) -> Holds {
     for (key, cell) in &after.cells {
@@ -388,13 +403,4 @@ fn follow<'a, T: Ord + Clone + 'a>(
 
 fn keep(since: &mut Option<MonoTime>, holds: bool, now: MonoTime) {
     *since = holds.then(|| since.unwrap_or(now));
-}
-
-/// Count each number of votes that was not reached before.
-fn count_reached(reached: &mut [u64], before: u32, now: u32) {
-    for votes in before + 1..=now {
-        if let Some(count) = reached.get_mut(votes as usize) {
-            *count += 1;
-        }
-    }
 }

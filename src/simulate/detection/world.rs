@@ -39,8 +39,6 @@ pub(super) struct Plan {
     /// In the liveness phase a cluster dies, is found, returns and must have its whole weight again.
     pub(super) liveness: bool,
     pub(super) keep_story: bool,
-    /// Count how many observers are wrong at once; for runs in which nothing but losses happens.
-    pub(super) count_alarms: bool,
 }
 
 struct World<'a> {
@@ -100,7 +98,7 @@ pub(super) fn simulate(
             .flatten()
             .filter_map(|cell| cell.losses)
             .collect(),
-        alarms: watches.into_iter().next().and_then(|watch| watch.alarms),
+        downs: watches.first().map_or(0, |watch| watch.downs),
         hash,
         events,
         ended_us: at_us,
@@ -148,7 +146,7 @@ impl<'a> World<'a> {
                 .map(|_| Consumer::new(fleet, names.clone()))
                 .collect(),
             watches: (0..fleet.consumers)
-                .map(|_| Watch::new(targets.len(), plan.count_alarms, &profile))
+                .map(|_| Watch::new(targets.len(), &profile, fleet.ramp))
                 .collect(),
             conditions: Conditions::none(fleet),
             active: Vec::new(),

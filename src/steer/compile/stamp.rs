@@ -68,6 +68,8 @@ pub(crate) fn same_content(a: &NameInput, b: &NameInput) -> bool {
         steer,
         on_all_down,
         degraded_ttl,
+        https,
+        svcb,
         endpoints,
     } = a;
     *name == b.name
@@ -76,6 +78,8 @@ pub(crate) fn same_content(a: &NameInput, b: &NameInput) -> bool {
         && *steer == b.steer
         && *on_all_down == b.on_all_down
         && *degraded_ttl == b.degraded_ttl
+        && *https == b.https
+        && *svcb == b.svcb
         && *endpoints == b.endpoints
 }
 

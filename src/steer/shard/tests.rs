@@ -12,6 +12,8 @@ fn plan(names: usize, endpoints: usize) -> SnapshotInput {
         steer: vec![Filter::Weighted(BTreeMap::new())],
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
+        https: None,
+        svcb: None,
         endpoints: (0..endpoints)
             .map(|e| EndpointInput {
                 cluster: format!("cluster-{e}"),

@@ -61,6 +61,8 @@ fn needed_glue_truncates_and_helpful_glue_does_not() {
             transport: Transport::Udp,
             now: MonoTime::ZERO,
             ecs: true,
+            unix_s: 0,
+            protocol: &crate::PLAIN,
             draw: 0,
         };
         let mut out = vec![0; limit];

@@ -65,3 +65,28 @@ fn malformed_edns_is_a_format_error() {
         assert_eq!(&out[..2], &packet[..2]);
     }
 }
+
+/// RFC 7828 §3.3.1, §3.3.2: the idle time is told over TCP to who asks, and never over UDP.
+#[test]
+fn keepalive_is_told_over_tcp() {
+    let query = with_edns(question("shop.demo.example.", RecordType::A), 1232);
+    let asks = cookies::add_option(query.to_vec().unwrap(), 11, b"");
+    let told = |bench: &mut Bench, packet: &[u8], transport| {
+        let (outcome, out) = bench.raw(packet, transport, 0);
+        let reply = Message::from_vec(&out).unwrap();
+        let option = reply.edns.unwrap().option(11.into()).cloned();
+        let data = option.map(|option| Vec::<u8>::try_from(&option).unwrap());
+        let Outcome::Reply(reply) = outcome else {
+            panic!("no reply")
+        };
+        assert_eq!(reply.keepalive_tenths.is_some(), data.is_some());
+        data
+    };
+    let mut bench = Bench::new();
+    assert_eq!(told(&mut bench, &asks, Transport::Tcp), None, "off");
+    bench.protocol.keepalive_tenths = Some(300);
+    assert_eq!(told(&mut bench, &asks, Transport::Tcp), Some(vec![1, 44]));
+    assert_eq!(told(&mut bench, &asks, Transport::Udp), None);
+    let plain = query.to_vec().unwrap();
+    assert_eq!(told(&mut bench, &plain, Transport::Tcp), None, "not asked");
+}

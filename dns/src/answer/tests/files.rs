@@ -61,6 +61,8 @@ fn bench() -> Bench {
         gates,
         scratch: Scratch::new(),
         ecs: true,
+        unix_s: 0,
+        protocol: Protocol::default(),
     }
 }
 
@@ -135,6 +137,8 @@ fn serving(zones: &[(&str, &str)]) -> Bench {
         gates,
         scratch: Scratch::new(),
         ecs: true,
+        unix_s: 0,
+        protocol: Protocol::default(),
     }
 }
 
@@ -242,6 +246,8 @@ fn a_zone_that_breaks_later_stays_and_one_that_is_mended_is_served() {
         gates,
         scratch: Scratch::new(),
         ecs: true,
+        unix_s: 0,
+        protocol: Protocol::default(),
     };
     for (name, rcode) in [
         ("a.b.file.example.", ResponseCode::NoError),

@@ -1,6 +1,8 @@
 //! Whatever a packet holds, it is answered or dropped.
 
 use super::*;
+use crate::cookie::{CookieRules, CookieSecrets};
+use crate::protocol::Identity;
 use hickory_proto::serialize::binary::BinEncodable;
 
 /// RFC 1035 §3.1, §4.1.4: label types other than 00, pointers in the question, names too long, trailing octets.
@@ -24,17 +26,44 @@ fn malformed_questions_are_format_errors() {
     }
 }
 
+fn with_everything_on() -> Bench {
+    let mut bench = Bench::new();
+    bench.protocol = Protocol {
+        cookies: Some(CookieRules {
+            secrets: CookieSecrets::parse("e5e973e5a6b2a43f48e7dc849e37bfcf").unwrap(),
+            enforce: true,
+        }),
+        identity: Identity {
+            nsid: Some(vec![7; 128]),
+            ..Identity::default()
+        },
+        keepalive_tenths: Some(300),
+        ..Protocol::default()
+    };
+    bench
+}
+
 /// Every packet, however made, is answered with something hickory-proto can read, or dropped; never a panic.
 fn survives(packet: &[u8], draw: u64) -> Result<(), TestCaseError> {
     reads_like_hickory(packet)?;
-    for transport in [Transport::Udp, Transport::Tcp] {
-        let (outcome, out) = Bench::new().raw(packet, transport, draw);
+    let transports = [Transport::Udp, Transport::Tcp];
+    for (everything, transport) in [false, true].map(|on| transports.map(|by| (on, by))).concat() {
+        let mut bench = if everything {
+            with_everything_on()
+        } else {
+            Bench::new()
+        };
+        let (outcome, mut out) = bench.raw(packet, transport, draw);
         if let Outcome::Reply(reply) = outcome {
             prop_assert_eq!(&out[..2], &packet[..2]);
             prop_assert!(out[2] & 0x80 != 0 && reply.len >= 12);
             prop_assert!(transport == Transport::Tcp || reply.len <= 1232);
             prop_assert!(reply.rcode != Rcode::ServFail, "the slow path panicked");
             prop_assert!(Message::from_vec(&out).is_ok(), "{:?} from {:?}", out, packet);
+            let short = cut(&mut out, &reply);
+            prop_assert!(short.len <= reply.len);
+            let short = &out[..short.len];
+            prop_assert!(Message::from_vec(short).is_ok(), "{:?} from {:?}", short, packet);
         }
     }
     Ok(())
@@ -96,6 +125,10 @@ proptest! {
         name in sample_names(),
         kind in prop::sample::select(vec![1_u16, 2, 6, 16, 28, 41, 65, 250, 252, 255, 4000]),
         edns: Option<u16>,
+        option in prop::option::of((
+            prop::sample::select(vec![3_u16, 8, 10, 11, 65_001]),
+            prop::collection::vec(any::<u8>(), 0..45),
+        )),
         mutations in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
         cut in 0_usize..8,
         draw: u64,
@@ -105,6 +138,9 @@ proptest! {
             query = with_edns(query, payload);
         }
         let mut packet = query.to_vec().unwrap();
+        if let (Some(_), Some((code, data))) = (edns, option) {
+            packet = cookies::add_option(packet, code, &data);
+        }
         for (at, value) in mutations {
             let at = at.index(packet.len());
             packet[at] = value;

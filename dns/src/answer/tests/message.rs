@@ -2,6 +2,21 @@
 
 use super::*;
 
+/// RFC 4035 §3.1.6: AD and CD, which are for resolvers, are clear whatever the query has.
+#[test]
+fn ad_and_cd_are_clear() {
+    for name in ["shop.demo.example.", "absent.demo.example.", "example.org."] {
+        let mut query = question(name, RecordType::A);
+        query.metadata.checking_disabled = true;
+        query.metadata.authentic_data = true;
+        let reply = Bench::new().send(&query);
+        assert!(
+            !reply.metadata.checking_disabled && !reply.metadata.authentic_data,
+            "{name}"
+        );
+    }
+}
+
 /// RFC 1035 §4.1.1: id and RD copied, QR and AA set, RA clear; §4.1.2: the question as it was.
 #[test]
 fn header_and_question_are_echoed() {

@@ -68,7 +68,7 @@ fn all_is_rotated_and_limited() {
 
 impl Bench {
     /// The plan with `shop` changed.
-    fn with_shop(change: impl Fn(&mut crate::input::NameInput)) -> Self {
+    pub(super) fn with_shop(change: impl Fn(&mut crate::input::NameInput)) -> Self {
         let mut plan: SnapshotInput = serde_json::from_str(PLAN).unwrap();
         let shop = plan
             .names
@@ -82,7 +82,7 @@ impl Bench {
         bench
     }
 
-    fn withdraw(&self, clusters: &[&str], last_good: u32) {
+    pub(super) fn withdraw(&self, clusters: &[&str], last_good: u32) {
         for cluster in clusters {
             let slot = self.gates.intern(cluster, Family::V4).unwrap();
             let value = GateValue {
@@ -103,7 +103,7 @@ impl Bench {
     }
 }
 
-fn ttls(message: &Message) -> Vec<u32> {
+pub(super) fn ttls(message: &Message) -> Vec<u32> {
     message.answers.iter().map(|record| record.ttl).collect()
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::service::{self, CheckedServices};
 use super::{MAX_ADDRESSES, ttl_problem};
 use crate::catalog::problem::Problem;
 use crate::input::{NameInput, OnAllDown};
@@ -14,6 +15,8 @@ pub(crate) struct CheckedName {
     pub(crate) name: Name,
     pub(crate) zone: Name,
     pub(crate) input: NameInput,
+    /// Its HTTPS and SVCB records.
+    pub(crate) services: Option<Box<CheckedServices>>,
 }
 
 impl CheckedName {
@@ -47,10 +50,12 @@ pub(crate) fn check(input: &NameInput) -> Result<CheckedName, Problem> {
     endpoints(input)?;
     fallback(input)?;
     compile::check(&input.steer, &input.endpoints).map_err(|wrong| problem(&wrong.field, wrong.reason))?;
+    let services = service::check(input, &name)?;
     Ok(CheckedName {
         name,
         zone,
         input: input.clone(),
+        services,
     })
 }
 

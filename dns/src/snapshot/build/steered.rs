@@ -1,19 +1,42 @@
 //! Steered names: candidates by address family, each with its slot in the gate table and its ready-made records.
 
+use std::collections::VecDeque;
+use std::sync::Arc;
+
 use lifeboat_health::Family;
 
 use super::super::{AllDown, Candidate, RrData, RrSet, Steered};
 use super::{BuildError, Builder, counted};
 use crate::catalog::check::CheckedName;
 use crate::gate::table::SlotId;
-use crate::input::{EndpointInput, OnAllDown};
+use crate::input::{EndpointInput, Filter, OnAllDown};
 use crate::nonempty::NonEmpty;
-use crate::steer::compile;
+use crate::steer::{Chain, compile};
 use crate::wire::{body, rtype};
 
-impl Builder<'_> {
+/// The chains of the names built last: most names of a plan are steered by a few, and what all their answers read stays near
+/// the processor.
+#[derive(Default)]
+pub(super) struct Chains<'a>(VecDeque<(&'a [Filter], Vec<&'a str>, Arc<Chain>)>);
+
+const REMEMBERED: usize = 8;
+
+impl<'a> Chains<'a> {
+    fn of(&mut self, filters: &'a [Filter], clusters: Vec<&'a str>) -> Arc<Chain> {
+        let known = |(others, of, _): &&(&[Filter], Vec<&str>, _)| *others == filters && *of == clusters;
+        if let Some((.., chain)) = self.0.iter().find(known) {
+            return Arc::clone(chain);
+        }
+        let chain = Arc::new(compile::chain(filters, &clusters));
+        self.0.truncate(REMEMBERED - 1);
+        self.0.push_front((filters, clusters, Arc::clone(&chain)));
+        chain
+    }
+}
+
+impl<'a> Builder<'a> {
     /// Adds what is steered of a name to the node that is being built.
-    pub(super) fn name(&mut self, name: &CheckedName) -> Result<(), BuildError> {
+    pub(super) fn name(&mut self, name: &'a CheckedName) -> Result<(), BuildError> {
         for (kind, family) in [(rtype::A, Family::V4), (rtype::AAAA, Family::V6)] {
             let filters = &name.input.steer;
             let mut candidates = Vec::new();
@@ -28,7 +51,7 @@ impl Builder<'_> {
             let Some(candidates) = NonEmpty::new(candidates) else {
                 continue;
             };
-            let chain = compile::chain(filters, &clusters);
+            let chain = self.chains.of(filters, clusters);
             let data = RrData::Steered(Box::new(Steered {
                 chain,
                 candidates,
@@ -41,7 +64,10 @@ impl Builder<'_> {
                 data,
             });
         }
-        Ok(())
+        match &name.services {
+            Some(services) => self.services(name, services),
+            None => Ok(()),
+        }
     }
 
     fn all_down(&mut self, name: &CheckedName, kind: u16) -> Result<AllDown, BuildError> {
@@ -98,7 +124,8 @@ impl Builder<'_> {
             return Ok(None);
         };
         let slot = self.slot(&endpoint.cluster, family)?;
-        let longest = self.longest_ttls.entry(slot).or_insert(0);
+        // A slot without any is out of use.
+        let longest = self.longest_ttls.entry(slot).or_insert(1);
         *longest = ttl_s.max(*longest);
         let next = u32::try_from(self.clusters.len()).map_err(|_| BuildError::TooLarge)?;
         let cluster = *self.clusters.entry(endpoint.cluster.clone()).or_insert(next);

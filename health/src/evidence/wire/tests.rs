@@ -54,6 +54,24 @@ fn a_large_table_is_several_datagrams_that_each_stand_alone() {
 }
 
 #[test]
+fn a_datagram_moves_to_another_region() {
+    let datagrams = encoded(&header(), &rows(100));
+    for bytes in &datagrams {
+        for (region, written) in [("us", "us"), ("", ""), ("far away", "far-away")] {
+            let moved = decode(&in_region(bytes, region)).unwrap();
+            let before = decode(bytes).unwrap();
+            assert_eq!((moved.rows, moved.header.region.as_str()), (before.rows, written));
+        }
+        let long = "x".repeat(2 * MAX_NAME_BYTES);
+        assert_eq!(
+            decode(&in_region(bytes, &long)).unwrap().header.region,
+            long[..MAX_NAME_BYTES]
+        );
+        assert_eq!(in_region(&bytes[..20], "us"), bytes[..20]);
+    }
+}
+
+#[test]
 fn an_empty_table_still_carries_the_self_check() {
     let datagrams = encoded(&header(), &[]);
     assert_eq!(datagrams.len(), 1);

@@ -43,7 +43,7 @@ impl Subject {
         let worst = self.opinions(observers, now).max_by_key(|(gray, _)| *gray);
         let reason = worst.map(|(_, row)| {
             format!(
-                "{degree}, find {} of {} fresh observers, {} needed: {}",
+                "{degree}: {} of {} fresh observers find it, {} needed: {}",
                 agree(self, degree),
                 tally.fresh,
                 tally.q,

@@ -2,7 +2,7 @@
 
 use super::lab::{Asked, Lab, Reach};
 use crate::invariants::{self, log_hash, story};
-use crate::{DnsAction, Family, MonoTime, Path, Profile, ReplicaAction, Verdict};
+use crate::{Family, MonoTime, Path, Profile, Quadrant, Verdict};
 
 const FLEET: [&str; 3] = ["a", "b", "c"];
 const ONSET: u64 = 3_000;
@@ -48,11 +48,7 @@ fn power_off() {
             worst = worst.max(took.unwrap());
         }
         assert!(lab.log.iter().skip(6).all(|t| t.cluster == "a"));
-        let action = lab.view.action("a");
-        assert_eq!(
-            (action.dns, action.replicas),
-            (DnsAction::Withdraw, ReplicaAction::Evict)
-        );
+        assert_eq!(lab.view.quadrant("a"), Quadrant::BothDown);
     }
     assert!(worst <= 810, "{worst} ms");
 }
@@ -85,11 +81,7 @@ fn vip_down() {
         lab.story(ONSET),
         ["a/traffic Up>Suspect", "a/traffic Suspect>Down"]
     );
-    let action = lab.view.action("a");
-    assert_eq!(
-        (action.dns, action.replicas),
-        (DnsAction::Withdraw, ReplicaAction::Keep)
-    );
+    assert_eq!(lab.view.quadrant("a"), Quadrant::TrafficDown);
 }
 
 /// Fault 3: the API is dead, the VIP lives. Traffic stays, the cluster is frozen.
@@ -103,11 +95,7 @@ fn api_down() {
         lab.story(ONSET),
         ["a/control Up>Suspect", "a/control Suspect>Down"]
     );
-    let action = lab.view.action("a");
-    assert_eq!(
-        (action.dns, action.replicas),
-        (DnsAction::Serve, ReplicaAction::Freeze)
-    );
+    assert_eq!(lab.view.quadrant("a"), Quadrant::ControlDown);
 }
 
 /// Fault 4: one observer is cut off from everything it probes, anchors included. It abstains; nothing changes.
@@ -295,8 +283,8 @@ fn evidence_stops() {
             .all(|cell| cell.frozen && cell.current() == Verdict::Unknown)
     );
     assert_eq!(
-        lab.view.action("a").replicas,
-        ReplicaAction::Freeze,
+        lab.view.quadrant("a"),
+        Quadrant::BothUp,
         "nobody is evicted on old evidence"
     );
 }

@@ -76,7 +76,7 @@ fn the_reason_names_who_and_what() {
     run(&mut bench, &says, 1_200);
     assert_eq!(
         gray(&bench, "a").reason,
-        "severe, find 4 of 5 fresh observers, 4 needed: answers in 500 ms, usually in 2 ms, \
+        "severe: 4 of 5 fresh observers find it, 4 needed: answers in 500 ms, usually in 2 ms, \
          20 late of the last 100 probes"
     );
 }

@@ -13,7 +13,7 @@ use super::super::role::{Granted, Role, lacks_role};
 use super::super::tls;
 use super::{Listed, Tap};
 use crate::clock::MonoClock;
-use crate::evidence::{DecodeError, decode};
+use crate::evidence::{DecodeError, decode, in_region};
 use crate::metrics::{ConsumerLabel, ConsumerMetrics, ConsumerResultLabel};
 use crate::quorum::{Quorum, Rejected};
 
@@ -65,27 +65,39 @@ impl Hearing {
                 known = Some(name.clone());
             }
             let mut quorum = self.quorum.lock();
+            let mut listed_region = None;
             if let Some(listed) = self.observers.load().as_ref() {
                 let Some(region) = listed.get(name) else {
-                    self.counters.unlisted.inc();
+                    if seldom(&self.counters.unlisted, 1) {
+                        tracing::warn!(observer.name = %name, "its evidence is discarded: it is not among the observers that count");
+                    }
                     continue;
                 };
                 if !region.is_empty() {
                     datagram.header.region.clone_from(region);
+                    listed_region = Some(region.clone());
                 }
             }
             if self.tap.receiver_count() > 0 {
+                let decided_by = listed_region.map(|region| in_region(&bytes, &region).into());
                 // Nobody listening any more is no error.
-                let _ = self.tap.send((now, bytes.clone()));
+                let _ = self.tap.send((now, decided_by.unwrap_or_else(|| bytes.clone())));
             }
-            match quorum.ingest(&datagram, now) {
+            let ingested = quorum.ingest(&datagram, now);
+            drop(quorum);
+            match ingested {
                 Ok(ingested) => {
                     self.counters.accepted.inc();
                     self.counters.rows.inc_by((ingested.rows - ingested.stale).into());
                     self.counters.stale.inc_by(ingested.stale.into());
-                    self.counters.unknown.inc_by(ingested.unknown.into());
+                    if seldom(&self.counters.unknown, ingested.unknown.into()) {
+                        tracing::warn!(
+                            observer.name = %datagram.header.observer, rows = ingested.unknown,
+                            "rows are discarded: they are of targets that this consumer does not have; both need the same list"
+                        );
+                    }
                 }
-                Err(rejected) => self.counters.rejected(rejected),
+                Err(rejected) => self.counters.rejected(rejected, &datagram.header.observer),
             }
         }
     }
@@ -143,7 +155,7 @@ impl Counters {
     pub(super) fn failed(&self, from: SocketAddr, error: &ConnectionError) {
         if lacks_role(error) {
             // It comes back twice a second.
-            if (self.wrong_role.inc() + 1).is_power_of_two() {
+            if seldom(&self.wrong_role, 1) {
                 tracing::warn!(
                     peer.addr = %from, %error,
                     "refused: whoever sends evidence needs clientAuth in the extended key usage of its certificate"
@@ -171,12 +183,46 @@ impl Counters {
         };
     }
 
-    fn rejected(&self, rejected: Rejected) {
-        match rejected {
-            Rejected::Boot => self.boot.inc(),
-            Rejected::Sequence => self.sequence.inc(),
-            Rejected::Delayed => self.delayed.inc(),
-            Rejected::TooMany => self.too_many.inc(),
+    fn rejected(&self, rejected: Rejected, name: &str) {
+        let (counter, cause) = match rejected {
+            Rejected::Boot => (
+                &self.boot,
+                "a second process sends under this name, or its machine's clock was set back",
+            ),
+            Rejected::TooMany => (&self.too_many, "list those that count"),
+            // Networks do that.
+            Rejected::Sequence => {
+                self.sequence.inc();
+                return;
+            }
+            Rejected::Delayed => {
+                self.delayed.inc();
+                return;
+            }
         };
+        if seldom(counter, 1) {
+            tracing::warn!(observer.name = %name, error = %rejected, cause, "its evidence is discarded");
+        }
+    }
+}
+
+/// Counts `more`, and whether the count reached another power of two: what comes many times a second is told seldom.
+fn seldom(counter: &Counter, more: u64) -> bool {
+    let before = counter.inc_by(more);
+    more > 0 && before.checked_ilog2() < (before + more).checked_ilog2()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_comes_often_is_told_seldom() {
+        let counter = Counter::default();
+        let told: Vec<u64> = (1..=100).filter(|_| seldom(&counter, 1)).collect();
+        assert_eq!(told, [1, 2, 4, 8, 16, 32, 64]);
+        assert!(!seldom(&counter, 0));
+        assert!(seldom(&counter, 1_000));
+        assert!(!seldom(&counter, 900));
     }
 }

@@ -337,7 +337,7 @@ impl Inside {
                 "a probe could not be sent: descriptors, ports or memory are lacking".to_owned(),
             ),
         };
-        tracing::warn!(observer.name = %self.name, ?reason, because, "abstains");
+        tracing::warn!(observer.name = %self.name, reason = result, because, "abstains");
         let label = ObserverResultLabel {
             observer: self.name.clone(),
             result,

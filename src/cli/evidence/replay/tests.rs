@@ -1,7 +1,7 @@
 //! Recordings made by hand, and whether replicas would have moved.
 
 use lifeboat_health::{
-    Check, Family, Header, MonoTime, Path, Row, Target, encode_table, recording::Recorder,
+    Check, Family, Header, MonoTime, Path, ProfilePatch, Row, Target, encode_table, recording::Recorder,
 };
 
 use super::*;
@@ -40,6 +40,31 @@ fn fleet(clusters: &[&str], families: &[Family]) -> Vec<Target> {
         .collect()
 }
 
+fn preamble(targets: &[Target], profile: &Profile) -> Preamble {
+    Preamble {
+        consumer: "dns-1".to_owned(),
+        started: "2026-01-01T00:00:00Z".to_owned(),
+        profile: profile.clone(),
+        targets: targets.to_vec(),
+    }
+}
+
+/// One cluster with this override, recorded in a fleet of this profile: by what it is judged.
+fn judged(
+    name: Option<&str>,
+    without_overrides: bool,
+    recorded: &Profile,
+    detection: &str,
+) -> Result<Profile, String> {
+    let mut target = target("a", Path::Traffic, Family::V4);
+    target.detection = Some(serde_json::from_str(detection).unwrap());
+    let mut preamble = preamble(&[target], recorded);
+    let judging = Judging::by(name, without_overrides, &mut preamble, Duration::from_secs(3))
+        .map_err(|error| error.to_string())?;
+    let own = preamble.targets[0].own_profile(&judging.profile).unwrap();
+    Ok(own.unwrap_or(judging.profile))
+}
+
 /// Ten seconds of five observers, one row for each target each 100 ms: whether it is silent from which tenth of a second on, and whether
 /// the observer is heard then.
 fn record(
@@ -48,12 +73,7 @@ fn record(
     silent_from: impl Fn(&Target) -> Option<u16>,
     heard: impl Fn(u64, u16) -> bool,
 ) -> Vec<u8> {
-    let preamble = Preamble {
-        consumer: "dns-1".to_owned(),
-        started: "2026-01-01T00:00:00Z".to_owned(),
-        profile: profile.clone(),
-        targets: targets.to_vec(),
-    };
+    let preamble = preamble(targets, profile);
     let mut bytes = Vec::new();
     let mut recorder = Recorder::start(&mut bytes, &preamble).unwrap();
     for round in 0..=100_u16 {
@@ -89,9 +109,17 @@ fn record(
 
 /// The lines of a replay, and its JSON.
 fn replayed(bytes: &[u8], profile: Option<&str>, hold_s: u64) -> (Vec<String>, Value) {
+    replayed_by(bytes, (profile, false), hold_s)
+}
+
+fn replayed_by(
+    bytes: &[u8],
+    (profile, without_overrides): (Option<&str>, bool),
+    hold_s: u64,
+) -> (Vec<String>, Value) {
     let mut recording = Recording::open(bytes).unwrap();
     let hold = Duration::from_secs(hold_s);
-    let judging = Judging::by(profile, &recording.preamble.profile, hold).unwrap();
+    let judging = Judging::by(profile, without_overrides, &mut recording.preamble, hold).unwrap();
     let (findings, replayed, result) = judging.decide(&mut recording);
     result.unwrap();
     (
@@ -238,8 +266,8 @@ fn another_profile_says_what_it_takes_from_the_recording() {
     let (lines, json) = replayed(&bytes, Some("wan"), 3);
     assert_eq!(
         lines[0],
-        "wan counts misses in probes each 200 ms; here it counts them in probes each 100 ms, as recorded, so the times are not \
-         those that wan would have taken"
+        "wan probes each 200 ms and the recording each 100 ms: it is judged by as many of these probes as last as long, 10 misses \
+         in a row for dead"
     );
     assert_eq!(
         lines[1],
@@ -255,6 +283,16 @@ fn another_profile_says_what_it_takes_from_the_recording() {
         (&json!(100), &json!(1_500))
     );
     assert_eq!(json["recording"]["lengthMs"], 10_004);
+    // Ten seconds of silence are one probe of Karmada's.
+    let dead = record(
+        &targets,
+        &Profile::fast(),
+        |target| (target.cluster == "a").then_some(0),
+        always,
+    );
+    let (lines, json) = replayed(&dead, Some("karmada"), 0);
+    assert!(lines[0].contains("400 misses in a row for dead"), "{}", lines[0]);
+    assert!(clusters(&json, "failovers").is_empty(), "{lines:#?}");
     let (_, json) = replayed(&bytes, None, 3);
     assert_eq!(
         (&json["profileName"], &json["remarks"]),
@@ -270,17 +308,155 @@ fn another_profile_says_what_it_takes_from_the_recording() {
 
 #[test]
 fn a_profile_that_does_not_go_with_the_probes_is_refused_by_its_field() {
-    let judge = |name, recorded: &Profile| {
-        Judging::by(Some(name), recorded, Duration::from_secs(3))
-            .map(drop)
-            .map_err(|error| error.to_string())
-    };
-    let refused = judge("fast", &Profile::wan()).unwrap_err();
-    assert!(
-        refused.contains("--profile fast") && refused.contains("freshMs is 500"),
-        "{refused}"
-    );
+    let judge = |name, recorded: &Profile| judged(Some(name), false, recorded, "{}").map(drop);
+    for (recorded, field) in [
+        (Preset::Wan, "timeoutMaxMs is 800: it must be at most 600"),
+        (Preset::Single, "freshMs is 500: it must be at least 720"),
+        (Preset::Karmada, "freshMs is 500: it must be at least 16000"),
+    ] {
+        let refused = judge("fast", &recorded.profile()).unwrap_err();
+        assert!(
+            refused.starts_with("--profile fast cannot judge what was probed as recorded: ")
+                && refused.contains(field),
+            "{recorded}: {refused}"
+        );
+    }
+    // What docs/observer.md names as the way out.
+    let bearable: Profile =
+        serde_json::from_str(r#"{"preset": "fast", "deadMisses": 10, "freshMs": 1100}"#).unwrap();
+    for recorded in [Profile::wan(), Profile::single()] {
+        assert_eq!(fit::fleet(&bearable, &recorded).validate_judging(), Ok(()));
+    }
     for preset in Preset::ALL {
         judge(preset.name(), &Profile::fast()).unwrap_or_else(|refused| panic!("{preset}: {refused}"));
     }
+}
+
+/// T, `deadMisses` and `freshMs` by which a cluster with this override is judged.
+#[track_caller]
+fn check_own(
+    (name, without_overrides): (Option<&str>, bool),
+    recorded: &Profile,
+    detection: &str,
+    expected: (u32, u32, u32),
+) {
+    let own = judged(name, without_overrides, recorded, detection).unwrap();
+    assert_eq!((own.interval_ms, own.dead_misses, own.fresh_ms), expected);
+}
+
+/// The cluster would be probed at its own pace under another profile too, so that profile's misses are of that pace.
+#[test]
+fn a_kept_override_is_not_scaled() {
+    let fast = Profile::fast();
+    let slow = r#"{"intervalMs": 250, "freshMs": 600}"#;
+    check_own((None, false), &fast, slow, (250, 5, 600));
+    check_own((Some("fast"), false), &fast, slow, (250, 5, 600));
+    check_own((Some("wan"), false), &fast, slow, (250, 5, 600));
+    check_own(
+        (Some("wan"), false),
+        &fast,
+        r#"{"deadMisses": 12}"#,
+        (100, 12, 1_500),
+    );
+    check_own((Some("wan"), false), &fast, r#"{"freshMs": 600}"#, (100, 10, 600));
+    check_own(
+        (Some("fast"), false),
+        &fast,
+        r#"{"preset": "wan"}"#,
+        (200, 5, 1_500),
+    );
+    check_own(
+        (Some("single"), false),
+        &fast,
+        r#"{"preset": "wan", "deadMisses": 7}"#,
+        (200, 7, 1_500),
+    );
+}
+
+/// What its observers did stays, and the profile's misses are as many of its own probes as last as long.
+#[test]
+fn without_overrides_misses_are_counted_in_each_clusters_own_probes() {
+    let fast = Profile::fast();
+    let slow = r#"{"intervalMs": 250, "freshMs": 600, "deadMisses": 9}"#;
+    check_own((Some("wan"), true), &fast, slow, (250, 4, 1_500));
+    check_own(
+        (Some("wan"), true),
+        &fast,
+        r#"{"intervalMs": 50}"#,
+        (50, 20, 1_500),
+    );
+    check_own(
+        (Some("wan"), true),
+        &fast,
+        r#"{"deadMisses": 12}"#,
+        (100, 10, 1_500),
+    );
+    // Half a second of fast is two probes; their rows grow older than its `freshMs` before they vote.
+    check_own((Some("fast"), true), &fast, slow, (250, 2, 575));
+    check_own((None, true), &fast, slow, (250, 2, 575));
+    let refused = judged(None, true, &fast, r#"{"preset": "wan"}"#).unwrap_err();
+    assert!(
+        refused.contains(
+            "target a/traffic/ipv4: detection: profile field timeoutMaxMs is 800: it must be at most 600"
+        ),
+        "{refused}"
+    );
+}
+
+/// Five misses make it Down where it keeps its override, and two without it: each row has one more.
+#[test]
+fn a_cluster_that_is_probed_at_its_own_pace_is_down_when_its_own_probes_say_so() {
+    let mut targets = fleet(&FIVE, &[Family::V4]);
+    let own: Box<ProfilePatch> = serde_json::from_str(r#"{"intervalMs": 250, "freshMs": 600}"#).unwrap();
+    for target in targets.iter_mut().filter(|target| target.cluster == "a") {
+        target.detection = Some(Box::clone(&own));
+    }
+    let bytes = record(
+        &targets,
+        &Profile::fast(),
+        |t| (t.cluster == "a").then_some(20),
+        always,
+    );
+    let down_ms = |judging| {
+        let (_, json) = replayed_by(&bytes, judging, 3);
+        let downs = json["transitions"].as_array().unwrap().iter();
+        let first = downs
+            .filter(|told| told["to"] == "Down")
+            .find_map(|told| told["atMs"].as_u64());
+        first.unwrap()
+    };
+    let recorded = down_ms((None, false));
+    assert_eq!(down_ms((Some("fast"), false)), recorded);
+    assert_eq!(down_ms((Some("fast"), true)), recorded - 300);
+    let (lines, json) = replayed_by(&bytes, (Some("wan"), true), 3);
+    let said = "2 of 10 targets were probed each 250 ms by an override: 4 misses in a row for dead";
+    assert!(lines.iter().any(|line| line == said), "{lines:#?}");
+    assert_eq!(json["withoutOverrides"], true);
+}
+
+#[test]
+fn a_recorded_profile_that_is_refused_today_leaves_the_way_of_another() {
+    let refused_today = Profile {
+        min_fresh: 2,
+        late_ms: 0,
+        ..Profile::fast()
+    };
+    let bytes = record(
+        &fleet(&FIVE, &[Family::V4]),
+        &refused_today,
+        |t| (t.cluster == "a").then_some(20),
+        always,
+    );
+    let mut recording = Recording::open(&bytes[..]).unwrap();
+    let hold = Duration::from_secs(3);
+    let refused = Judging::by(None, false, &mut recording.preamble, hold).map(drop);
+    let refused = refused.unwrap_err().to_string();
+    assert!(
+        refused.starts_with("the recorded profile is refused: profile field minFresh is 2: it must be 1, ")
+            && refused
+                .ends_with("; --profile P judges by another: fast, wan, single, karmada, or a YAML file"),
+        "{refused}"
+    );
+    let (_, json) = replayed(&bytes, Some("fast"), 3);
+    assert_eq!(clusters(&json, "failovers"), ["a"]);
 }

@@ -98,15 +98,15 @@ function path() {
   return { node, update(p) {
     setSign(mark, verdictSign(p.verdict));
     set(node, "data-v", p.verdict);
-    text(word, p.suppressed ? `${p.verdict}, held back` : p.partial ? `${p.verdict}, partial` : p.gray ? `${p.verdict}, gray` : p.verdict);
-    text(since, p.frozen ? "frozen" : coarse(p.sinceMs));
+    text(word, !p.probed ? "Not probed" : p.suppressed ? `${p.verdict}, held back` : p.partial ? `${p.verdict}, partial` : p.gray ? `${p.verdict}, gray` : p.verdict);
+    text(since, !p.probed ? "" : p.frozen ? "frozen" : coarse(p.sinceMs));
     const cast = Object.entries(p.votes).flatMap(([vote, n]) => Array.from({ length: Math.min(n, 9) }, (_, i) => ({ vote, key: `${vote}${i}` })));
     keyed(votes, cast, (v) => v.key, (v) => el("i", { "data-vote": v.vote }), () => {});
     const tally = `${p.votes.clear} clear, ${p.votes.suspect} suspect, ${p.votes.dead} dead, ${p.votes.abstain} abstain`;
     set(votes, "title", `observers: ${tally}`);
     set(votes, "aria-label", tally);
     set(votes, "role", "img");
-    text(rtt, p.rttMs === null || p.rttMs === undefined ? "no reply" : `${number(p.rttMs, 1)} ms`);
+    text(rtt, p.rttMs === null || p.rttMs === undefined ? (p.probed ? "no reply" : "") : `${number(p.rttMs, 1)} ms`);
   } };
 }
 

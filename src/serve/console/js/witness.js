@@ -40,8 +40,10 @@ function createObserver(observer) {
 }
 
 function updateObserver({ node, mark, age }, o) {
+  const heard = o.ageMs !== null;
   const state = o.abstaining ? "abstains" : o.fresh ? "" : "silent";
   setSign(mark, o.abstaining ? "v-unknown" : o.fresh ? "v-up" : "v-down");
-  text(age, state ? `${state}, ${duration(o.ageMs)}` : duration(o.ageMs));
-  set(node, "title", `${o.name}${o.region ? ` in ${o.region}` : ""}: ${state || "fresh"}, last evidence ${duration(o.ageMs)} ago`);
+  text(age, !heard ? "never heard" : state ? `${state}, ${duration(o.ageMs)}` : duration(o.ageMs));
+  const last = heard ? `${state || "fresh"}, last evidence ${duration(o.ageMs)} ago` : "never heard";
+  set(node, "title", `${o.name}${o.region ? ` in ${o.region}` : ""}: ${last}`);
 }

@@ -51,7 +51,7 @@ impl World<'_> {
         sim.trace.line(sim.now_us(), || format!("fault: {fault}"));
         self.begin(fault, sim);
         self.change(sim);
-        let limit_us = u64::try_from(formula::worst_down(&self.fleet.profile).as_micros()).unwrap_or(0);
+        let limit_us = u64::try_from(self.fleet.worst_down().as_micros()).unwrap_or(0);
         sim.after(limit_us + self.fleet.unit_us(), Event::Revive);
     }
 
@@ -87,7 +87,10 @@ impl World<'_> {
         if worst > 0.0 {
             returning.penalty = Duration::from_secs_f64(worst) + Duration::from_micros(since);
         }
-        returning.penalty += consumer::gray_lasts(&self.consumers, profile);
+        returning.penalty += self.fleet.slowed(consumer::gray_lasts(&self.consumers, profile));
+        // Of the last hundred probes, so many must have been good.
+        let hundred = profile.slowest_interval() * 100;
+        returning.penalty += self.fleet.slowed(hundred) - hundred;
         let limit = profile.recover_hold()
             + profile.slowest_interval() * profile.clear_successes
             + profile.fresh()

@@ -5,7 +5,6 @@ use lifeboat_chaos::simulate::Sim;
 use super::{Event, World};
 use crate::simulate::detection::conditions::{Active, Conditions, named};
 use crate::simulate::detection::fault::Fault;
-use crate::simulate::detection::formula;
 
 impl World<'_> {
     /// Bring the conditions up to date with the faults in force.
@@ -20,8 +19,7 @@ impl World<'_> {
             let dead = self.conditions.is_dead(target);
             if dead && self.dead_since[target].is_none() {
                 self.dead_since[target] = Some(now_us);
-                let limit = formula::worst_down(&self.fleet.profile);
-                let limit_us = u64::try_from(limit.as_micros()).unwrap_or(u64::MAX);
+                let limit_us = u64::try_from(self.fleet.worst_down().as_micros()).unwrap_or(u64::MAX);
                 sim.after(
                     limit_us,
                     Event::Due {

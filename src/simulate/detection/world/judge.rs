@@ -89,7 +89,8 @@ impl World<'_> {
     }
 
     pub(super) fn note_unclean(&mut self, now_us: u64) {
-        let learns_us = 30 * u64::from(self.fleet.profile.interval_ms) * 1_000;
+        let learns = self.fleet.slowed(self.fleet.profile.interval() * 30);
+        let learns_us = u64::try_from(learns.as_micros()).unwrap_or(u64::MAX);
         for (target, slow_until_us) in self.slow_until_us.iter_mut().enumerate() {
             if self.conditions.is_slow(target) {
                 *slow_until_us = now_us + learns_us;
@@ -134,8 +135,9 @@ impl World<'_> {
             let down = cell
                 .filter(|cell| cell.verdict == Verdict::Down)
                 .map(|cell| cell.since.max(died));
-            let mut holds = invariants::l1_down_within(died, down, formula::worst_down(&self.fleet.profile));
-            if self.fleet.preset == Preset::Fast {
+            let limit = self.fleet.worst_down();
+            let mut holds = invariants::l1_down_within(died, down, limit);
+            if self.fleet.preset == Preset::Fast && limit == formula::worst_down(&self.fleet.profile) {
                 holds = holds.and_then(|()| invariants::l1_down_in_time(died, down));
             }
             self.found(holds, now_us, Some(consumer));

@@ -9,6 +9,7 @@
 mod episode;
 mod family;
 mod held_back;
+pub(crate) mod kept;
 pub(crate) mod overrides;
 mod ramp;
 pub(crate) mod table;
@@ -113,16 +114,19 @@ impl From<&Cell> for Seen {
 }
 
 impl Gates {
+    /// Goes on from what the table holds: all open in a fresh one, or what an earlier consumer or process left.
     #[must_use]
-    pub fn new(ramp: Ramp) -> Self {
-        Self {
+    pub fn new(ramp: Ramp, table: &GateTable) -> Self {
+        let mut gates = Self {
             ramp,
             episode: Episode::default(),
             families: BTreeMap::new(),
             slots: BTreeMap::new(),
             overrides: Arc::default(),
             overrides_now: MonoTime::ZERO,
-        }
+        };
+        gates.resume(table);
+        gates
     }
 
     /// The overrides of the next tick, and the time on the clock by which they end: it is not the consumer's.
@@ -301,7 +305,6 @@ impl Gates {
         let new: Vec<&str> = cells.iter().map(|(cluster, _)| *cluster).filter(is_new).collect();
         for cluster in new {
             let held = table.gate(cluster, family).unwrap_or_default();
-            self.episode.resume(held.episode);
             self.slots
                 .insert((cluster.to_owned(), family), Slot::resumed(held));
         }
@@ -365,7 +368,7 @@ fn in_step<'a>(
 }
 
 impl Slot {
-    /// Takes up what the table holds: all open in a fresh process, or what an earlier consumer left.
+    /// Takes up what the table holds.
     fn resumed(value: GateValue) -> Self {
         Self {
             value,

@@ -16,6 +16,7 @@ use std::{io, thread};
 use parking_lot::{Condvar, Mutex};
 
 use crate::catalog::Catalog;
+use crate::gate::kept::KeptGate;
 use crate::stamp::Stamp;
 pub use file::FileError;
 pub(crate) use folder::{Folder, HighWater, Loaded};
@@ -34,6 +35,8 @@ struct Work {
     /// The newest plan and when it began to serve. An older one that waited here is replaced.
     latest: Option<(Catalog, Instant)>,
     high_water: Option<HighWater>,
+    /// Gates that have moved; older ones that waited here are replaced.
+    gates: Option<Vec<KeptGate>>,
     stop: bool,
     ended: bool,
     state: KeeperState,
@@ -98,6 +101,12 @@ impl Keeper {
         self.shared.wake.notify_one();
     }
 
+    /// Gates have moved: these are not open.
+    pub(crate) fn moved(&self, gates: Vec<KeptGate>) {
+        self.shared.work.lock().gates = Some(gates);
+        self.shared.wake.notify_one();
+    }
+
     pub(crate) fn state(&self) -> KeeperState {
         self.shared.work.lock().state.clone()
     }
@@ -142,7 +151,7 @@ impl Drop for TellsItsEnd<'_> {
 fn keep(shared: &Shared, folder: &Folder, soak: Duration) {
     let mut soaking: Option<(Catalog, Instant)> = None;
     loop {
-        let (high_water, stop) = {
+        let (high_water, gates, stop) = {
             let mut work = shared.work.lock();
             loop {
                 // A plan that soaks is not displaced by a newer one, so a stream of plans still gets to disk.
@@ -150,8 +159,9 @@ fn keep(shared: &Shared, folder: &Folder, soak: Duration) {
                     soaking = work.latest.take();
                 }
                 let due = soaking.as_ref().map(|(_, since)| *since + soak);
-                if work.stop || work.high_water.is_some() || due.is_some_and(|due| due <= Instant::now()) {
-                    break (work.high_water.take(), work.stop);
+                let given = work.high_water.is_some() || work.gates.is_some();
+                if work.stop || given || due.is_some_and(|due| due <= Instant::now()) {
+                    break (work.high_water.take(), work.gates.take(), work.stop);
                 }
                 match due {
                     Some(due) => {
@@ -163,6 +173,9 @@ fn keep(shared: &Shared, folder: &Folder, soak: Duration) {
         };
         if let Some(high_water) = high_water {
             record(shared, folder.path(), folder.write_high_water(&high_water), None);
+        }
+        if let Some(gates) = gates {
+            record(shared, folder.path(), folder.write_gates(&gates), None);
         }
         let ripe = soaking.take_if(|(_, since)| *since + soak <= Instant::now());
         if let Some((catalog, _)) = ripe {
@@ -184,7 +197,7 @@ fn record(shared: &Shared, path: &Path, result: io::Result<()>, saved: Option<St
         }
         Err(error) => {
             let message = format!("writing last-known-good to {}: {error}", path.display());
-            tracing::error!(error = %message, "the plan serves, but a restart would not find it");
+            tracing::error!(error = %message, "what serves stays; a restart would not find it");
             work.state.failures += 1;
             work.state.last_error = Some(message);
         }

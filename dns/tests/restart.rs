@@ -10,7 +10,8 @@ use std::sync::Arc;
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::{RData, RecordType};
 use lifeboat_dns::{PlanSource, Refused, Server, SnapshotInput, zonefile};
-use support::{SHOP, ask, config, eventually, plan};
+use lifeboat_health::Verdict;
+use support::{SHOP, Verdicts, ask, config, eventually, plan, served};
 
 /// Runs a server until its plan is last-known-good.
 fn serve_and_save(state: &Path, seqs: &[u64]) {
@@ -74,6 +75,40 @@ fn a_torn_file_is_passed_over_with_the_reason() {
     between.stamp.seq = 1;
     assert!(server.apply(between).is_err());
     server.apply(plan(2)).unwrap();
+    server.stop();
+}
+
+/// Observers that cannot be heard after a restart say nothing; what was known to be dead is not answered with because of it.
+#[test]
+fn a_dead_cluster_stays_out_over_a_restart() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(config(home.path())).unwrap();
+    server.apply(plan(1)).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.tick(0);
+    verdicts.set("a", Verdict::Down);
+    verdicts.tick(100);
+    assert_eq!(served(&server), "bcde");
+    server.stop();
+
+    let server = Server::start(config(home.path())).unwrap();
+    assert_eq!(served(&server), "bcde", "before anything is heard");
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.tick(0);
+    assert_eq!(served(&server), "bcde");
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.tick(100);
+    assert_eq!(served(&server), "abcde");
+    server.stop();
+
+    let server = Server::start(config(home.path())).unwrap();
+    let torn = fs::read(home.path().join("gates.lkg")).unwrap();
+    server.stop();
+    fs::write(home.path().join("gates.lkg"), &torn[..torn.len() - 1]).unwrap();
+    let server = Server::start(config(home.path())).unwrap();
+    let skipped = server.status().last_known_good.skipped;
+    assert!(skipped[0].starts_with("gates.lkg is torn"), "{skipped:?}");
     server.stop();
 }
 

@@ -31,7 +31,7 @@ impl Fleet {
             at_least_ttl: true,
         };
         let mut fleet = Self {
-            gates: Gates::new(ramp),
+            gates: Gates::new(ramp, &table),
             table,
             view: FleetView::default(),
             overrides: Overrides::default(),
@@ -451,7 +451,7 @@ fn a_new_consumer_takes_up_what_the_table_holds() {
         per: Duration::ZERO,
         at_least_ttl: true,
     };
-    fleet.gates = Gates::new(ramp);
+    fleet.gates = Gates::new(ramp, &fleet.table);
     fleet.set("a", Verdict::Unknown);
     assert_eq!(fleet.tick(20)[0], 0);
     fleet.set("a", Verdict::Up);
@@ -463,6 +463,62 @@ fn a_new_consumer_takes_up_what_the_table_holds() {
         2,
         "episodes go on counting"
     );
+}
+
+impl Fleet {
+    /// The same fleet after a restart, before any evidence is heard.
+    fn restarted(&self) -> Self {
+        let mut fleet = Self::new();
+        self.gates.kept().iter().for_each(|kept| kept.restore(&fleet.table));
+        fleet.gates = Gates::new(fleet.gates.ramp, &fleet.table);
+        for cluster in CLUSTERS {
+            let frozen = true;
+            fleet.cell(
+                cluster,
+                Cell {
+                    frozen,
+                    ..Cell::default()
+                },
+            );
+        }
+        fleet
+    }
+}
+
+#[test]
+fn what_is_withdrawn_stays_so_over_a_restart_until_evidence_says_better() {
+    let mut fleet = Fleet::new();
+    fleet.tick(0);
+    fleet.set("a", Verdict::Down);
+    fleet.set("b", Verdict::Down);
+    fleet.tick(10);
+    fleet.set("b", Verdict::Up);
+    assert_eq!(fleet.tick(20), [0, 250, 1000, 1000, 1000]);
+
+    let mut fleet = fleet.restarted();
+    assert_eq!(fleet.table.gate("a", Family::V4).unwrap().gate, 0, "before any tick");
+    assert_eq!(fleet.tick(3_600_000), [0, 250, 1000, 1000, 1000], "frozen");
+    fleet.set("a", Verdict::Up);
+    fleet.set("b", Verdict::Up);
+    assert_eq!(fleet.tick(3_600_010), [250, 250, 1000, 1000, 1000]);
+    assert_eq!(fleet.tick(3_605_010), [500, 500, 1000, 1000, 1000]);
+    fleet.set("c", Verdict::Down);
+    fleet.tick(3_605_020);
+    let episode = fleet.table.gate("c", Family::V4).unwrap().episode;
+    assert_eq!(episode, 2, "episodes go on counting");
+}
+
+#[test]
+fn a_restart_keeps_neither_orders_nor_who_is_not_observed_any_more() {
+    let mut fleet = Fleet::new();
+    fleet.set("a", Verdict::Down);
+    fleet.order(vec![ordered("b", Action::Down)], 1);
+    assert_eq!(fleet.tick(0), [0, 0, 1000, 1000, 1000]);
+
+    let mut fleet = fleet.restarted();
+    fleet.vanish("a");
+    assert_eq!(fleet.tick(10), [1000; 5], "orders are kept with the orders");
+    assert_eq!(fleet.gates.kept(), []);
 }
 
 proptest! {

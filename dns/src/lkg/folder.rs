@@ -1,19 +1,22 @@
-//! The state folder: some generations of good plans, newest first, and how far the server has come.
+//! The state folder: some generations of good plans, newest first, how far the server has come, and the gates that are not open.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::{fs, io};
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::body::{self, Good};
 use super::file::{self, FileError};
 use crate::catalog::Catalog;
+use crate::gate::kept::KeptGate;
 use crate::stamp::Stamp;
 
 /// Good plans kept.
 const GENERATIONS: usize = 3;
 const HIGH_WATER: &str = "high-water.lkg";
+const GATES: &str = "gates.lkg";
 
 /// How far the server has come: what it accepted last, soaked or not.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -32,6 +35,7 @@ pub(crate) struct Folder(PathBuf);
 pub(crate) struct Loaded {
     pub(crate) good: Option<Good>,
     pub(crate) high_water: Option<HighWater>,
+    pub(crate) gates: Vec<KeptGate>,
     /// Files passed over, each with the reason.
     pub(crate) skipped: Vec<String>,
 }
@@ -58,17 +62,22 @@ impl Folder {
                 Err(error) => loaded.skipped.push(format!("{name} {error}")),
             }
         }
-        if self.0.join(HIGH_WATER).exists() {
-            let parsed = file::read(&self.0.join(HIGH_WATER)).and_then(|file| {
-                let body = file::body(&file)?;
-                serde_json::from_slice(body).map_err(|error| FileError::Body(error.to_string()))
-            });
-            match parsed {
-                Ok(high_water) => loaded.high_water = Some(high_water),
-                Err(error) => loaded.skipped.push(format!("{HIGH_WATER} {error}")),
-            }
-        }
+        loaded.high_water = self.load_small(HIGH_WATER, &mut loaded.skipped);
+        loaded.gates = self.load_small(GATES, &mut loaded.skipped).unwrap_or_default();
         Ok(loaded)
+    }
+
+    fn load_small<T: DeserializeOwned>(&self, name: &str, skipped: &mut Vec<String>) -> Option<T> {
+        let path = self.0.join(name);
+        if !path.exists() {
+            return None;
+        }
+        let read = file::read(&path).and_then(|file| {
+            let body = file::body(&file)?;
+            serde_json::from_slice(body).map_err(|error| FileError::Body(error.to_string()))
+        });
+        read.inspect_err(|error| skipped.push(format!("{name} {error}")))
+            .ok()
     }
 
     pub(crate) fn write_good(&self, catalog: &Catalog) -> io::Result<()> {
@@ -85,6 +94,10 @@ impl Folder {
 
     pub(crate) fn write_high_water(&self, high_water: &HighWater) -> io::Result<()> {
         file::write(&self.0, HIGH_WATER, &[&serde_json::to_vec(high_water)?])
+    }
+
+    pub(crate) fn write_gates(&self, gates: &[KeptGate]) -> io::Result<()> {
+        file::write(&self.0, GATES, &[&serde_json::to_vec(gates)?])
     }
 
     /// Good plans by stamp, newest first: the names sort as the stamps do.

@@ -80,6 +80,7 @@ impl Shared {
         counters: Vec<Arc<Counters>>,
     ) -> io::Result<Self> {
         let gates = GateTable::new();
+        loaded.gates.iter().for_each(|kept| kept.restore(&gates));
         let mut catalog = Catalog::default();
         let mut snapshot = Snapshot::empty();
         let mut told = Told {

@@ -8,11 +8,14 @@ use lifeboat_health::{Family, FleetView, GrayState, MonoTime, Path, Transition, 
 
 use super::shared::Shared;
 use super::shares;
+use crate::gate::kept::KeptGate;
 use crate::gate::{GateView, Gates, HeldBack};
 
 /// Where the consumer of evidence brings its verdicts; one a server.
 pub struct GateSink {
     gates: Gates,
+    /// What of them the state folder was last given.
+    kept: Vec<KeptGate>,
     shared: Arc<Shared>,
     judged: bool,
     panic: bool,
@@ -46,8 +49,10 @@ pub enum Notice {
 
 impl GateSink {
     pub(super) fn new(shared: Arc<Shared>) -> Self {
+        let gates = Gates::new(shared.ramp, &shared.gates);
         Self {
-            gates: Gates::new(shared.ramp),
+            kept: gates.kept(),
+            gates,
             shared,
             judged: false,
             panic: false,
@@ -73,6 +78,14 @@ impl GateSink {
         let after = self.shared.gate_views.load();
         self.notices.extend(pairs(&before, &after).filter_map(flapping));
         self.notices.extend(pairs(&before, &after).filter_map(lowered));
+    }
+
+    fn keep(&mut self) {
+        let kept = self.gates.kept();
+        if kept != self.kept {
+            self.kept.clone_from(&kept);
+            self.shared.keeper.moved(kept);
+        }
     }
 
     /// Goes through the names, after all gates are stored, and only while some gate is not open: no query waits for
@@ -142,6 +155,7 @@ impl VerdictSink for GateSink {
         let changed = self.gates.tick(now, view, &self.shared.gates);
         if changed {
             self.publish(now);
+            self.keep();
         }
         let plan = self
             .shared

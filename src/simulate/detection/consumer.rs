@@ -54,13 +54,14 @@ pub(super) fn gray_lasts(consumers: &[Consumer], profile: &Profile) -> Duration 
 impl Consumer {
     pub(super) fn new(fleet: &Fleet, observers: Vec<String>) -> Consumer {
         let targets = fleet.targets();
+        let table = GateTable::new();
         Consumer {
             said_dead: vec![vec![None; observers.len()]; targets.len()],
             quorum: Quorum::new(targets, fleet.profile.clone()),
             view: FleetView::default(),
             gate_views: Vec::new(),
-            gates: Gates::new(fleet.ramp),
-            table: GateTable::new(),
+            gates: Gates::new(fleet.ramp, &table),
+            table,
             revision: None,
             profile: fleet.profile.clone(),
             observers,

@@ -514,27 +514,59 @@ fn a_certificate_that_ends_soon_is_warned_of() {
     }
 }
 
-/// What cannot observe at its start does not start: it would answer for ever with what is dead.
+/// Who cannot hear its observers at its start answers as it did before, says so, and hears them as soon as it can.
 #[test]
-fn without_its_evidence_it_does_not_start() {
-    let folder = Folder::with(&[]);
+fn without_its_evidence_it_answers_as_before() {
+    let (eu, us) = (Cluster::start(), Cluster::start());
+    let folder = Folder::with(&[("example.org.zone", ZONE)]);
+    let server = Nameserver::start(&folder, &configuration(&eu, &us));
+    server.until_answered("shop.example.org.", &["192.0.2.1", "192.0.2.2"]);
+    us.dies();
+    server.until_answered("shop.example.org.", &["192.0.2.1"]);
+    server.terminate();
+
     folder.certificates(&["--observers", "one", "--consumers", "dns-1"]);
-    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port();
-    let start = |who: &str| {
-        let tls = format!("tls: {{certificate: {who}.pem, key: {who}.key, roots: authority.pem}}");
-        folder.write(
-            "dns.yaml",
-            &format!("listen: [{{address: '127.0.0.1:0'}}]\nstate: state\nobservers: {{listen: '127.0.0.1:{port}', {tls}}}\n"),
-        );
-        folder.output(&["dns", "--config", "dns.yaml"])
+    let identity = |who: &str| {
+        for end in ["pem", "key"] {
+            folder.write(&format!("my.{end}"), &folder.read(&format!("{who}.{end}")));
+        }
     };
-    let (code, told) = start("dns-1");
-    assert!(code == 1 && told.contains(&port.to_string()), "{code} {told}");
-    let (code, told) = start("one");
-    assert!(code == 1 && told.contains("serverAuth"), "{code} {told}");
-    let (code, told) = folder.output(&["dns", "--check", "--config", "dns.yaml"]);
-    assert!(code == 1 && told.contains("serverAuth"), "{code} {told}");
+    identity("one");
+    let taken = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let observers = format!(
+        "observers: {{listen: '{}', tls: {{certificate: my.pem, key: my.key, roots: authority.pem}}}}\n",
+        taken.local_addr().unwrap()
+    );
+    let server = Nameserver::start(&folder, &(configuration(&eu, &us) + &observers));
+    let told = |words: &str| {
+        server.until(words, |status| {
+            let problems = status["configuration"]["problems"].as_array().unwrap();
+            problems
+                .iter()
+                .any(|problem| problem.as_str().unwrap().contains(words))
+        });
+    };
+    let in_force = |expected: &str| {
+        let line = format!("lifeboat_dns_observers_in_force {expected}\n");
+        process::until(&line, || server.get("/metrics").1.contains(&line).then_some(()));
+    };
+    told("serverAuth");
+    in_force("0");
+    assert_eq!(server.addresses("shop.example.org."), ["192.0.2.1"]);
+    let status = server.status();
+    let us = &status["clusters"][1]["families"][0];
+    assert!(us["frozen"] == true && us["gate"] == 0.0, "{us}");
+    let (code, check) = folder.output(&["dns", "--check", "--config", "dns.yaml"]);
+    assert!(code == 1 && check.contains("serverAuth"), "{check}");
+
+    identity("dns-1");
+    told("in use");
+    drop(taken);
+    server.until("all of it in force", |status| {
+        status["configuration"]["problems"].as_array().unwrap().is_empty()
+    });
+    in_force("1");
+    assert_eq!(server.addresses("shop.example.org."), ["192.0.2.1"]);
 }
 
 /// Orders of operators: bounded, kept over a restart, audited, and ended.

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Context;
 use lifeboat_dns::{GeoSources, GeoTable};
-use lifeboat_health::Target;
+use lifeboat_health::{FleetView, Quorum, Target};
 
 use super::{
     background,
@@ -68,7 +68,7 @@ impl Keeper {
         if changed {
             self.reload();
         }
-        let told = !changed && self.hearing_problem.is_some() && self.hear_again();
+        let told = !changed && self.hearing_problem.is_some() && self.hear();
         let located = self.locate(force).await;
         self.apply(changed || located || told).await;
     }
@@ -151,8 +151,9 @@ impl Keeper {
         targets::targets(self.entries.probed(), &profile, &held.unwrap_or_default())
     }
 
-    /// Brings targets, and what else of observers can change, into force.
-    pub(super) fn hear(&mut self) -> anyhow::Result<()> {
+    /// Brings targets, and what else of observers can change, into force. What cannot be observed at the start is answered as it was
+    /// when the server ended.
+    fn try_to_hear(&self) -> anyhow::Result<()> {
         let (targets, _) = self.targets();
         let mut hearing = self.running.hearing.write();
         let result = match &*hearing {
@@ -172,16 +173,27 @@ impl Keeper {
             )
             .map(|started| *hearing = started),
         };
-        drop(hearing);
+        let unheard = if hearing.is_none() && result.is_err() {
+            let quorum = Quorum::new(targets, self.file.observers.profile());
+            quorum.view(self.running.clock.now())
+        } else {
+            FleetView::default()
+        };
+        self.running.unheard.store(Arc::new(unheard));
         result
     }
 
-    /// The same while the server runs: a mistake is told, and tried again at every look. Whether something else is told than before.
-    fn hear_again(&mut self) -> bool {
-        let told = self.hear().err().map(|error| format!("observers: {error:#}"));
+    /// The same, where a mistake is told, and tried again at every look. Whether something else is told than before.
+    pub(super) fn hear(&mut self) -> bool {
+        let told = self.try_to_hear().err();
+        let told = told.map(|error| format!("observers: {error:#}; tried again every second"));
+        self.metrics.observed(told.is_none());
         let differs = told != self.hearing_problem;
-        if let Some(told) = told.as_ref().filter(|_| differs) {
-            tracing::error!(error = told, "observing: what was in force stays");
+        if differs {
+            match &told {
+                Some(told) => tracing::error!(error = told, "observing: what was in force stays"),
+                None => tracing::info!("observing as the configuration says"),
+            }
         }
         self.hearing_problem = told;
         differs
@@ -197,7 +209,7 @@ impl Keeper {
             departed.retain(|cluster| answered.contains(&cluster.name));
         }
         if changed || self.entries.departed.len() != departed {
-            self.hear_again();
+            self.hear();
         }
     }
 

@@ -27,6 +27,7 @@ pub(super) struct ReloadMetrics {
     reloads: Family<ResultLabel, Counter>,
     in_force: Gauge,
     problems: Gauge,
+    observed: Gauge,
     zone_in_force: Family<ZoneLabel, Gauge>,
     zone_errors: Family<ZoneLabel, Gauge>,
 }
@@ -37,6 +38,7 @@ impl ReloadMetrics {
             reloads: Family::default(),
             in_force: Gauge::default(),
             problems: Gauge::default(),
+            observed: Gauge::default(),
             zone_in_force: Family::default(),
             zone_errors: Family::default(),
         };
@@ -56,6 +58,11 @@ impl ReloadMetrics {
             metrics.problems.clone(),
         );
         registry.register(
+            "lifeboat_dns_observers_in_force",
+            "1 while observers are heard, or run, as the configuration says; 0 while they cannot be",
+            metrics.observed.clone(),
+        );
+        registry.register(
             "lifeboat_dns_zone_file_in_force",
             "1 while the zone is served as its file says; 0 while an earlier version, or SERVFAIL, is",
             metrics.zone_in_force.clone(),
@@ -72,6 +79,10 @@ impl ReloadMetrics {
         let result = if taken { "taken" } else { "refused" };
         self.reloads.get_or_create(&ResultLabel { result }).inc();
         self.in_force.set(i64::from(taken));
+    }
+
+    pub(super) fn observed(&self, as_configured: bool) {
+        self.observed.set(i64::from(as_configured));
     }
 
     pub(super) fn looked(&self, configuration: &Configuration, read: &[ZoneRead], held: &Held) {

@@ -83,6 +83,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         clock,
         timeline: Timeline::new(clock),
         hearing: RwLock::new(None),
+        unheard: ArcSwap::default(),
         idle: Mutex::new(None),
         told: ArcSwap::default(),
     });
@@ -119,7 +120,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         running: running.clone(),
     };
     held.speak();
-    held.hear()?;
+    held.hear();
     let state = held.file.state.clone();
     let overrides = Arc::new(Overrides::new(state.clone()));
     let ended = async {

@@ -31,6 +31,8 @@ pub(super) struct Running {
     pub(super) clock: MonoClock,
     pub(super) timeline: Timeline,
     pub(super) hearing: RwLock<Option<Hearing>>,
+    /// What is to be observed and cannot be heard of: nothing is known, and no gate moves. Empty where somebody is heard, or nobody needs to be.
+    pub(super) unheard: ArcSwap<FleetView>,
     /// Brings orders into force where there are no verdicts to bring it into force with.
     pub(super) idle: Mutex<Option<GateSink>>,
     pub(super) told: ArcSwap<Told>,
@@ -52,7 +54,7 @@ impl Running {
         let hearing = self.hearing.read();
         hearing
             .as_ref()
-            .map_or_else(Arc::default, |hearing| hearing.consumer.view())
+            .map_or_else(|| self.unheard.load_full(), |hearing| hearing.consumer.view())
     }
 
     /// A cluster's verdicts as `lifeboat explain cluster` prints them; `None` for one that the configuration does not have.
@@ -93,7 +95,7 @@ impl Running {
         }
         let mut idle = self.idle.lock();
         let sink = idle.get_or_insert_with(|| self.server.verdict_sink());
-        sink.tick(self.clock.now(), &[], &FleetView::default());
+        sink.tick(self.clock.now(), &[], &self.unheard.load());
     }
 
     pub(super) fn status(&self) -> Status {

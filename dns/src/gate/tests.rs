@@ -469,7 +469,10 @@ impl Fleet {
     /// The same fleet after a restart, before any evidence is heard.
     fn restarted(&self) -> Self {
         let mut fleet = Self::new();
-        self.gates.kept().iter().for_each(|kept| kept.restore(&fleet.table));
+        self.gates
+            .kept()
+            .iter()
+            .for_each(|kept| kept.restore(&fleet.table));
         fleet.gates = Gates::new(fleet.gates.ramp, &fleet.table);
         for cluster in CLUSTERS {
             let frozen = true;
@@ -496,7 +499,11 @@ fn what_is_withdrawn_stays_so_over_a_restart_until_evidence_says_better() {
     assert_eq!(fleet.tick(20), [0, 250, 1000, 1000, 1000]);
 
     let mut fleet = fleet.restarted();
-    assert_eq!(fleet.table.gate("a", Family::V4).unwrap().gate, 0, "before any tick");
+    assert_eq!(
+        fleet.table.gate("a", Family::V4).unwrap().gate,
+        0,
+        "before any tick"
+    );
     assert_eq!(fleet.tick(3_600_000), [0, 250, 1000, 1000, 1000], "frozen");
     fleet.set("a", Verdict::Up);
     fleet.set("b", Verdict::Up);

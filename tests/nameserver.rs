@@ -474,6 +474,10 @@ fn observers_elsewhere_are_heard() {
     assert_eq!((&never["name"], &never["ageMs"]), (&"never".into(), &Value::Null));
     let (_, told) = folder.output(&["dns", "status", "--server", &server.url()]);
     assert!(told.contains("never heard"), "{told}");
+    let (code, told) = folder.output(&["get", "observers", "--server", &server.url()]);
+    assert!(code == 0 && told.contains("three"), "{told}");
+    let (code, told) = folder.output(&["get", "clusters", "--server", &server.url()]);
+    assert!(code != 0 && told.contains("lifeboat dns status"), "{told}");
     folder.until_told("dns.log", "its evidence is discarded");
     assert!(folder.read("dns.log").contains("stranger"));
 

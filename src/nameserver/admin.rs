@@ -89,6 +89,10 @@ fn routes(reads: Reads) -> Router {
             "/api/status",
             get(async |State(reads): State<Reads>| Json(json!(reads.running.status()))),
         )
+        .route(
+            "/api/observers",
+            get(async |State(reads): State<Reads>| Json(json!(reads.running.status().observers))),
+        )
         .route("/api/explain/name/{name}", get(explain))
         .route("/api/explain/cluster/{name}", get(explain_cluster))
         .route(
@@ -97,7 +101,7 @@ fn routes(reads: Reads) -> Router {
         )
         .fallback(async || {
             Refusal::Unknown(
-                "not found; there are /metrics, /healthz, /readyz, /api/status, /api/events, /api/evidence, /api/explain/name/NAME, /api/explain/cluster/NAME"
+                "not found; there are /metrics, /healthz, /readyz, /api/status, /api/observers, /api/events, /api/evidence, /api/explain/name/NAME, /api/explain/cluster/NAME; `lifeboat dns status` shows clusters, zones and the server"
                     .to_owned(),
             )
         })

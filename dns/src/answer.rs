@@ -25,6 +25,7 @@ pub(crate) use respond::flattens;
 
 use crate::cookie::CookieSeen;
 use crate::gate::table::GateTable;
+use crate::meter::Metered;
 use crate::protocol::Protocol;
 use crate::snapshot::Snapshot;
 use crate::wire::query::{self, QName, Query};
@@ -115,6 +116,7 @@ pub struct Reply {
     /// The health of every candidate was in doubt.
     pub panic: bool,
     pub cookie: CookieSeen,
+    pub(crate) metered: Metered,
     /// The idle time that the client was told for its connection, in tenths of a second (RFC 7828).
     pub keepalive_tenths: Option<u16>,
     /// Where the question ends.

@@ -23,6 +23,7 @@ mod input;
 pub mod invariants;
 mod limit;
 mod lkg;
+mod meter;
 mod metrics;
 mod name;
 mod nonempty;

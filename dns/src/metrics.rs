@@ -15,6 +15,7 @@ use prometheus_client::registry::{Registry, Unit};
 use crate::answer::{Outcome, Transport};
 use crate::cookie::CookieSeen;
 use crate::gate::GateView;
+use crate::meter::Tally;
 use crate::server::Server;
 use crate::server::shared::Shared;
 use crate::server::status::QueryCount;
@@ -39,6 +40,7 @@ const RCODES: usize = Rcode::ALL.len();
 pub(crate) struct Counters {
     transport: Transport,
     by_type_and_rcode: [[AtomicU64; RCODES]; OTHER + 1],
+    pub(crate) tally: Tally,
     pub(crate) dropped: AtomicU64,
     pub(crate) truncated: AtomicU64,
     pub(crate) panic_answers: AtomicU64,
@@ -63,6 +65,7 @@ impl Counters {
         Self {
             transport,
             by_type_and_rcode: Default::default(),
+            tally: Tally::default(),
             dropped: AtomicU64::new(0),
             truncated: AtomicU64::new(0),
             panic_answers: AtomicU64::new(0),
@@ -95,6 +98,7 @@ impl Counters {
         {
             bump(counter);
         }
+        self.tally.count(reply.metered, reply.rcode);
         if reply.truncated {
             bump(&self.truncated);
         }
@@ -170,6 +174,19 @@ struct QueryLabels {
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct ZoneLabels {
+    server: String,
+    zone: String,
+    rcode: &'static str,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct NameLabels {
+    server: String,
+    name: String,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct GateLabels {
     server: String,
     cluster: String,
@@ -186,6 +203,8 @@ type Read = fn(&Shared) -> u64;
 impl Collector for DnsCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), fmt::Error> {
         self.queries(&mut encoder)?;
+        self.zones(&mut encoder)?;
+        self.names(&mut encoder)?;
         self.gates(&mut encoder)?;
         self.held_back(&mut encoder)?;
         self.gray(&mut encoder)?;
@@ -342,6 +361,39 @@ impl DnsCollector {
                     rcode: count.rcode.to_string(),
                 };
                 ConstCounter::new(count.count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn zones(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Queries answered, by zone and response code; (other) is what is in none of the zones that are counted";
+        let name = "lifeboat_dns_zone_queries";
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for server in &self.servers {
+            for (zone, rcode, count) in server.meters.zones(&server.counters) {
+                let labels = ZoneLabels {
+                    server: server.name.clone(),
+                    zone,
+                    rcode,
+                };
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn names(&self, encoder: &mut DescriptorEncoder<'_>) -> fmt::Result {
+        let help = "Queries answered with the addresses or services of a steered name";
+        let name = "lifeboat_dns_name_queries";
+        let mut metric = encoder.encode_descriptor(name, help, None, MetricType::Counter)?;
+        for server in &self.servers {
+            for (name, count) in server.meters.names(&server.counters) {
+                let labels = NameLabels {
+                    server: server.name.clone(),
+                    name,
+                };
+                ConstCounter::new(count).encode(metric.encode_family(&labels)?)?;
             }
         }
         Ok(())

@@ -22,6 +22,7 @@ use std::sync::Arc;
 
 use crate::gate::table::SlotId;
 use crate::geo::GeoTable;
+use crate::meter::{self, Meters};
 use crate::name::Name;
 use crate::nonempty::NonEmpty;
 use crate::stamp::Stamp;
@@ -68,6 +69,8 @@ pub(crate) struct Zone {
     /// The SOA record with TTL = min(TTL, MINIMUM) (RFC 2308 §3); its first two octets are the owner pointer. `None`
     /// for a zone that could not be loaded.
     pub(crate) negative: Option<Span>,
+    /// What its queries are counted by.
+    pub(crate) meter: u16,
 }
 
 /// What the zone around says of the apex of a zone inside it (RFC 4035 §3.1.4.1).
@@ -129,6 +132,8 @@ pub(crate) struct Steered {
     pub(crate) all_down: AllDown,
     /// TTL while some candidate is not answered in full.
     pub(crate) degraded_ttl_s: u32,
+    /// What its queries are counted by.
+    pub(crate) meter: u16,
 }
 
 impl Service {
@@ -182,9 +187,29 @@ pub(crate) enum Lookup<'a> {
     /// The name exists, or a wildcard stands for it; `sets` is empty for an empty non-terminal.
     Present { zone: &'a Zone, sets: &'a [RrSet] },
     /// The name is delegated, by the NS set of a name of `owner_len` octets.
-    Delegated { owner_len: usize, servers: &'a RrSet },
+    Delegated {
+        zone: Option<&'a Zone>,
+        owner_len: usize,
+        servers: &'a RrSet,
+    },
     /// The name lies below a DNAME, whose owner has `owner_len` octets (RFC 6672 §2.2).
-    Redirected { owner_len: usize, dname: &'a RrSet },
+    Redirected {
+        zone: Option<&'a Zone>,
+        owner_len: usize,
+        dname: &'a RrSet,
+    },
+}
+
+impl<'a> Lookup<'a> {
+    /// The zone that answers.
+    #[inline]
+    pub(crate) fn zone(&self) -> Option<&'a Zone> {
+        match *self {
+            Self::NotOurs => None,
+            Self::Broken(zone) | Self::Absent(zone) | Self::Present { zone, .. } => Some(zone),
+            Self::Delegated { zone, .. } | Self::Redirected { zone, .. } => zone,
+        }
+    }
 }
 
 impl Snapshot {
@@ -221,6 +246,27 @@ impl Snapshot {
     #[must_use]
     pub fn with_geo(self, geo: Arc<GeoTable>) -> Self {
         Self { geo, ..self }
+    }
+
+    /// The same, with what queries are counted by.
+    pub(crate) fn metered(mut self, meters: &Meters) -> Self {
+        for zone in self.zones.iter_mut().take(meter::MOST) {
+            zone.meter = meters.zone(&zone.apex);
+        }
+        for id in self.steered.iter().take(meter::MOST) {
+            let Some(node) = self.nodes.get_mut(id.index()) else {
+                continue;
+            };
+            let start = node.name.start as usize;
+            let wire = self.octets.get(start..start + node.name.len as usize);
+            let number = meters.name(&Name::from_wire(wire.unwrap_or_default()));
+            for set in node.sets.all_mut(&mut self.sets) {
+                if let RrData::Steered(steered) = &mut set.data {
+                    steered.meter = number;
+                }
+            }
+        }
+        self
     }
 
     pub(crate) fn geo(&self) -> &GeoTable {
@@ -296,6 +342,7 @@ impl Snapshot {
             }
             if let Some(dname) = self.sets_of(encloser).iter().find(|set| set.kind == rtype::DNAME) {
                 return Lookup::Redirected {
+                    zone: self.zones.get(encloser.zone as usize),
                     owner_len: encloser.name.len as usize,
                     dname,
                 };
@@ -316,6 +363,7 @@ impl Snapshot {
         let found = self.nodes.get(cut.index()).and_then(|node| {
             let servers = self.sets_of(node).iter().find(|set| set.kind == rtype::NS)?;
             Some(Lookup::Delegated {
+                zone: self.zones.get(node.zone as usize),
                 owner_len: node.name.len as usize,
                 servers,
             })

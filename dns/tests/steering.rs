@@ -12,7 +12,7 @@ use lifeboat_dns::{
 };
 use lifeboat_health::{MonoTime, Verdict};
 use prometheus_client::registry::Registry;
-use support::{SHOP, Verdicts, address, config, eventually, plan, query, served};
+use support::{SHOP, Verdicts, address, ask, config, eventually, plan, query, served};
 
 fn demo(state: &std::path::Path) -> ServerConfig {
     let mut config = config(state);
@@ -486,12 +486,13 @@ fn metrics_tell_the_state() {
     verdicts.set("abcde", Verdict::Down);
     verdicts.tick(0);
     served(&server);
-    eventually("the count", || {
-        server
-            .status()
-            .queries
-            .first()
-            .is_some_and(|count| count.count == 200)
+    let at = server.local_addrs()[0];
+    for name in ["absent.demo.example.", "a.broken.example.", "elsewhere.example."] {
+        ask(at, name, RecordType::A);
+    }
+    eventually("the counts", || {
+        let queries = server.status().queries;
+        queries.iter().map(|count| count.count).sum::<u64>() == 203
     });
     let mut registry = Registry::default();
     register_all(&[&server], &mut registry);
@@ -499,6 +500,10 @@ fn metrics_tell_the_state() {
     prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
     for line in [
         r#"lifeboat_dns_queries_total{server="dns-1",transport="udp",qtype="A",rcode="NOERROR"} 200"#,
+        r#"lifeboat_dns_zone_queries_total{server="dns-1",zone="demo.example",rcode="NOERROR"} 200"#,
+        r#"lifeboat_dns_zone_queries_total{server="dns-1",zone="demo.example",rcode="NXDOMAIN"} 1"#,
+        r#"lifeboat_dns_zone_queries_total{server="dns-1",zone="(other)",rcode="other"} 2"#,
+        r#"lifeboat_dns_name_queries_total{server="dns-1",name="shop.demo.example"} 200"#,
         r#"lifeboat_dns_panic_answers_total{server="dns-1"} 200"#,
         r#"lifeboat_dns_panic_names{server="dns-1"} 2"#,
         r#"lifeboat_dns_plan_seq{server="dns-1"} 7"#,

@@ -50,7 +50,11 @@ pub(super) fn respond(
     end.authoritative = true;
     let mut chain = Chain::of(qname.wire().len());
     loop {
-        match snapshot.lookup(qname, query.qtype) {
+        let found = snapshot.lookup(qname, query.qtype);
+        if chain.aliases == 0 {
+            end.metered.zone = found.zone().map_or(0, |zone| zone.meter);
+        }
+        match found {
             Lookup::NotOurs if chain.aliases == 0 => {
                 end.rcode = Rcode::Refused;
                 end.authoritative = false;
@@ -67,11 +71,13 @@ pub(super) fn respond(
                 negative(&mut writer, snapshot, zone, &chain);
                 end.rcode = Rcode::NxDomain;
             }
-            Lookup::Delegated { owner_len, servers } => {
+            Lookup::Delegated {
+                owner_len, servers, ..
+            } => {
                 referral(&mut writer, snapshot, servers, chain.suffix(owner_len));
                 end.authoritative = chain.aliases > 0;
             }
-            Lookup::Redirected { owner_len, dname } => {
+            Lookup::Redirected { owner_len, dname, .. } => {
                 match redirect(&mut writer, snapshot, dname, owner_len, &mut chain, qname) {
                     // The CNAME that was made is what was asked for (RFC 1034 §4.3.2 step 3a).
                     Redirect::To if query.qtype != rtype::CNAME => continue,
@@ -127,6 +133,7 @@ fn positive(
         RrData::Fixed { .. } => fixed(writer, snapshot, set, owner),
         RrData::Steered(steered) => {
             let choice = steer::choose(steered, gates, asked, &mut room.weights);
+            end.metered.name = steered.meter;
             end.ecs = end.ecs.map(|(subnet, _)| (subnet, choice.scope));
             let chosen = (&choice, room.weights.as_slice());
             chosen_records(writer, snapshot, set, steered, chosen, (owner, end));
@@ -280,6 +287,7 @@ pub(super) fn finish(writer: Writer<'_>, query: &Query, end: &End<'_>, cookie: C
             .told
             .is_some_and(|told| told != ede::INVALID_DATA && told != ede::NOT_AUTHORITATIVE),
         cookie,
+        metered: end.metered,
         keepalive_tenths: end.granted.keepalive,
         question_end: query.question_end,
         opt_len,

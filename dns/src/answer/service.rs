@@ -59,6 +59,12 @@ pub(super) fn put(
     };
     let [left4, left6] = left;
     let mut pools = [pool(rtype::A, left4), pool(rtype::AAAA, left6)];
+    end.metered.name = pools
+        .iter()
+        .flatten()
+        .map(|pool| pool.steered.meter)
+        .next()
+        .unwrap_or(0);
     if let Some(doubtful) = pools.iter().flatten().find(|pool| pool.health.is_panic()) {
         end.told = Some(told(doubtful.steered.all_down));
     }

@@ -7,6 +7,7 @@ use super::asked::hear;
 use super::{Outcome, QueryMeta, Reply, Scratch, respond, size_limit};
 use crate::cookie::CookieSeen;
 use crate::gate::table::GateTable;
+use crate::meter::Metered;
 use crate::protocol::{Identity, Version};
 use crate::snapshot::Snapshot;
 use crate::wire::query::{self, Query, Unusual};
@@ -198,6 +199,7 @@ pub(super) fn header_only(packet: &[u8], rcode: Rcode, out: &mut [u8]) -> Outcom
         truncated: false,
         panic: false,
         cookie: CookieSeen::None,
+        metered: Metered::default(),
         keepalive_tenths: None,
         question_end: HEADER_LEN,
         opt_len: 0,

@@ -30,6 +30,7 @@ fn reply(rcode: Rcode) -> Reply {
         truncated: false,
         panic: false,
         cookie: CookieSeen::None,
+        metered: crate::meter::Metered::default(),
         keepalive_tenths: None,
         question_end: 30,
         opt_len: 0,

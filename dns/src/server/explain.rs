@@ -157,14 +157,16 @@ fn step<'a>(explanation: &mut Explanation, snapshot: &'a Snapshot, qname: &QName
             explanation.say("lookup", format!("the zone {} has no such name", zone.apex));
             "NXDOMAIN, with the zone's SOA".clone_into(&mut explanation.answer);
         }
-        Lookup::Delegated { owner_len, servers } => {
+        Lookup::Delegated {
+            owner_len, servers, ..
+        } => {
             let cut = qname.wire().len().saturating_sub(owner_len);
             let cut = Name::from_wire(qname.wire().get(cut..).unwrap_or_default());
             explanation.say("lookup", format!("{cut} is delegated to other name servers"));
             explanation.ttl = Some(servers.ttl_s);
             explanation.answer = format!("a referral to the name servers of {cut}");
         }
-        Lookup::Redirected { owner_len, dname } => {
+        Lookup::Redirected { owner_len, dname, .. } => {
             let own = qname.wire().len().saturating_sub(owner_len);
             let mut target = qname.wire().get(..own).unwrap_or_default().to_vec();
             target.extend_from_slice(snapshot.first_data(dname));

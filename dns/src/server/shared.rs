@@ -22,6 +22,7 @@ use crate::geo::GeoTable;
 use crate::input::SnapshotInput;
 use crate::lkg::body::Good;
 use crate::lkg::{Folder, HighWater, Keeper, Loaded};
+use crate::meter::Meters;
 use crate::metrics::Counters;
 use crate::snapshot::Snapshot;
 use crate::snapshot::build::BuildError;
@@ -34,6 +35,7 @@ pub(crate) struct Shared {
     pub(crate) clock: MonoClock,
     pub(crate) snapshot: Arc<ArcSwap<Snapshot>>,
     pub(crate) gates: GateTable,
+    pub(crate) meters: Meters,
     pub(crate) gate_views: ArcSwap<Vec<GateView>>,
     /// Read by every tick of the verdict sink.
     pub(crate) overrides: ArcSwap<Overrides>,
@@ -79,7 +81,7 @@ impl Shared {
         loaded: Loaded,
         counters: Vec<Arc<Counters>>,
     ) -> io::Result<Self> {
-        let gates = GateTable::new();
+        let (gates, meters) = (GateTable::new(), Meters::default());
         loaded.gates.iter().for_each(|kept| kept.restore(&gates));
         let mut catalog = Catalog::default();
         let mut snapshot = Snapshot::empty();
@@ -94,7 +96,7 @@ impl Shared {
             match restore(good, loaded.high_water.as_ref(), &gates) {
                 Ok((restored, built, problems)) => {
                     catalog = restored;
-                    snapshot = built;
+                    snapshot = built.metered(&meters);
                     told.source = PlanSource::LastKnownGood;
                     told.problems = problems;
                 }
@@ -116,6 +118,7 @@ impl Shared {
             clock: MonoClock::new(),
             snapshot: Arc::new(ArcSwap::from_pointee(snapshot)),
             gates,
+            meters,
             gate_views: ArcSwap::from_pointee(Vec::new()),
             overrides: ArcSwap::from_pointee(Overrides {
                 standing: Vec::new(),
@@ -174,7 +177,8 @@ impl Shared {
     }
 
     fn build(&self, catalog: &Catalog) -> Result<Snapshot, BuildError> {
-        Ok(catalog.build(&self.gates)?.with_geo(self.geo.load_full()))
+        let snapshot = catalog.build(&self.gates)?.with_geo(self.geo.load_full());
+        Ok(snapshot.metered(&self.meters))
     }
 
     /// Swaps in the same snapshot with another geo table: an answer sees either, and never parts of both.

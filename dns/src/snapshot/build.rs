@@ -130,6 +130,7 @@ impl<'a> Builder<'a> {
         self.zones.push(Zone {
             apex: place.apex.clone(),
             negative: None,
+            meter: 0,
         });
         if let Some(upper) = self.sides.remove(place.apex) {
             self.uppers.insert(self.nodes.len(), upper);

@@ -66,6 +66,18 @@ impl Sets {
             }
         }
     }
+
+    pub(super) fn all_mut<'a>(&'a mut self, all: &'a mut [RrSet]) -> &'a mut [RrSet] {
+        match self {
+            Self::None => &mut [],
+            Self::One(set) => std::slice::from_mut(set),
+            Self::Some { first, count } => {
+                let first = *first as usize;
+                all.get_mut(first..first + usize::from(*count))
+                    .unwrap_or_default()
+            }
+        }
+    }
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use super::ecs::{Ecs, Subnet};
 use super::query::{KEEPALIVE, NSID, Query};
 use super::{CLASS_IN, EDNS_UDP_PAYLOAD, HEADER_LEN, Rcode, body, flag};
 use crate::cookie;
+use crate::meter::Metered;
 
 /// An OPT record without options.
 const OPT_LEN: usize = 11;
@@ -87,6 +88,8 @@ pub(crate) struct End<'a> {
     /// The client subnet to echo, with the scope of the answer (RFC 7871 §7.2.1).
     pub(crate) ecs: Option<(Subnet, u8)>,
     pub(crate) granted: Granted<'a>,
+    /// What the query is counted by.
+    pub(crate) metered: Metered,
 }
 
 impl End<'_> {
@@ -102,6 +105,7 @@ impl End<'_> {
                 nsid: None,
                 keepalive: None,
             },
+            metered: Metered::default(),
         }
     }
 }

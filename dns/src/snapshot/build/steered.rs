@@ -57,6 +57,7 @@ impl<'a> Builder<'a> {
                 candidates,
                 all_down: self.all_down(name, kind)?,
                 degraded_ttl_s: name.degraded_ttl_s(),
+                meter: 0,
             }));
             self.add(RrSet {
                 kind,

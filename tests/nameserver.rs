@@ -403,6 +403,7 @@ fn check_tells_every_mistake_and_fails() {
         ("rateLimit: {answersPerSecond: 0}", "rateLimit.answersPerSecond"),
         ("identity: {nsid: 0xz}", "identity.nsid"),
         ("tcpKeepaliveSeconds: 6554", "allowed is 1 to 6553"),
+        ("sampling: {file: queries.jsonl, oneIn: 0}", "sampling.oneIn"),
     ] {
         folder.write(
             "one.yaml",

@@ -208,7 +208,7 @@ impl Collector for DnsCollector {
         self.gates(&mut encoder)?;
         self.held_back(&mut encoder)?;
         self.gray(&mut encoder)?;
-        let counters: [(&str, &str, Read); 17] = [
+        let counters: [(&str, &str, Read); 19] = [
             (
                 "lifeboat_dns_dropped",
                 "Packets that got no answer: too short, or answers themselves",
@@ -266,6 +266,14 @@ impl Collector for DnsCollector {
                 "lifeboat_dns_proxy_refused",
                 "Datagrams and connections without a PROXY header that is well-formed and believed, where one is needed",
                 |s| sum(&s.counters, |c| &c.proxy_refused),
+            ),
+            ("lifeboat_dns_samples_written", "Queries sampled to a file", |s| {
+                s.samples.written.load(Ordering::Relaxed)
+            }),
+            (
+                "lifeboat_dns_samples_dropped",
+                "Samples that the disk did not take, or not in time",
+                |s| s.samples.dropped.load(Ordering::Relaxed),
             ),
             ("lifeboat_dns_plans_applied", "Steering plans applied", |s| {
                 s.plans.applied.load(Ordering::Relaxed)

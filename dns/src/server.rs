@@ -35,6 +35,7 @@ use crate::input::SnapshotInput;
 use crate::lkg::Folder;
 use crate::metrics::{Counters, register_all};
 use crate::protocol::Protocol;
+use crate::sample::{Sampler, Sampling};
 use crate::snapshot::build::BuildError;
 use crate::{tcp, udp};
 pub use config::{EcsFrom, Listen, ServerConfig};
@@ -183,6 +184,24 @@ impl Server {
     pub fn set_protocol(&self, protocol: Protocol) {
         let spoken = &self.shared.spoken;
         spoken.rcu(|before| Spoken::after(before, protocol.clone()));
+    }
+
+    /// Samples queries to a file from the next batch of them on, in place of one before; the file is opened anew, so that who has moved
+    /// it away has it to himself. Nothing is sampled without `sampling`.
+    ///
+    /// # Errors
+    /// When the file cannot be opened; what was sampled before is sampled still.
+    pub fn set_sampling(&self, sampling: Option<&Sampling>) -> io::Result<()> {
+        let Shared {
+            name,
+            spoken,
+            samples,
+            ..
+        } = &*self.shared;
+        let start = |sampling| Sampler::start(name, sampling, Arc::clone(samples));
+        let sampler = sampling.map(start).transpose()?.map(Arc::new);
+        spoken.rcu(|before| Spoken::sampled(before, sampler.clone()));
+        Ok(())
     }
 
     /// What the consumer of evidence calls after every poll. One sink a server.

@@ -379,6 +379,7 @@ impl Worker {
         self.counters.count(&outcome);
         match outcome {
             Outcome::Reply(reply) => {
+                spoken.sample(packet, &meta, &reply);
                 output.extend_from_slice(&u16::try_from(reply.len).unwrap_or(u16::MAX).to_be_bytes());
                 output.extend_from_slice(self.out.get(..reply.len).unwrap_or_default());
                 reply.keepalive_tenths.map_or(After::GoOn, |tenths| {

@@ -82,6 +82,7 @@ pub(crate) fn serve(listener: &UdpListener, shared: &Arc<Shared>, counters: &Cou
             };
             let mut outcome = answer(&mut scratch, packet, &meta, snapshot, &shared.gates, out);
             if let Outcome::Reply(reply) = outcome {
+                spoken.sample(packet, &meta, &reply);
                 let Some(sent) = spoken.limited(reply, &meta, out, counters) else {
                     return 0;
                 };

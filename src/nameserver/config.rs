@@ -15,8 +15,10 @@ use serde_json::Value;
 use crate::observe::config::TlsFiles;
 
 mod protocol;
+mod sampling;
 
 pub use protocol::{CookieEntry, IdentityEntry, ProxyEntry, RateLimitEntry};
+pub use sampling::SamplingEntry;
 
 /// What the option can say in tenths of a second (RFC 7828 §3.1).
 const MAX_KEEPALIVE_S: u16 = u16::MAX / 10;
@@ -81,6 +83,9 @@ pub struct DnsFile {
     #[serde(default)]
     #[schemars(range(min = 1, max = 6_553))]
     pub tcp_keepalive_seconds: Option<u16>,
+    /// Queries that are written to a file; none where not given.
+    #[serde(default)]
+    pub sampling: Option<SamplingEntry>,
 }
 
 /// Databases of networks. They are read again when they change.
@@ -368,6 +373,8 @@ impl DnsFile {
         }
         let limits = file.rate_limit.as_ref().map(RateLimitEntry::rules).transpose();
         let protocol = limits.and_then(|_| file.identity.identity());
+        let sampling = file.sampling.as_ref().map(SamplingEntry::sampling).transpose();
+        let protocol = protocol.and_then(|_| sampling);
         protocol.map_err(|told| anyhow::anyhow!("{}: {told}", named()))?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let tls = file.observers.tls.as_mut();
@@ -376,8 +383,10 @@ impl DnsFile {
             .flat_map(|tls| [&mut tls.certificate, &mut tls.key, &mut tls.roots]);
         let geo = file.geo.databases.iter_mut().chain(&mut file.geo.networks_files);
         let cookies = file.cookies.iter_mut().map(|cookies| &mut cookies.secrets_file);
+        let sampling = file.sampling.iter_mut().map(|sampling| &mut sampling.file);
         for relative in tls
             .chain(cookies)
+            .chain(sampling)
             .chain(&mut file.admin_token_file)
             .chain(geo)
             .chain([&mut file.state])

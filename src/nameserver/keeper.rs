@@ -43,7 +43,7 @@ pub(super) struct Keeper {
     pub(super) geo_in_force: GeoSources,
     pub(super) geo_problem: Option<String>,
     pub(super) hearing_problem: Option<String>,
-    pub(super) protocol_problem: Option<String>,
+    pub(super) protocol_problems: Vec<String>,
     pub(super) zones: Zones,
     pub(super) entries: Entries,
     pub(super) file: DnsFile,
@@ -136,12 +136,21 @@ impl Keeper {
         self.speak();
     }
 
-    /// Brings the settings of the protocol into force.
+    /// Brings the settings of the protocol, and of samples, into force.
     pub(super) fn speak(&mut self) {
         let server = &self.running.server;
         let (protocol, problem) = protocol(&self.file, &server.protocol());
         server.set_protocol(protocol);
-        self.protocol_problem = problem;
+        let sampling = self
+            .file
+            .sampling
+            .as_ref()
+            .and_then(|entry| entry.sampling().ok());
+        let sampled = server.set_sampling(sampling.as_ref());
+        let refused = sampled.err().zip(sampling.as_ref());
+        let refused =
+            refused.map(|(error, sampling)| format!("sampling.file: {}: {error}", sampling.file.display()));
+        self.protocol_problems = problem.into_iter().chain(refused).collect();
     }
 
     /// What is to be probed, and what is wrong with checks.
@@ -257,7 +266,7 @@ impl Keeper {
         problems.extend(planned.problems);
         problems.extend(self.geo_problem.clone());
         problems.extend(self.hearing_problem.clone());
-        problems.extend(self.protocol_problem.clone());
+        problems.extend(self.protocol_problems.clone());
         problems.extend(rejected);
         for problem in problems
             .iter()
@@ -318,6 +327,7 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         rate_limit,
         identity,
         tcp_keepalive_seconds,
+        sampling,
     } = read;
     let before = &held.observers;
     let kept = [
@@ -343,6 +353,7 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         rate_limit,
         identity,
         tcp_keepalive_seconds,
+        sampling,
         observers: Observers {
             tls: observers.tls,
             names: observers.names,

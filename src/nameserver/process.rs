@@ -111,7 +111,7 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         geo_in_force: GeoSources::default(),
         geo_problem: None,
         hearing_problem: None,
-        protocol_problem: None,
+        protocol_problems: Vec::new(),
         zones: Zones::default(),
         entries: found,
         file,

@@ -160,3 +160,39 @@ fn load_balancers_say_who_the_client_is() {
     assert_eq!(ask([198, 51, 100, 9]), ["192.0.2.1"]);
     server.until("the refusal", |status| status["server"]["proxyRefused"] == 1);
 }
+
+/// Each query is a line of the file; who moves the file away and sends SIGHUP has it to himself.
+#[test]
+fn queries_are_sampled_to_a_file_that_can_be_rotated() {
+    let folder = Folder::with(&[("example.org.zone", ZONE)]);
+    let text = format!("{ZONES}sampling: {{file: queries.jsonl, oneIn: 1}}\n");
+    let server = Nameserver::start(&folder, &text);
+    ask(&server, None, 10);
+    folder.until_told("queries.jsonl", "\n");
+    let line: serde_json::Value = serde_json::from_str(&folder.read("queries.jsonl")).unwrap();
+    let expected = serde_json::json!({
+        "time": line["time"], "client": "127.0.0.1", "transport": "udp", "name": "www.example.org", "type": "A",
+        "rcode": "NOERROR", "octets": line["octets"], "truncated": false, "oneIn": 1,
+    });
+    assert_eq!(line, expected);
+    assert!(line["octets"].as_u64().unwrap() > 40 && line["time"].as_str().unwrap().ends_with('Z'));
+    let counted = "lifeboat_dns_samples_written_total{server=\"dns\"} 1\n";
+    until(counted, || {
+        server.get("/metrics").1.contains(counted).then_some(())
+    });
+
+    std::fs::rename(folder.path("queries.jsonl"), folder.path("queries.1")).unwrap();
+    server.hangup();
+    folder.until_file("queries.jsonl");
+    ask(&server, None, 10);
+    folder.until_told("queries.jsonl", "\n");
+    assert_eq!(folder.read("queries.1").lines().count(), 1);
+
+    server.configure(&format!(
+        "{ZONES}sampling: {{file: nowhere/queries.jsonl, oneIn: 1}}\n"
+    ));
+    server.until("the reason", |status| {
+        let problems = status["configuration"]["problems"].to_string();
+        problems.contains("sampling.file: ") && problems.contains("nowhere/queries.jsonl: No such file")
+    });
+}

@@ -24,6 +24,7 @@ use crate::lkg::body::Good;
 use crate::lkg::{Folder, HighWater, Keeper, Loaded};
 use crate::meter::Meters;
 use crate::metrics::Counters;
+use crate::sample::Samples;
 use crate::snapshot::Snapshot;
 use crate::snapshot::build::BuildError;
 
@@ -49,6 +50,7 @@ pub(crate) struct Shared {
     pub(crate) ramp: Ramp,
     pub(crate) ecs: EcsFrom,
     pub(crate) spoken: ArcSwap<Spoken>,
+    pub(crate) samples: Arc<Samples>,
     /// What is known of clients' networks; part of every snapshot built from here on.
     geo: ArcSwap<GeoTable>,
     catalog: Mutex<Catalog>,
@@ -133,6 +135,7 @@ impl Shared {
             ramp: config.ramp,
             ecs: config.ecs.clone(),
             spoken: ArcSwap::default(),
+            samples: Arc::default(),
             geo: ArcSwap::default(),
             catalog: Mutex::new(catalog),
             retired: Mutex::new(Vec::new()),

@@ -8,12 +8,14 @@ use crate::answer::{QueryMeta, Reply, cut};
 use crate::limit::{Limiter, Verdict};
 use crate::metrics::{Counters, bump};
 use crate::protocol::Protocol;
+use crate::sample::Sampler;
 
 /// The settings in force.
 #[derive(Debug, Default)]
 pub(crate) struct Spoken {
     pub(crate) protocol: Protocol,
     limiter: Option<Arc<Limiter>>,
+    sampler: Option<Arc<Sampler>>,
 }
 
 impl Spoken {
@@ -23,7 +25,29 @@ impl Spoken {
         let kept = before.limiter.as_ref();
         let kept = kept.filter(|limiter| Some(limiter.rules()) == rules).cloned();
         let limiter = kept.or_else(|| rules.map(|rules| Arc::new(Limiter::new(rules.clone(), key()))));
-        Self { protocol, limiter }
+        let sampler = before.sampler.clone();
+        Self {
+            protocol,
+            limiter,
+            sampler,
+        }
+    }
+
+    /// The same with other samples.
+    pub(crate) fn sampled(before: &Self, sampler: Option<Arc<Sampler>>) -> Self {
+        Self {
+            protocol: before.protocol.clone(),
+            limiter: before.limiter.clone(),
+            sampler,
+        }
+    }
+
+    /// Shows an answer to whoever samples.
+    #[inline]
+    pub(crate) fn sample(&self, packet: &[u8], meta: &QueryMeta<'_>, reply: &Reply) {
+        if let Some(sampler) = &self.sampler {
+            sampler.see(packet, meta, reply);
+        }
     }
 
     /// The reply that is sent: as it is, short, or none.

@@ -619,6 +619,19 @@ fn overrides_are_bounded_and_outlive_a_restart() {
     let (code, told) = run(&["clear", "eu"]);
     assert!(code == 4 && told.contains("standing: none"), "{told}");
 
+    // One about a single name.
+    let (code, told) = order("shop.example.org/eu", "down");
+    assert_eq!(code, 0, "{told}");
+    server.until_answered("shop.example.org.", &["192.0.2.2"]);
+    let told = server.explain(&["shop.example.org"]);
+    assert!(
+        told.contains("override of shop.example.org/eu down: maintenance"),
+        "{told}"
+    );
+    let (code, told) = run(&["clear", "shop.example.org/eu"]);
+    assert_eq!(code, 0, "{told}");
+    server.until_answered("shop.example.org.", &both);
+
     // One that ends by itself.
     let (code, told) = run(&["us", "down", "--for", "1s", "--reason", "short"]);
     assert_eq!(code, 0, "{told}");
@@ -631,7 +644,9 @@ fn overrides_are_bounded_and_outlive_a_restart() {
         .collect();
     assert_eq!(
         did,
-        ["order", "order", "order", "order", "clear", "order"],
+        [
+            "order", "order", "order", "order", "clear", "order", "clear", "order"
+        ],
         "{audit}"
     );
     assert!(

@@ -138,7 +138,7 @@ impl Gates {
     /// Brings every gate up to date with the view and stores what changed. Level-triggered: what the view says now
     /// is all that counts, so a missed tick changes nothing but the time. Returns whether anything changed.
     pub fn tick(&mut self, now: MonoTime, view: &FleetView, table: &GateTable) -> bool {
-        let mut changed = false;
+        let mut changed = table.names.follow(&self.overrides, self.overrides_now, table);
         for family in [Family::V4, Family::V6] {
             let cells: Vec<(&str, &Cell)> = view
                 .cells
@@ -338,7 +338,9 @@ impl Gates {
     fn told_order(&self, cluster: &str, slot: &Slot) -> Option<OrderView> {
         let ordered = slot.ordered?;
         let mut standing = self.overrides.standing.iter();
-        let what = &standing.find(|standing| standing.what.cluster == cluster)?.what;
+        let what = &standing
+            .find(|standing| standing.subject.cluster() == Some(cluster))?
+            .what;
         Some(OrderView {
             action: what.action,
             until: what.until,

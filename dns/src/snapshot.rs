@@ -32,6 +32,7 @@ use crate::wire::query::QName;
 use crate::wire::{HEADER_LEN, body, rtype};
 use node::{Node, NodeId, Sets};
 use table::Table;
+pub(crate) use table::hash as owner_hash;
 
 /// How many packets are looked ahead at.
 pub(crate) const AHEAD: usize = 64;
@@ -132,6 +133,8 @@ pub(crate) struct Steered {
     pub(crate) all_down: AllDown,
     /// TTL while some candidate is not answered in full.
     pub(crate) degraded_ttl_s: u32,
+    /// [`owner_hash`] of its name.
+    pub(crate) owner: u64,
     /// What its queries are counted by.
     pub(crate) meter: u16,
 }
@@ -411,6 +414,11 @@ impl Snapshot {
         }
         // It was not for nothing.
         black_box(read);
+    }
+
+    /// The record sets of a name that is in the plan itself.
+    pub(crate) fn sets_at(&self, name: &Name) -> &[RrSet] {
+        self.find(name.wire()).map_or(&[], |(_, node)| self.sets_of(node))
     }
 
     fn find(&self, wire: &[u8]) -> Option<(NodeId, &Node)> {

@@ -15,6 +15,7 @@ mod failover;
 mod geo;
 pub(crate) mod health;
 mod latency;
+mod ordered;
 mod region;
 mod sticky;
 mod trace;
@@ -111,7 +112,10 @@ pub(crate) struct Choice {
 
 /// The weights that health leaves, or what the name has for the case that it leaves none.
 pub(crate) fn effective(steered: &Steered, gates: &GateTable, weights: &mut Vec<u64>) -> Health {
-    let health = health::apply(&steered.candidates, gates, weights);
+    let health = gates.names.of(steered.owner, |order| match order {
+        None => health::apply(&steered.candidates, gates, weights),
+        Some(order) => ordered::apply(&steered.candidates, gates, order, weights),
+    });
     if health.is_panic() && matches!(steered.all_down, AllDown::All) {
         health::all(&steered.candidates, weights);
     }

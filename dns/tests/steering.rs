@@ -7,12 +7,12 @@ use std::time::{Duration, SystemTime};
 
 use hickory_proto::rr::RecordType;
 use lifeboat_dns::{
-    Action, Filter, Geo, GeoSources, GeoTable, NetworkInput, Notice, Override, Ramp, Server, ServerConfig,
-    register_all,
+    Action, Filter, Geo, GeoSources, GeoTable, NetworkInput, Notice, OnAllDown, Override, Ramp, Server,
+    ServerConfig, register_all,
 };
 use lifeboat_health::{MonoTime, Verdict};
 use prometheus_client::registry::Registry;
-use support::{SHOP, Verdicts, address, ask, config, eventually, plan, query, served};
+use support::{SHOP, Verdicts, address, addresses, ask, config, eventually, plan, query, served};
 
 fn demo(state: &std::path::Path) -> ServerConfig {
     let mut config = config(state);
@@ -287,9 +287,9 @@ fn geo_data_is_reloaded_under_the_same_plan() {
     server.stop();
 }
 
-fn ordered(cluster: &str, action: Action) -> Override {
+fn ordered(of: &str, action: Action) -> Override {
     Override {
-        cluster: cluster.to_owned(),
+        of: of.to_owned(),
         action,
         until: SystemTime::UNIX_EPOCH + Duration::from_secs(1 << 40),
         reason: "maintenance".to_owned(),
@@ -321,7 +321,7 @@ fn an_operator_drains_clusters_within_the_safety_rule() {
         drain("z")
             .unwrap_err()
             .to_string()
-            .contains("it has a, b, c, d, e")
+            .contains("clusters are a, b, c, d, e")
     );
     let mut ended = ordered("a", Action::Up);
     ended.until = SystemTime::UNIX_EPOCH;
@@ -345,6 +345,104 @@ fn an_operator_drains_clusters_within_the_safety_rule() {
     server.set_overrides(Vec::new()).unwrap();
     verdicts.tick(30);
     assert_eq!(served(&server), "abcd");
+    server.stop();
+}
+
+/// Orders about one name leave the others alone, and empty no answer.
+#[test]
+fn an_operator_orders_single_names() {
+    let home = tempfile::tempdir().unwrap();
+    let server = Server::start(demo(home.path())).unwrap();
+    let mut plan = plan(1);
+    let mut other = plan.names[0].clone();
+    other.name = "other.demo.example".to_owned();
+    other.on_all_down = OnAllDown::Fallback(vec!["203.0.113.9".parse().unwrap()]);
+    plan.names.push(other);
+    server.apply(plan).unwrap();
+    let mut verdicts = Verdicts::of(&server);
+    verdicts.set("abcde", Verdict::Up);
+    verdicts.tick(0);
+    let of = |name: &str| {
+        let shares = server.shares().into_iter().find(|of| of.name == name).unwrap();
+        shares
+            .answers
+            .into_iter()
+            .map(|of| of.cluster)
+            .collect::<String>()
+    };
+    let mut order = |orders: &[(&str, Action)], down: &str| {
+        let orders = orders.iter().map(|(of, action)| ordered(of, *action));
+        server
+            .set_overrides(orders.collect())
+            .map_err(|refused| refused.to_string())?;
+        verdicts.set("abcde", Verdict::Up);
+        verdicts.set(down, Verdict::Down);
+        verdicts.tick(10);
+        Ok::<_, String>(())
+    };
+    let (shop, b) = ("shop.demo.example", "shop.demo.example/b");
+    order(&[(b, Action::Down)], "").unwrap();
+    assert_eq!(
+        (of(shop).as_str(), of("other.demo.example").as_str()),
+        ("acde", "abcde")
+    );
+    let told = server
+        .explain(SHOP, "A", IpAddr::V4(Ipv4Addr::LOCALHOST), None)
+        .unwrap();
+    let told = told.steps.iter().find(|step| step.filter == "override").unwrap();
+    assert_eq!(told.detail, "override of shop.demo.example/b down: maintenance");
+    order(&[(b, Action::Down)], "acde").unwrap();
+    assert_eq!(of(shop), "b", "an order is lifted where nobody else is left");
+    order(&[(b, Action::Up)], "b").unwrap();
+    assert_eq!(
+        (of(shop).as_str(), of("other.demo.example").as_str()),
+        ("abcde", "acde")
+    );
+    order(&[(shop, Action::Up)], "abc").unwrap();
+    assert_eq!(
+        (of(shop).as_str(), of("other.demo.example").as_str()),
+        ("abcde", "de")
+    );
+    order(&[("Other.demo.example.", Action::Down)], "").unwrap();
+    let asked = ask(server.local_addrs()[0], "other.demo.example.", RecordType::A);
+    assert_eq!(addresses(&asked), ["203.0.113.9".parse::<IpAddr>().unwrap()]);
+    order(&[], "").unwrap();
+    assert_eq!(of("other.demo.example"), "abcde");
+
+    let four: Vec<String> = "abcd".chars().map(|c| format!("{shop}/{c}")).collect();
+    let four: Vec<(&str, Action)> = four.iter().map(|of| (of.as_str(), Action::Down)).collect();
+    order(&four, "").unwrap();
+    for (orders, words) in [
+        (
+            [four.as_slice(), &[("e", Action::Down)]].concat(),
+            "0 of 5 clusters active",
+        ),
+        (
+            vec![(shop, Action::Weight(10))],
+            "a name has no weight of its own",
+        ),
+        (vec![(shop, Action::Down)], "its onAllDown is lastGood"),
+        (
+            vec![("shop.demo.example/z", Action::Up)],
+            "but with a, b, c, d, e",
+        ),
+        (
+            vec![("absent.demo.example/a", Action::Up)],
+            "absent.demo.example is no steered name",
+        ),
+        (
+            vec![("absent.demo.example", Action::Up)],
+            "no such cluster or steered name",
+        ),
+        (
+            vec![(shop, Action::Up), ("SHOP.demo.example", Action::Up)],
+            "there are two",
+        ),
+    ] {
+        let refused = order(&orders, "").unwrap_err();
+        assert!(refused.contains(words), "{refused}");
+    }
+    assert_eq!(of(shop), "e", "what is refused changes nothing");
     server.stop();
 }
 

@@ -76,7 +76,7 @@ pub(super) fn listen(
     fs::set_permissions(&path, fs::Permissions::from_mode(0o600)).with_context(named)?;
     let app = Router::new()
         .route("/overrides", get(list).post(order).delete(clear_all))
-        .route("/overrides/{cluster}", delete(clear))
+        .route("/overrides/{of}", delete(clear))
         .with_state(Control { running, overrides })
         .into_make_service_with_connect_info::<Peer>();
     let task = tokio::spawn(async move {
@@ -94,7 +94,7 @@ async fn list(State(control): State<Control>) -> Response {
     let standing = control.running.server.overrides();
     let gates = control.running.server.gates();
     let told = standing.iter().map(|order| {
-        let ordered = gates.iter().filter(|gate| gate.cluster == order.cluster);
+        let ordered = gates.iter().filter(|gate| gate.cluster == order.of);
         let lifted = ordered
             .filter_map(|gate| gate.ordered.as_ref())
             .any(|ordered| ordered.lifted);
@@ -118,7 +118,7 @@ async fn order(
     control.running.tick();
     match taken {
         Ok(order) => {
-            tracing::warn!(cluster = order.cluster, action = %order.action, reason = order.reason, "override in force");
+            tracing::warn!(of = order.of, action = %order.action, reason = order.reason, "override in force");
             Json(json!(order)).into_response()
         }
         Err(error) => refusal(&error),
@@ -128,24 +128,22 @@ async fn order(
 async fn clear(
     State(control): State<Control>,
     ConnectInfo(peer): ConnectInfo<Peer>,
-    Path(cluster): Path<String>,
+    Path(of): Path<String>,
 ) -> Response {
-    cleared(&control, peer, Some(&cluster))
+    cleared(&control, peer, Some(&of))
 }
 
 async fn clear_all(State(control): State<Control>, ConnectInfo(peer): ConnectInfo<Peer>) -> Response {
     cleared(&control, peer, None)
 }
 
-fn cleared(control: &Control, Peer { uid }: Peer, cluster: Option<&str>) -> Response {
-    let cleared = control
-        .overrides
-        .clear(&control.running.server, today(), uid, cluster);
+fn cleared(control: &Control, Peer { uid }: Peer, of: Option<&str>) -> Response {
+    let cleared = control.overrides.clear(&control.running.server, today(), uid, of);
     control.running.tick();
     match cleared {
         Ok(orders) => {
             for order in &orders {
-                tracing::warn!(cluster = order.cluster, "override cleared");
+                tracing::warn!(of = order.of, "override cleared");
             }
             Json(json!(orders)).into_response()
         }

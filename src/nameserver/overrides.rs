@@ -23,7 +23,8 @@ pub(super) const LONGEST: Duration = Duration::from_secs(30 * 24 * 3_600);
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub(crate) struct Order {
-    pub(crate) cluster: String,
+    /// A cluster, a steered name, or `NAME/CLUSTER`.
+    pub(crate) of: String,
     pub(crate) action: Action,
     pub(crate) for_ms: u64,
     pub(crate) reason: String,
@@ -37,7 +38,7 @@ struct Entry<'a> {
     /// The user that asked, by number.
     uid: Option<u32>,
     did: &'a str,
-    cluster: &'a str,
+    of: &'a str,
     action: Option<String>,
     until: Option<String>,
     reason: &'a str,
@@ -55,8 +56,8 @@ pub(super) enum OrderError {
     Time(Duration),
     #[error(transparent)]
     Refused(#[from] OverrideRefused),
-    #[error("no override of {cluster:?} stands; standing: {standing}")]
-    NoSuch { cluster: String, standing: String },
+    #[error("no override of {of:?} stands; standing: {standing}")]
+    NoSuch { of: String, standing: String },
     #[error("keeping it in {path}: {source}", path = path.display())]
     Keep { path: PathBuf, source: io::Error },
 }
@@ -99,7 +100,7 @@ impl Overrides {
         }
     }
 
-    /// Puts an order in force, in place of an earlier one about the same cluster.
+    /// Puts an order in force, in place of an earlier one about the same.
     pub(super) fn order(
         &self,
         server: &Server,
@@ -108,14 +109,14 @@ impl Overrides {
         order: Order,
     ) -> Result<Override, OrderError> {
         let Order {
-            cluster,
+            of,
             action,
             for_ms,
             reason,
         } = order;
         let lasting = Duration::from_millis(for_ms);
         let what = Override {
-            cluster,
+            of,
             action,
             until: now + lasting.min(LONGEST),
             reason,
@@ -126,7 +127,7 @@ impl Overrides {
             Err(OrderError::Time(lasting))
         } else {
             let before = server.overrides();
-            let others = before.iter().filter(|other| other.cluster != what.cluster);
+            let others = before.iter().filter(|other| !same(&other.of, &what.of));
             let next = others.cloned().chain([what.clone()]).collect();
             self.replace(server, before, next)
         };
@@ -135,21 +136,21 @@ impl Overrides {
         taken.map(|()| what)
     }
 
-    /// Ends the order about a cluster before its time; all orders where none is named.
+    /// Ends an order before its time; all orders where none is named.
     pub(super) fn clear(
         &self,
         server: &Server,
         now: SystemTime,
         uid: Option<u32>,
-        cluster: Option<&str>,
+        of: Option<&str>,
     ) -> Result<Vec<Override>, OrderError> {
         let before = server.overrides();
-        let ends = |order: &Override| cluster.is_none_or(|cluster| order.cluster == cluster);
+        let ends = |order: &Override| of.is_none_or(|of| same(&order.of, of));
         let (cleared, left): (Vec<_>, Vec<_>) = before.iter().cloned().partition(ends);
-        if let (Some(cluster), true) = (cluster, cleared.is_empty()) {
-            let standing: Vec<&str> = before.iter().map(|order| order.cluster.as_str()).collect();
+        if let (Some(of), true) = (of, cleared.is_empty()) {
+            let standing: Vec<&str> = before.iter().map(|order| order.of.as_str()).collect();
             return Err(OrderError::NoSuch {
-                cluster: cluster.to_owned(),
+                of: of.to_owned(),
                 standing: if standing.is_empty() {
                     "none".to_owned()
                 } else {
@@ -188,7 +189,7 @@ impl Overrides {
             at: time(now),
             uid,
             did,
-            cluster: &order.cluster,
+            of: &order.of,
             action: Some(order.action.to_string()),
             until: Some(time(order.until)),
             reason: &order.reason,
@@ -205,6 +206,12 @@ impl Overrides {
             tracing::error!(path = %path.display(), %error, "an override is not in the audit log");
         }
     }
+}
+
+/// Names are the same with or without the last dot, in upper and lower case.
+fn same(a: &str, b: &str) -> bool {
+    a.trim_end_matches('.')
+        .eq_ignore_ascii_case(b.trim_end_matches('.'))
 }
 
 #[expect(clippy::disallowed_methods, reason = "orders end at a time of day")]

@@ -1,7 +1,10 @@
-//! What operators have ordered of clusters, whatever health says: up, down, or a part of the weight, until a time.
+//! What operators have ordered of clusters and names, whatever health says: up, down, or a part of the weight, until a time.
 //!
 //! The safety rule "at least N clusters active" bounds it: an order that breaks it is refused when it is given, and is
 //! lifted, newest first, when other clusters die under it. What Route 53 ARC calls an assertion rule.
+
+pub(crate) mod names;
+mod subject;
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -9,13 +12,16 @@ use std::time::SystemTime;
 
 use lifeboat_health::{Family, MonoTime};
 use serde::{Deserialize, Serialize};
+pub(crate) use subject::Subject;
 use thiserror::Error;
 
-/// An operator's standing instruction about one cluster.
+/// An operator's standing instruction.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct Override {
-    pub cluster: String,
+    /// A cluster, a steered name, or `NAME/CLUSTER`: one cluster in the answers of one name.
+    #[serde(alias = "cluster")]
+    pub of: String,
     pub action: Action,
     pub until: SystemTime,
     pub reason: String,
@@ -24,9 +30,9 @@ pub struct Override {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]
 pub enum Action {
-    /// Answered in full, even if it looks dead.
+    /// Answered in full, even if it looks dead; of a name, all its clusters.
     Up,
-    /// Not answered where another can serve.
+    /// Not answered where another can serve; of a name, none of its clusters, but what its `onAllDown` says.
     Down,
     /// This percentage of its weight, as far as health lets it.
     Weight(u8),
@@ -45,19 +51,36 @@ impl fmt::Display for Action {
 /// Why overrides were not taken. Those before stay in force.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 pub enum OverrideRefused {
-    #[error("override of {cluster}: there is no such cluster in the plan; it has {known}")]
-    NoCluster { cluster: String, known: String },
-    #[error("override of {cluster}: there are two; one a cluster is allowed")]
-    Twice { cluster: String },
-    #[error("override of {cluster}: weight={percent}; 1 to 100 percent are allowed, and down for none")]
-    Weight { cluster: String, percent: u8 },
-    #[error("override of {cluster}: has ended already; a time to come is needed")]
-    Ended { cluster: String },
+    #[error("override of {of}: there is no such cluster or steered name in the plan; clusters are {known}")]
+    Nobody { of: String, known: String },
+    #[error("override of {of}: {name} is no steered name of the plan")]
+    NoName { of: String, name: String },
+    #[error("override of {of}: {name} is not answered with {cluster}, but with {known}")]
+    NoPart {
+        of: String,
+        name: String,
+        cluster: String,
+        known: String,
+    },
+    #[error("override of {of}: there are two; one is allowed")]
+    Twice { of: String },
+    #[error("override of {of}: weight={percent}; 1 to 100 percent are allowed, and down for none")]
+    Weight { of: String, percent: u8 },
     #[error(
-        "override of {cluster}: down would leave {active} of {clusters} clusters active for {family}; at least {least} must stay"
+        "override of {of}: a name has no weight of its own; up, down, and {of}/CLUSTER weight={percent} are allowed"
+    )]
+    NameWeight { of: String, percent: u8 },
+    #[error(
+        "override of {of}: down would change nothing, since its onAllDown is {on_all_down}; it is allowed where that is fallback or servfail"
+    )]
+    NameDown { of: String, on_all_down: &'static str },
+    #[error("override of {of}: has ended already; a time to come is needed")]
+    Ended { of: String },
+    #[error(
+        "override of {of}: down would leave {active} of {clusters} clusters active for {family}; at least {least} must stay"
     )]
     TooFewActive {
-        cluster: String,
+        of: String,
         family: &'static str,
         active: usize,
         clusters: usize,
@@ -69,6 +92,7 @@ pub enum OverrideRefused {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Standing {
     pub(crate) what: Override,
+    pub(crate) subject: Subject,
     pub(crate) until: MonoTime,
 }
 
@@ -95,31 +119,32 @@ pub(crate) enum Ordered {
 }
 
 impl Overrides {
-    /// Whether any has not ended.
+    /// Whether any about a cluster has not ended.
     pub(crate) fn stand(&self, now: MonoTime) -> bool {
-        self.standing.iter().any(|standing| now < standing.until)
+        let mut standing = self.standing.iter();
+        standing.any(|standing| standing.subject.cluster().is_some() && now < standing.until)
     }
 
-    /// Refuses what names nothing or means nothing; the safety rule is asked by [`Self::breach`].
-    pub(crate) fn check(&self, now: MonoTime, known: &[String]) -> Result<(), OverrideRefused> {
-        for (index, Standing { what, until }) in self.standing.iter().enumerate() {
-            let cluster = what.cluster.clone();
-            if !known.contains(&cluster) {
-                let known = known.join(", ");
-                return Err(OverrideRefused::NoCluster { cluster, known });
-            }
-            let earlier = self.standing.iter().take(index);
-            if earlier.into_iter().any(|other| other.what.cluster == cluster) {
-                return Err(OverrideRefused::Twice { cluster });
+    /// Refuses what means nothing; the safety rule is asked by [`Self::breach`].
+    pub(crate) fn check(&self, now: MonoTime) -> Result<(), OverrideRefused> {
+        for (index, standing) in self.standing.iter().enumerate() {
+            let Standing { what, subject, until } = standing;
+            let of = what.of.clone();
+            let mut earlier = self.standing.iter().take(index);
+            if earlier.any(|other| other.subject == *subject) {
+                return Err(OverrideRefused::Twice { of });
             }
             if *until <= now {
-                return Err(OverrideRefused::Ended { cluster });
+                return Err(OverrideRefused::Ended { of });
             }
-            match what.action {
-                Action::Weight(percent) if percent == 0 || percent > 100 => {
-                    return Err(OverrideRefused::Weight { cluster, percent });
+            match (what.action, subject) {
+                (Action::Weight(percent), _) if percent == 0 || percent > 100 => {
+                    return Err(OverrideRefused::Weight { of, percent });
                 }
-                Action::Up | Action::Down | Action::Weight(_) => {}
+                (Action::Weight(percent), Subject::Name(_)) => {
+                    return Err(OverrideRefused::NameWeight { of, percent });
+                }
+                (Action::Up | Action::Down | Action::Weight(_), _) => {}
             }
         }
         Ok(())
@@ -137,11 +162,8 @@ impl Overrides {
         let least = self.min_active.min(clusters.len());
         match self.newest_down(&obeyed, clusters) {
             Some(cluster) if active < least => Err(OverrideRefused::TooFewActive {
-                cluster: cluster.to_owned(),
-                family: match family {
-                    Family::V4 => "IPv4",
-                    Family::V6 => "IPv6",
-                },
+                of: cluster.to_owned(),
+                family: family_name(family),
                 active,
                 clusters: clusters.len(),
                 least,
@@ -167,13 +189,13 @@ impl Overrides {
         self.standing
             .iter()
             .filter(|standing| now < standing.until)
-            .map(|Standing { what, .. }| {
+            .filter_map(|Standing { what, subject, .. }| {
                 let ordered = match what.action {
                     Action::Up => Ordered::Up,
                     Action::Down => Ordered::Down,
                     Action::Weight(percent) => Ordered::Weight(percent),
                 };
-                (what.cluster.as_str(), ordered)
+                Some((subject.cluster()?, ordered))
             })
             .collect()
     }
@@ -183,10 +205,17 @@ impl Overrides {
         self.standing
             .iter()
             .rev()
-            .map(|standing| standing.what.cluster.as_str())
+            .filter_map(|standing| standing.subject.cluster())
             .find(|cluster| {
                 obeyed.get(cluster) == Some(&Ordered::Down) && clusters.contains(&(*cluster, true))
             })
+    }
+}
+
+pub(crate) fn family_name(family: Family) -> &'static str {
+    match family {
+        Family::V4 => "IPv4",
+        Family::V6 => "IPv6",
     }
 }
 
@@ -208,8 +237,9 @@ mod tests {
 
     fn overrides(orders: &[(&str, Action)], min_active: usize) -> Overrides {
         let standing = |(cluster, action): &(&str, Action)| Standing {
+            subject: Subject::Cluster((*cluster).to_owned()),
             what: Override {
-                cluster: (*cluster).to_owned(),
+                of: (*cluster).to_owned(),
                 action: *action,
                 until: SystemTime::UNIX_EPOCH,
                 reason: String::new(),
@@ -283,12 +313,10 @@ mod tests {
 
     #[test]
     fn what_means_nothing_is_refused() {
-        let known = ["a".to_owned(), "b".to_owned()];
         let refused = |orders: &[(&str, Action)], ms| {
-            let checked = overrides(orders, 1).check(MonoTime::from_millis(ms), &known);
+            let checked = overrides(orders, 1).check(MonoTime::from_millis(ms));
             checked.unwrap_err().to_string()
         };
-        assert!(refused(&[("z", Action::Up)], 0).contains("no such cluster in the plan; it has a, b"));
         assert!(refused(&[("a", Action::Weight(0))], 0).contains("weight=0; 1 to 100"));
         assert!(refused(&[("a", Action::Weight(101))], 0).contains("weight=101; 1 to 100"));
         assert!(refused(&[("a", Action::Up)], 1_000).contains("has ended already"));

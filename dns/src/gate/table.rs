@@ -8,6 +8,7 @@ use lifeboat_health::Family;
 use parking_lot::Mutex;
 
 use super::FULL;
+use super::overrides::names::NameOrders;
 
 /// Slots in a table: 2,048 clusters of two families.
 const CAPACITY: usize = 4_096;
@@ -95,6 +96,8 @@ pub struct GateTable {
     /// The longest TTL of the names that use a slot, in seconds.
     ttls: Box<[AtomicU32]>,
     interned: Mutex<BTreeMap<(String, Family), SlotId>>,
+    /// What operators have ordered of single names.
+    pub(crate) names: NameOrders,
 }
 
 impl Default for GateTable {
@@ -113,6 +116,7 @@ impl GateTable {
             factors: (0..CAPACITY).map(|_| AtomicU32::new(WHOLE)).collect(),
             ttls: (0..CAPACITY).map(|_| AtomicU32::new(0)).collect(),
             interned: Mutex::new(BTreeMap::new()),
+            names: NameOrders::default(),
         }
     }
 

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::overrides::Standing;
+use super::overrides::{Standing, Subject};
 use super::*;
 use crate::snapshot::Candidate;
 use crate::steer::health;
@@ -283,8 +283,9 @@ fn the_suppressed_are_out_unless_nobody_else_is_left() {
 /// One order, until ten minutes after the start.
 fn ordered(cluster: &str, action: Action) -> Standing {
     Standing {
+        subject: Subject::Cluster(cluster.to_owned()),
         what: Override {
-            cluster: cluster.to_owned(),
+            of: cluster.to_owned(),
             action,
             until: SystemTime::UNIX_EPOCH + Duration::from_secs(600),
             reason: "maintenance".to_owned(),

@@ -262,6 +262,11 @@ fn steer_steps(
     set: &RrSet,
     steered: &Steered,
 ) {
+    for told in gates.names.of(steered.owner, |order| {
+        order.map(|order| order.told.clone()).unwrap_or_default()
+    }) {
+        explanation.say("override", told);
+    }
     let mut effective = Vec::new();
     let health = steer::effective(steered, gates, &mut effective);
     let ttl_s = set.ttl_s(steered, health);

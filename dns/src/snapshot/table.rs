@@ -101,7 +101,7 @@ fn tag(hash: u64) -> u32 {
 
 /// Multiply-and-fold over eight octets at a time. The keys are the operator's own names, so no keyed hash is needed:
 /// a query can collide with an entry but cannot add one.
-pub(super) fn hash(wire: &[u8]) -> u64 {
+pub(crate) fn hash(wire: &[u8]) -> u64 {
     const SEED: u64 = 0x9e37_79b9_7f4a_7c15;
     const MULTIPLIER: u64 = 0xa076_1d64_78bd_642f;
     let mut state = SEED ^ (wire.len() as u64);

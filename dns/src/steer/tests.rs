@@ -62,6 +62,7 @@ impl Set {
             candidates: NonEmpty::new(candidates).unwrap(),
             all_down: AllDown::LastGood,
             degraded_ttl_s: 1,
+            owner: 0,
             meter: 0,
         };
         Self {

@@ -1,4 +1,4 @@
-//! `lifeboat dns override`: what an operator orders of a cluster, whatever health says.
+//! `lifeboat dns override`: what an operator orders of a cluster or a name, whatever health says.
 
 use std::{path::PathBuf, process::ExitCode, time::Duration};
 
@@ -29,11 +29,11 @@ use crate::{
 pub(super) struct Override {
     #[command(subcommand)]
     command: Option<Command>,
-    /// The cluster.
-    #[arg(required = true)]
-    cluster: Option<String>,
+    /// A cluster; a steered name, `shop.example.org`; or one cluster in the answers of one name, `shop.example.org/eu`.
+    #[arg(required = true, value_name = "CLUSTER|NAME|NAME/CLUSTER")]
+    of: Option<String>,
     /// `up` (answered in full even if it looks dead), `down` (not answered where another can serve) or `weight=N`, N percent
-    /// of its weight.
+    /// of its weight. Of a name: `up` answers all its clusters, `down` answers what its `onAllDown` says.
     #[arg(required = true, value_parser = action)]
     action: Option<Action>,
     /// How long, e.g. `1h`; at most 30 days.
@@ -52,9 +52,9 @@ enum Command {
     List,
     /// End an override before its time; all of them with `--all`.
     Clear {
-        #[arg(required_unless_present = "all")]
-        cluster: Option<String>,
-        #[arg(long, conflicts_with = "cluster")]
+        #[arg(required_unless_present = "all", value_name = "CLUSTER|NAME|NAME/CLUSTER")]
+        of: Option<String>,
+        #[arg(long, conflicts_with = "of")]
         all: bool,
     },
 }
@@ -82,7 +82,7 @@ impl Override {
     pub(super) async fn run(self) -> anyhow::Result<ExitCode> {
         let Self {
             command,
-            cluster,
+            of,
             action,
             lasting,
             reason,
@@ -100,17 +100,16 @@ impl Override {
         let socket = state.join(SOCKET);
         let (answer, print): (Value, fn(&Value)) = match command {
             Some(Command::List) => (ask(&socket, Method::GET, "/overrides", None).await?, print_list),
-            Some(Command::Clear { cluster, all: _ }) => {
-                let path = match cluster {
-                    Some(cluster) => format!("/overrides/{}", encode(&cluster)),
+            Some(Command::Clear { of, all: _ }) => {
+                let path = match of {
+                    Some(of) => format!("/overrides/{}", encode(&of)),
                     None => "/overrides".to_owned(),
                 };
                 (ask(&socket, Method::DELETE, &path, None).await?, print_cleared)
             }
             None => {
                 let for_ms = lasting.map(|lasting| u64::try_from(lasting.as_millis()).unwrap_or(u64::MAX));
-                let order =
-                    json!({ "cluster": cluster, "action": action, "forMs": for_ms, "reason": reason });
+                let order = json!({ "of": of, "action": action, "forMs": for_ms, "reason": reason });
                 (
                     ask(&socket, Method::POST, "/overrides", Some(&order)).await?,
                     print_one,
@@ -154,7 +153,7 @@ fn print_list(answer: &Value) {
     if rows.is_empty() {
         output::line("no override stands");
     } else {
-        output::table(&["CLUSTER", "ORDER", "UNTIL", "REASON", ""], &rows);
+        output::table(&["OF", "ORDER", "UNTIL", "REASON", ""], &rows);
     }
 }
 
@@ -172,7 +171,7 @@ fn row(order: &Value) -> Vec<String> {
     let told: Result<lifeboat_dns::Override, _> = serde_json::from_value(order.clone());
     match told {
         Ok(order) => vec![
-            order.cluster,
+            order.of,
             order.action.to_string(),
             jiff::Timestamp::try_from(order.until)
                 .map_or_else(|_| "-".to_owned(), crate::store::conditions::stamp),

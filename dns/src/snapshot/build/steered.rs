@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use lifeboat_health::Family;
 
-use super::super::{AllDown, Candidate, RrData, RrSet, Steered};
+use super::super::{AllDown, Candidate, RrData, RrSet, Steered, owner_hash};
 use super::{BuildError, Builder, counted};
 use crate::catalog::check::CheckedName;
 use crate::gate::table::SlotId;
@@ -57,6 +57,7 @@ impl<'a> Builder<'a> {
                 candidates,
                 all_down: self.all_down(name, kind)?,
                 degraded_ttl_s: name.degraded_ttl_s(),
+                owner: owner_hash(name.name.wire()),
                 meter: 0,
             }));
             self.add(RrSet {

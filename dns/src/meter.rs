@@ -118,7 +118,13 @@ impl Tally {
         let code = match rcode {
             Rcode::NoError => 0,
             Rcode::NxDomain => 1,
-            _ => 2,
+            Rcode::FormErr
+            | Rcode::ServFail
+            | Rcode::NotImp
+            | Rcode::Refused
+            | Rcode::YxDomain
+            | Rcode::BadVers
+            | Rcode::BadCookie => 2,
         };
         let zone = self.zones.get(usize::from(metered.zone));
         if let Some(counter) = zone.and_then(|codes| codes.get(code)) {

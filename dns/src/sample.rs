@@ -116,7 +116,7 @@ impl Sampler {
     #[inline]
     pub(crate) fn see(&self, packet: &[u8], meta: &QueryMeta<'_>, reply: &Reply) {
         // Another draw than the answer's, so that no answer is sampled more often than others.
-        if next_draw(meta.draw) % self.one_in == 0 {
+        if next_draw(meta.draw).is_multiple_of(self.one_in) {
             self.take(packet, meta, reply);
         }
     }

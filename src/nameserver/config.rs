@@ -374,7 +374,7 @@ impl DnsFile {
         let limits = file.rate_limit.as_ref().map(RateLimitEntry::rules).transpose();
         let protocol = limits.and_then(|_| file.identity.identity());
         let sampling = file.sampling.as_ref().map(SamplingEntry::sampling).transpose();
-        let protocol = protocol.and_then(|_| sampling);
+        let protocol = protocol.and(sampling);
         protocol.map_err(|told| anyhow::anyhow!("{}: {told}", named()))?;
         let folder = path.parent().unwrap_or_else(|| Path::new(""));
         let tls = file.observers.tls.as_mut();

@@ -54,6 +54,6 @@ pub(super) fn apply(
     match health {
         Health::Normal if changed => Health::Degraded,
         Health::Held | Health::LastGood if doubtful => Health::Degraded,
-        _ => health,
+        Health::Normal | Health::Degraded | Health::Spare | Health::Held | Health::LastGood => health,
     }
 }

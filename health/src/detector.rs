@@ -236,6 +236,14 @@ impl Detector {
         self.last_warm_miss = None;
     }
 
+    /// A probe could not be made, for want of something here: no streak goes on over the gap, and the row ages until the next
+    /// outcome.
+    pub fn lapse(&mut self) {
+        self.forgive();
+        self.success_streak = 0;
+        self.error_streak = 0;
+    }
+
     /// As an anchor, of which an answer is good for `fresh`: one that never answered may still do so before `asked_until`.
     pub fn anchor(&self, fresh: Duration, asked_until: MonoTime, now: MonoTime) -> Anchor {
         match self.last_good {

@@ -124,7 +124,12 @@ pub struct Detector {
     late: Window,
     errors: Window,
     hard: Hard,
+    /// Of all answers, for the timeout.
     warm: Rtt,
+    /// Of those in time, for the row.
+    in_time: Rtt,
+    /// The last answer came after its timeout.
+    late_last: bool,
     usual: Usual,
     connect: Rtt,
     tls: Rtt,
@@ -152,6 +157,8 @@ impl Detector {
             errors: Window::default(),
             hard: Hard::NONE,
             warm: rtt(Phase::Warm),
+            in_time: rtt(Phase::Warm),
+            late_last: false,
             usual: Usual::default(),
             connect: rtt(Phase::Connect),
             tls: rtt(Phase::Tls),
@@ -191,6 +198,7 @@ impl Detector {
         match phase {
             Phase::Warm => {
                 self.silence = 0;
+                self.late_last = true;
                 self.late.mark();
             }
             Phase::FirstByte => self.silence = 0,
@@ -198,7 +206,7 @@ impl Detector {
         }
     }
 
-    /// The smoothed time of a phase; `None` before the first.
+    /// The smoothed time of a phase, late answers included; `None` before the first.
     pub fn smoothed(&self, phase: Phase) -> Option<Duration> {
         match phase {
             Phase::Warm => self.warm,
@@ -234,6 +242,14 @@ impl Detector {
         (self.miss_streak, self.silence) = (0, 0);
         self.hard = Hard::NONE;
         self.last_warm_miss = None;
+    }
+
+    /// A probe could not be made, for want of something here: no streak goes on over the gap, and the row ages until the next
+    /// outcome.
+    pub fn lapse(&mut self) {
+        self.forgive();
+        self.success_streak = 0;
+        self.error_streak = 0;
     }
 
     /// As an anchor, of which an answer is good for `fresh`: one that never answered may still do so before `asked_until`.
@@ -296,12 +312,18 @@ impl Detector {
             errors_of_100: self.errors.good(),
             error_streak: self.error_streak,
             hard: self.hard,
-            rtt_us: self.warm.smoothed().map_or(0, micros),
+            rtt_us: self.round_trip().smoothed().map_or(0, micros),
             usual_rtt_us: self.usual.least().map_or(0, micros),
             user_requests: 0,
             user_errors_permille: 0,
             age_ms: age.map_or(u32::MAX, |ms| u32::try_from(ms).unwrap_or(u32::MAX)),
         }
+    }
+
+    /// While answers come late, what they take. The first one in time ends that: what was late before is counted as late, and a
+    /// hang that is over is no slow target.
+    fn round_trip(&self) -> &Rtt {
+        if self.late_last { &self.warm } else { &self.in_time }
     }
 
     fn record_warm(&mut self, outcome: &Outcome, now: MonoTime) {
@@ -314,8 +336,10 @@ impl Detector {
             None => {
                 if let Some(first_byte) = outcome.first_byte {
                     self.warm.sample(first_byte);
+                    self.in_time.sample(first_byte);
+                    self.late_last = false;
                 }
-                if let Some(smoothed) = self.warm.smoothed() {
+                if let Some(smoothed) = self.in_time.smoothed() {
                     self.usual.sample(smoothed, now);
                 }
                 self.window.push(true);

@@ -40,9 +40,10 @@ pub struct Row {
     /// Such errors in a row, up to now; saturates.
     pub error_streak: u8,
     pub hard: Hard,
-    /// Smoothed round-trip time of warm probes in microseconds; 0 before the first.
+    /// Smoothed round-trip time of warm probes in microseconds: of those answered in time, or of all while the last answer came
+    /// late; 0 before the first.
     pub rtt_us: u32,
-    /// The least smoothed round-trip time of the last half hour to an hour in microseconds; 0 before the first.
+    /// The least smoothed round-trip time in time of the last half hour to an hour in microseconds; 0 before the first.
     pub usual_rtt_us: u32,
     /// Requests of users that were reported to the observer for the profile's `grayWindowMs`; saturates.
     pub user_requests: u16,

@@ -80,7 +80,7 @@ pub struct GrayState {
     pub factor_permille: u32,
     /// Since when the degree stands.
     pub since: MonoTime,
-    /// One sentence for people; empty where it is not gray.
+    /// One sentence for people, in the figures of the moment; empty where it is not gray.
     pub reason: String,
 }
 

@@ -25,7 +25,9 @@ mod tls;
 mod told;
 mod trust;
 mod wait;
+mod way;
 
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::time::Duration;
@@ -115,11 +117,11 @@ pub struct ProberKey {
 
 enum Kind {
     Http(Box<HttpTarget>),
-    Tcp(std::net::SocketAddr),
+    Tcp(SocketAddr),
     Tls(Box<TlsTarget>),
     Grpc(Box<GrpcTarget>),
     Dns(Box<DnsTarget>),
-    Icmp(std::net::IpAddr),
+    Icmp(IpAddr),
     Program(Box<Program>),
     Heartbeat(Arc<Agent>),
 }
@@ -131,12 +133,14 @@ enum Failure {
     Miss(Hard),
     /// Ours: no descriptor, no port, no memory.
     Local,
+    /// Ours, and about this target: the system does not let it be sent, by this error.
+    Forbidden(i32),
     /// The loop was too late to tell.
     Lag(Duration),
     /// Already recorded as a miss when its timeout passed.
     Recorded,
-    /// The probe cannot be made as configured: a file, a permission or a program is missing. It says nothing about the
-    /// target.
+    /// The probe cannot be made: a file, a permission, a program or a way to the target is missing here. It says nothing
+    /// about the target.
     Unusable,
 }
 
@@ -199,6 +203,21 @@ impl Surroundings {
 fn tls_handshakes(profile: &Profile) -> usize {
     let each = Phase::Tls.most_ms(profile).div_ceil(profile.interval_ms.max(1));
     usize::try_from(each).unwrap_or(usize::MAX)
+}
+
+impl Kind {
+    /// Where probes are sent, as far as it is known.
+    fn address(&self) -> Option<SocketAddr> {
+        match self {
+            Kind::Http(target) => target.address(),
+            Kind::Tcp(at) => Some(*at),
+            Kind::Tls(target) => target.address(),
+            Kind::Grpc(target) => target.address(),
+            Kind::Dns(target) => Some(target.address()),
+            Kind::Icmp(ip) => Some(SocketAddr::new(*ip, 0)),
+            Kind::Program(_) | Kind::Heartbeat(_) => None,
+        }
+    }
 }
 
 impl ProberKey {

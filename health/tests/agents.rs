@@ -116,7 +116,7 @@ async fn an_agent_that_stops_is_down_and_one_that_returns_is_up() {
     let running = agent(&stop);
     until(&mut pair.told, "a", Verdict::Up).await;
     stop.cancel();
-    running.await.unwrap().unwrap();
+    running.await.unwrap();
     let down = until(&mut pair.told, "a", Verdict::Down).await;
     assert!(
         down.evidence.iter().all(|witness| witness.hard == Hard::STOPPING),

@@ -120,11 +120,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
 }
 
 fn send(sender: HeartbeatSender, stop: CancellationToken) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move {
-        if let Err(error) = sender.run(stop).await {
-            tracing::error!(%error, "no heartbeats are sent");
-        }
-    }))
+    AbortOnDropHandle::new(tokio::spawn(sender.run(stop)))
 }
 
 #[cfg(test)]

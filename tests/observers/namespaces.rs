@@ -1,10 +1,11 @@
 //! The same fleet on a network of its own: each observer in a network namespace, joined to the middle by veth. There the
 //! consumers listen, and clusters have addresses that can be taken away: what is sent to them then is lost without a word.
+//! IPv6 is turned off where the observers are.
 
 use std::net::Ipv4Addr;
 use std::process::Command;
 
-use lifeboat_health::Verdict;
+use lifeboat_health::{Family, Path, Target, Verdict};
 
 use super::fleet::{Fleet, OBSERVERS, Plan, Server, name, target};
 
@@ -16,6 +17,16 @@ const US: Ipv4Addr = Ipv4Addr::new(10, 213, 1, 2);
 fn ip(words: &str) {
     let done = Command::new("ip").args(words.split(' ')).output().unwrap();
     assert!(done.status.success(), "ip {words}: {done:?}");
+}
+
+/// As on hosts whose administrator did so: no address of the family can be had, that of the loopback included.
+fn turn_ipv6_off(inside: &str) {
+    let off = "echo 1 >/proc/sys/net/ipv6/conf/all/disable_ipv6";
+    let done = Command::new("ip")
+        .args(["netns", "exec", inside, "sh", "-c", off])
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{off}: {done:?}");
 }
 
 fn lay_cables() {
@@ -36,6 +47,7 @@ fn lay_cables() {
         ip(&format!("-n {inside} link set lo up"));
         ip(&format!("-n {inside} link set way up"));
         ip(&format!("-n {inside} route add default via {here}"));
+        turn_ipv6_off(&inside);
     }
 }
 
@@ -62,9 +74,14 @@ fn links_and_clusters_go_and_come() {
     lay_cables();
     let server = Server::start(Ipv4Addr::UNSPECIFIED);
     let url = |address: Ipv4Addr| format!("http://{address}:{}/", server.address.port());
+    // That the observers have no way there keeps none of them from judging the others.
+    let out_of_reach = Target {
+        family: Family::V6,
+        ..target("eu", "http://[fd00:213::1]/")
+    };
     let mut fleet = Fleet::start(Plan {
         listen: CONSUMERS,
-        targets: vec![target("eu", &url(EU)), target("us", &url(US))],
+        targets: vec![target("eu", &url(EU)), target("us", &url(US)), out_of_reach],
         anchors: vec![url(ANCHOR); OBSERVERS],
         inside: |observer| {
             ["ip", "netns", "exec", &name(observer)]
@@ -112,4 +129,23 @@ fn links_and_clusters_go_and_come() {
     fleet.resume(2);
     fleet.until_both("eu", Verdict::Down, 3);
     assert_eq!([fleet.downs("eu"), fleet.downs("us")], [[2, 2], [1, 1]]);
+
+    for consumer in &fleet.consumers {
+        let cell = consumer.now(|story| story.view.cell("eu", Path::Traffic, Family::V6).cloned());
+        let cell = cell.unwrap();
+        assert_eq!(
+            (cell.verdict, cell.frozen, cell.fresh),
+            (Verdict::Unknown, true, 0)
+        );
+    }
+    let told = std::fs::read_to_string(fleet.log(5)).unwrap();
+    let lines: Vec<&str> = told
+        .lines()
+        .filter(|line| line.contains("eu/traffic/ipv6"))
+        .collect();
+    assert_eq!(lines.len(), 1, "{told}");
+    assert!(
+        lines[0].contains("this host has no way to fd00:213::1: Cannot assign requested address"),
+        "{told}"
+    );
 }

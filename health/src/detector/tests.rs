@@ -326,6 +326,39 @@ fn late_and_wrong_answers_end_the_silence() {
     assert_eq!(facts(&detector), (0, 0, 1, 2));
 }
 
+/// A hang: what was asked in its last second is answered all at once when it is over. The timeout learns of it; the round trip does
+/// not, once an answer is in time.
+#[test]
+fn a_hang_that_is_over_is_no_slow_target() {
+    let mut detector = Detector::new(&Profile::fast());
+    let rtt = |detector: &Detector| Duration::from_micros(detector.row(ID, at(9_999)).rtt_us.into());
+    let usual = Duration::from_millis(2);
+    for n in 0..50 {
+        detector.record(&outcome(Series::Warm, n * 100, None), at(n * 100 + 2));
+    }
+    for n in 50..60 {
+        detector.record(
+            &outcome(Series::Warm, n * 100, Some(Hard::NONE)),
+            at(n * 100 + 60),
+        );
+    }
+    for n in 0..10 {
+        detector.record_late(Phase::Warm, Duration::from_millis(1_000 - n * 90));
+    }
+    assert!(rtt(&detector) > 100 * usual, "as it answers now");
+    detector.record(&outcome(Series::Warm, 6_000, None), at(6_002));
+    let row = detector.row(ID, at(6_002));
+    assert_eq!(
+        (rtt(&detector), row.usual_rtt_us, row.late_of_100),
+        (usual, 2_000, 10)
+    );
+    assert_eq!(
+        detector.timeout(Phase::Warm),
+        Duration::from_millis(300),
+        "the next hang may be waited for"
+    );
+}
+
 /// Late for hours, and then dead.
 #[test]
 fn a_streak_beyond_its_field_still_knows_silence() {

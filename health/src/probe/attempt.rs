@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::error::{Broken, classify_http};
 use super::wait::{Waited, wait};
-use super::{Failure, Kind, Prober, Took, dns, icmp, tcp};
+use super::{Failure, Kind, Prober, Took, dns, icmp, tcp, way};
 use crate::detector::{Outcome, Phase, Series};
 use crate::evidence::Hard;
 use crate::time::MonoTime;
@@ -113,10 +113,7 @@ impl Attempt {
         let prober = self.prober();
         let profile = prober.profile();
         let soft = prober.detector.lock().timeout(phase);
-        let missed = || {
-            self.miss(Hard::NONE);
-            self.slot.linger()
-        };
+        let missed = || self.fail(Failure::Miss(Hard::NONE)) && self.slot.linger();
         let listened = match (&prober.kind, phase) {
             (Kind::Http(_) | Kind::Grpc(_), Phase::Warm | Phase::FirstByte) => profile.late(),
             _ => most(profile, phase),
@@ -218,9 +215,11 @@ impl Attempt {
         }
     }
 
-    fn fail(&self, failure: Failure) {
+    /// Record how it failed; whether it is a miss.
+    pub(super) fn fail(&self, failure: Failure) -> bool {
         let around = &self.prober().around;
         let now = around.clock.now();
+        let failure = self.whose(failure);
         match failure {
             Failure::Miss(hard) => self.miss(hard),
             Failure::Local => {
@@ -231,12 +230,42 @@ impl Attempt {
                 around.discarded.inc();
                 around.check.lock().record_lag(lag, now);
             }
-            Failure::Unusable => {
+            Failure::Unusable | Failure::Forbidden(_) => {
                 around.unusable.inc();
                 self.prober().told.lock().unusable();
+                if self.series == Series::Warm {
+                    self.prober().detector.lock().lapse();
+                }
             }
             Failure::Recorded => {}
         }
+        matches!(failure, Failure::Miss(_))
+    }
+
+    /// What nobody answered is held against the target, or taken for a want of ports, only where this host has a way to it.
+    fn whose(&self, failure: Failure) -> Failure {
+        let unheard = match failure {
+            Failure::Miss(hard) => hard.is_empty(),
+            Failure::Local | Failure::Forbidden(_) => true,
+            Failure::Lag(_) | Failure::Unusable | Failure::Recorded => false,
+        };
+        let Some(to) = self.prober().kind.address().filter(|_| unheard) else {
+            return failure;
+        };
+        if let Some(lack) = way::lack(to) {
+            self.tell(format!("this host has no way to {}: {lack}", to.ip()));
+            return Failure::Unusable;
+        }
+        let Failure::Forbidden(code) = failure else {
+            return failure;
+        };
+        // Over IPv6 a router may say so, too (ICMPv6 type 1 code 1, RFC 4443 §3.1).
+        if code == libc::EACCES && to.is_ipv6() {
+            return Failure::Miss(Hard::NONE);
+        }
+        let error = std::io::Error::from_raw_os_error(code);
+        self.tell(format!("this host forbids what is sent to {}: {error}", to.ip()));
+        Failure::Unusable
     }
 }
 

@@ -1,5 +1,6 @@
 //! New connections: TCP, and TLS where the check wants it, each phase with its own timeout.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -54,6 +55,10 @@ impl Dial {
 
     pub(super) fn is_secure(&self) -> bool {
         self.secure.is_some()
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.address.known()
     }
 
     pub(super) async fn dial(&self, attempt: &Attempt) -> Result<Dialled, Failure> {

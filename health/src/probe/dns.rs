@@ -49,6 +49,10 @@ impl DnsTarget {
         }
     }
 
+    pub(super) fn address(&self) -> SocketAddr {
+        self.at
+    }
+
     /// The message and its id.
     fn ask(&self) -> Option<(u16, Vec<u8>)> {
         let mut id = [0; 2];

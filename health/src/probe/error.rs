@@ -5,19 +5,14 @@ use std::io;
 use super::Failure;
 use crate::evidence::Hard;
 
-/// A failed connect, read or write.
+/// A failed connect, read or write, before it is asked whether this host has a way to the target.
 pub(super) fn classify(error: &io::Error) -> Failure {
-    if let Some(code) = error.raw_os_error()
-        && [
-            libc::EMFILE,
-            libc::ENFILE,
-            libc::ENOBUFS,
-            libc::ENOMEM,
-            libc::EADDRNOTAVAIL,
-        ]
-        .contains(&code)
-    {
+    // A TCP connect finds no port by EADDRNOTAVAIL; it is also how a family without an address fails.
+    if is_exhaustion(error) || error.raw_os_error() == Some(libc::EADDRNOTAVAIL) {
         return Failure::Local;
+    }
+    if let Some(code @ (libc::EPERM | libc::EACCES)) = error.raw_os_error() {
+        return Failure::Forbidden(code);
     }
     if let Some(rustls::Error::AlertReceived(_)) = tls_error(error) {
         return Failure::Miss(Hard::TLS_ALERT);
@@ -30,6 +25,18 @@ pub(super) fn classify(error: &io::Error) -> Failure {
     } else {
         Hard::NONE
     })
+}
+
+/// No descriptor, no memory or no port is left to make a socket with.
+pub(super) fn is_exhaustion(error: &io::Error) -> bool {
+    let codes = [
+        libc::EMFILE,
+        libc::ENFILE,
+        libc::ENOBUFS,
+        libc::ENOMEM,
+        libc::EADDRINUSE,
+    ];
+    error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
 fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
@@ -113,7 +120,11 @@ mod tests {
         check(io::Error::other(alert), Failure::Miss(Hard::TLS_ALERT));
         let unverified = rustls::Error::InvalidCertificate(rustls::CertificateError::Expired);
         check(io::Error::other(unverified), Failure::Miss(Hard::NONE));
-        check(io::Error::from_raw_os_error(libc::EMFILE), Failure::Local);
-        check(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL), Failure::Local);
+        for own in [libc::EMFILE, libc::ENOBUFS, libc::EADDRINUSE, libc::EADDRNOTAVAIL] {
+            check(io::Error::from_raw_os_error(own), Failure::Local);
+        }
+        for code in [libc::EPERM, libc::EACCES] {
+            check(io::Error::from_raw_os_error(code), Failure::Forbidden(code));
+        }
     }
 }

@@ -3,6 +3,8 @@
 //! The two messages have one field each, so they are written and read by hand:
 //! `HealthCheckRequest { string service = 1 }`, `HealthCheckResponse { ServingStatus status = 1 }`.
 
+use std::net::SocketAddr;
+
 use bytes::{BufMut, Bytes, BytesMut};
 use http::header::{CONTENT_TYPE, HeaderMap, HeaderValue, TE, USER_AGENT};
 use http::{Method, Request, StatusCode, Uri};
@@ -72,6 +74,10 @@ impl GrpcTarget {
 
     pub(super) fn is_secure(&self) -> bool {
         self.dial.is_secure()
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.dial.address()
     }
 
     pub(super) async fn probe(&self, attempt: &Attempt) -> Result<(), Failure> {

@@ -1,6 +1,7 @@
 //! The HTTP, HTTPS and `readyz` checks: GET over HTTP/1.1, warm on kept connections and now and then on a fresh one.
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -69,6 +70,10 @@ impl HttpTarget {
 
     pub(super) fn is_secure(&self) -> bool {
         self.dial.is_secure()
+    }
+
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.dial.address()
     }
 
     pub(super) async fn probe(&self, attempt: &Attempt) -> Result<(), Failure> {

@@ -126,6 +126,14 @@ impl Address {
         state.known.ok_or_else(problem)
     }
 
+    /// As it is given, or was last found.
+    pub(super) fn known(&self) -> Option<SocketAddr> {
+        match self.remote {
+            Remote::Address(address) => Some(address),
+            Remote::Name { .. } => self.state.lock().known,
+        }
+    }
+
     fn look(&self, name: String, port: u16, clock: MonoClock) {
         let (names, state, family) = (Arc::clone(&self.names), Arc::clone(&self.state), self.family);
         tokio::spawn(async move {

@@ -8,9 +8,11 @@ mod icmp;
 mod names;
 mod program;
 mod tls;
+mod way;
 
 use super::*;
 use crate::check::StatusRange;
+use crate::selfcheck::AbstainReason;
 use crate::server::{Manners, Server};
 
 const NAME: &str = "eu-1/traffic/ipv4";
@@ -78,7 +80,7 @@ impl Prober {
 }
 
 /// A port that nobody listens on.
-async fn free_port() -> std::net::SocketAddr {
+async fn free_port() -> SocketAddr {
     tokio::net::TcpListener::bind("127.0.0.1:0")
         .await
         .unwrap()

@@ -20,6 +20,10 @@ impl TlsTarget {
         }
     }
 
+    pub(super) fn address(&self) -> Option<SocketAddr> {
+        self.dial.address()
+    }
+
     pub(super) async fn probe(&self, attempt: &Attempt) -> Result<(), Failure> {
         let dialled = self.dial.dial(attempt).await?;
         if !dialled.late {

@@ -43,6 +43,7 @@ pub(super) struct Subject {
     bursts: u32,
     since: MonoTime,
     course: Course,
+    /// Without its reason, which is told as of a view.
     gray: GrayState,
     /// By the observer's slot.
     seen: Vec<Option<Seen>>,
@@ -266,7 +267,7 @@ impl Subject {
             rtt_ms: rtts.get(rtts.len() / 2).map(|us| f64::from(*us) / 1_000.0),
             penalty: self.flap.penalty(now, profile),
             downs: self.flap.downs(),
-            gray: self.gray.clone(),
+            gray: self.gray_now(tally, observers, now),
             regions: self.regions(),
             partial: self.partial.standing().cloned(),
             losses: self.losses.estimate(tally.fresh, profile),

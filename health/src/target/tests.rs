@@ -183,11 +183,11 @@ fn one_bad_target_takes_no_other_away() {
     let names: Vec<&str> = selection.targets.iter().map(|t| t.cluster.as_str()).collect();
     assert_eq!(names, ["a", "c"]);
     let wanted = [
-        "target b/control/ipv4: unknown variant `carrier-pigeon`, expected one of `http`",
+        "target b/control/ipv4: check.kind: unknown variant `carrier-pigeon`, expected one of `http`",
         "target b/control/ipv4: url \"nowhere\": the scheme is not http; allowed is",
         "target b/control/ipv4: tls.roots: missing",
         "target b/control/ipv4: tls.roots.file \"ca.pem\": allowed is the absolute path",
-        "target b/control/ipv4: unknown field `insecure`",
+        "target b/control/ipv4: check: unknown field `insecure`",
         "target number 7: missing field `cluster`",
         "target a/traffic/ipv4 is given twice",
     ];

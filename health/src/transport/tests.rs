@@ -10,7 +10,8 @@ use quinn::{Connection, Endpoint, EndpointConfig, TokioRuntime};
 use super::*;
 use crate::evidence::{Header, Row, decode, encode_table};
 use crate::metrics::{
-    ConsumerLabel, ConsumerMetrics, ConsumerResultLabel, HeardLabel, ObserverMetrics, WhoLabel,
+    ConsumerLabel, ConsumerMetrics, ConsumerResultLabel, HeardLabel, ObserverMetrics, ObserverResultLabel,
+    WhoLabel,
 };
 use crate::server::{Manners, Server};
 use crate::{
@@ -285,6 +286,49 @@ async fn clusters_join_and_leave_while_running() {
         twice.contains("observer observer-1: target b/traffic/ipv4 is given twice"),
         "{twice}"
     );
+}
+
+/// One that this host has no way to says nothing of the observer: it goes on voting about the others.
+#[tokio::test]
+async fn a_target_without_a_way_keeps_nobody_from_voting() {
+    let server = Server::start(Manners::Answer(200)).await;
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
+    let nowhere = Target {
+        family: Family::V6,
+        ..target("a", "http://[fe80::1]/".into())
+    };
+    let targets = vec![target("a", server.url()), nowhere];
+    let consumer = consumer_at(ANY, &fleet["dns-1"], targets.clone(), &ConsumerMetrics::default()).unwrap();
+    let config = observer_config(
+        "observer-1",
+        &fleet["observer-1"],
+        targets,
+        vec![consumer.local_addr()],
+    );
+    let metrics = config.metrics.clone();
+    let observer = Observer::spawn(config).unwrap();
+    let verdict = |family| {
+        let view = consumer.view();
+        view.cell("a", Path::Traffic, family).map(|cell| cell.verdict)
+    };
+    let unusable = || {
+        let label = ObserverResultLabel {
+            observer: "observer-1".into(),
+            result: "unusable",
+        };
+        metrics.probes.get_or_create(&label).get()
+    };
+    until("Up by IPv4", || verdict(Family::V4) == Some(Verdict::Up)).await;
+    until("probes by IPv6", || unusable() > 10).await;
+    server.set(Manners::Silent);
+    until("Down by IPv4", || verdict(Family::V4) == Some(Verdict::Down)).await;
+    let view = consumer.view();
+    let cell = view.cell("a", Path::Traffic, Family::V6).unwrap();
+    assert_eq!(
+        (cell.verdict, cell.frozen, cell.fresh),
+        (Verdict::Unknown, true, 0)
+    );
+    observer.stop();
 }
 
 #[tokio::test]

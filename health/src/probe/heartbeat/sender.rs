@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use ring::hmac;
@@ -16,6 +17,8 @@ use super::wire::{Challenge, MOST_BYTES, NONCE_BYTES, Nonce, encode_beat, key};
 /// How often, and how far apart, "stopping" is said: a lost datagram or two do not keep it from being heard.
 const GOODBYES: u32 = 4;
 const GOODBYE_EACH: Duration = Duration::from_millis(50);
+/// An observer that there is no way to is tried again after this long.
+const AGAIN: Duration = Duration::from_secs(1);
 /// Most observers that an agent sends to.
 const MOST_OBSERVERS: usize = 64;
 
@@ -30,12 +33,6 @@ pub enum HeartbeatError {
     Observers { agent: String, given: usize },
     #[error("agent {agent}: no randomness")]
     Random { agent: String },
-    #[error("agent {agent}: open a socket towards {observer}: {source}")]
-    Socket {
-        agent: String,
-        observer: SocketAddr,
-        source: io::Error,
-    },
 }
 
 /// Sends heartbeats.
@@ -82,28 +79,42 @@ impl HeartbeatSender {
         }
     }
 
-    /// Send until `stop`, then say "stopping" and end.
-    ///
-    /// # Errors
-    /// A socket cannot be opened; then nothing was sent.
-    pub async fn run(self, stop: CancellationToken) -> Result<(), HeartbeatError> {
-        let mut sockets = Vec::with_capacity(self.observers.len());
-        for observer in &self.observers {
-            let socket = open(*observer).await.map_err(|source| HeartbeatError::Socket {
-                agent: self.agent.clone(),
-                observer: *observer,
-                source,
-            })?;
-            sockets.push(socket);
-        }
-        let this = std::sync::Arc::new(self);
+    /// Send until `stop`, then say "stopping" and end. An observer that there is no way to from here, for want of an address of its
+    /// family, say, is told of and tried again; the others hear it all the same.
+    pub async fn run(self, stop: CancellationToken) {
+        let this = Arc::new(self);
         let mut all = JoinSet::new();
-        for socket in sockets {
-            let (this, stop) = (std::sync::Arc::clone(&this), stop.clone());
-            all.spawn(async move { this.send_to(socket, stop).await });
+        for observer in this.observers.clone() {
+            let (this, stop) = (Arc::clone(&this), stop.clone());
+            all.spawn(async move {
+                let reached = tokio::select! {
+                    socket = this.reach(observer) => Some(socket),
+                    () = stop.cancelled() => None,
+                };
+                if let Some(socket) = reached {
+                    this.send_to(socket, stop).await;
+                }
+            });
         }
         while all.join_next().await.is_some() {}
-        Ok(())
+    }
+
+    /// A socket towards an observer, as soon as there can be one.
+    async fn reach(&self, observer: SocketAddr) -> UdpSocket {
+        let mut told = None;
+        loop {
+            match open(observer).await {
+                Ok(socket) => return socket,
+                Err(error) => {
+                    let error = error.to_string();
+                    if told.as_ref() != Some(&error) {
+                        tracing::warn!(agent = %self.agent, observer.addr = %observer, error, "hears no heartbeats: there is no way to it");
+                        told = Some(error);
+                    }
+                }
+            }
+            tokio::time::sleep(AGAIN).await;
+        }
     }
 
     async fn send_to(&self, socket: UdpSocket, stop: CancellationToken) {

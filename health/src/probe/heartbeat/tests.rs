@@ -175,3 +175,22 @@ fn parameters_of_an_agent() {
     assert!(message("eu-1", b"short", to).contains("agent eu-1: its key: a key of 5 bytes"));
     assert!(message("eu-1", KEY, Vec::new()).contains("0 observers"));
 }
+
+/// One that this host has no way to, before one that it has.
+#[tokio::test]
+async fn observers_within_reach_hear_what_others_cannot() {
+    let near = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let observers = vec!["[fe80::1]:7444".parse().unwrap(), near.local_addr().unwrap()];
+    let sender = HeartbeatSender::new("eu-1", KEY, observers, Duration::from_millis(10)).unwrap();
+    let stop = CancellationToken::new();
+    let sending = tokio::spawn(sender.run(stop.clone()));
+    let mut bytes = [0; 256];
+    let heard = tokio::time::timeout(Duration::from_secs(20), near.recv(&mut bytes)).await;
+    let length = heard.unwrap().unwrap();
+    assert!(Beat::decode(&bytes[..length]).is_some_and(|beat| beat.agent == "eu-1"));
+    stop.cancel();
+    tokio::time::timeout(Duration::from_secs(20), sending)
+        .await
+        .unwrap()
+        .unwrap();
+}

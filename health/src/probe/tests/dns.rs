@@ -7,9 +7,7 @@ use super::*;
 use crate::check::{Rcode, RecordType};
 
 /// Answers every query as `answer` says.
-pub(super) async fn server(
-    answer: impl Fn(Message) -> Vec<Vec<u8>> + Send + 'static,
-) -> std::net::SocketAddr {
+pub(super) async fn server(answer: impl Fn(Message) -> Vec<Vec<u8>> + Send + 'static) -> SocketAddr {
     let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
     let address = socket.local_addr().unwrap();
     tokio::spawn(async move {
@@ -33,7 +31,7 @@ fn with(mut message: Message, code: ResponseCode) -> Message {
     message
 }
 
-fn check(address: std::net::SocketAddr, rcode: Rcode, answer: Option<&str>) -> Check {
+fn check(address: SocketAddr, rcode: Rcode, answer: Option<&str>) -> Check {
     Check::Dns {
         address,
         name: "shop.example".into(),

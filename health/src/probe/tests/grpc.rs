@@ -21,7 +21,7 @@ struct Answer(u8, &'static str, u16);
 const SERVING: Answer = Answer(1, "0", 200);
 
 struct Grpc {
-    addr: std::net::SocketAddr,
+    addr: SocketAddr,
     answer: Arc<Mutex<Answer>>,
     asked: Arc<Mutex<Bytes>>,
     connections: Arc<AtomicUsize>,

@@ -286,7 +286,7 @@ async fn readyz_sends_its_token_and_takes_a_server_error_for_hard_evidence() {
 }
 
 /// Hands on what comes from either side, so many milliseconds later.
-async fn delaying_proxy(to: std::net::SocketAddr, one_way: Duration) -> std::net::SocketAddr {
+async fn delaying_proxy(to: SocketAddr, one_way: Duration) -> SocketAddr {
     async fn pump(
         mut from: impl tokio::io::AsyncRead + Unpin,
         mut to: impl tokio::io::AsyncWrite + Unpin,

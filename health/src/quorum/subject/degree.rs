@@ -23,62 +23,62 @@ impl Subject {
             self.course = Course::default();
             return false;
         }
-        let agree = |subject: &Subject, degree: Gray| {
-            let opinions = subject.opinions(observers, now);
-            u32::try_from(opinions.filter(|(gray, _)| *gray >= degree).count()).unwrap_or(u32::MAX)
-        };
         let found = [Gray::Failing, Gray::Severe, Gray::Mild]
             .into_iter()
-            .find(|degree| agree(self, *degree) >= tally.q)
+            .find(|degree| self.agree(*degree, observers, now) >= tally.q)
             .unwrap_or(Gray::None);
         let (before, found) = (self.course.degree(), (!tally.frozen).then_some(found));
-        if !self.course.step(found, now, profile) {
-            return false;
+        if self.course.step(found, now, profile) {
+            self.note_degree(now);
         }
-        let degree = self.course.degree();
-        if degree < before {
-            self.tell_fall(now, profile);
-            return true;
-        }
-        let worst = self.opinions(observers, now).max_by_key(|(gray, _)| *gray);
-        let reason = worst.map(|(_, row)| {
-            format!(
-                "{degree}: {} of {} fresh observers find it, {} needed: {}",
-                agree(self, degree),
-                tally.fresh,
-                tally.q,
-                gray::told(row)
-            )
-        });
-        self.set_gray(reason.unwrap_or_default(), now);
-        false
+        self.course.degree() < before
     }
 
     /// Another cluster's degree falls now.
     pub(in super::super) fn fall_along(&mut self, now: MonoTime, profile: &Profile) {
         if self.course.fall_along(now, profile) {
-            self.tell_fall(now, profile);
+            self.note_degree(now);
         }
     }
 
-    fn tell_fall(&mut self, now: MonoTime, profile: &Profile) {
-        let degree = self.course.degree();
-        let reason = if degree == Gray::None {
-            String::new()
-        } else {
-            let held = profile.gray_hold().as_secs_f64();
-            format!("{degree} on its way back: for {held} s a quorum has found less than before")
-        };
-        self.set_gray(reason, now);
+    fn note_degree(&mut self, now: MonoTime) {
+        self.gray.degree = self.course.degree();
+        self.gray.since = now;
     }
 
-    fn set_gray(&mut self, reason: String, now: MonoTime) {
-        self.gray = GrayState {
-            degree: self.course.degree(),
-            since: now,
-            factor_permille: self.gray.factor_permille,
-            reason,
-        };
+    /// The degree in force, with what observers find of it now.
+    pub(super) fn gray_now(&self, tally: &Tally, observers: &Observers, now: MonoTime) -> GrayState {
+        GrayState {
+            reason: self.gray_reason(tally, observers, now),
+            ..self.gray.clone()
+        }
+    }
+
+    fn gray_reason(&self, tally: &Tally, observers: &Observers, now: MonoTime) -> String {
+        let degree = self.gray.degree;
+        if degree == Gray::None {
+            return String::new();
+        }
+        if tally.frozen {
+            return format!("{degree}, as long as too few observers are fresh to tell");
+        }
+        let agree = self.agree(degree, observers, now);
+        let back = if agree < tally.q { " on its way back" } else { "" };
+        let (fresh, q) = (tally.fresh, tally.q);
+        let reason = format!("{degree}{back}: {agree} of {fresh} fresh observers find it, {q} needed");
+        let worst = self.opinions(observers, now).max_by_key(|(gray, _)| *gray);
+        let told = worst.map(|(_, row)| gray::told(row)).unwrap_or_default();
+        if told.is_empty() {
+            reason
+        } else {
+            format!("{reason}: {told}")
+        }
+    }
+
+    /// How many find at least this degree.
+    fn agree(&self, degree: Gray, observers: &Observers, now: MonoTime) -> u32 {
+        let opinions = self.opinions(observers, now);
+        u32::try_from(opinions.filter(|(gray, _)| *gray >= degree).count()).unwrap_or(u32::MAX)
     }
 
     /// What each fresh observer that does not abstain finds of gray failure, and in which row.

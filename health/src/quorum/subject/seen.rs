@@ -25,7 +25,9 @@ impl Seen {
         if is.silence() > 0 {
             was.silence() == 0 || is.silence() < was.silence()
         } else {
-            was.silence() == 0 && is.miss_streak == 0 && is.success_streak < was.success_streak
+            // One that fell to nothing lapsed: after a loss there would be a miss or a success.
+            let anew = (1..was.success_streak).contains(&is.success_streak);
+            was.silence() == 0 && is.miss_streak == 0 && anew
         }
     }
 

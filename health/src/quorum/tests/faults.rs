@@ -289,6 +289,58 @@ fn evidence_stops() {
     );
 }
 
+/// Observers whose own way to a cluster is gone know nothing of it, whatever they saw before: one or two of them are as if they
+/// were not there, and where all lack it nothing is decided. Of the others they tell as ever.
+#[test]
+fn observers_without_a_way_have_no_opinion() {
+    const LOST: u64 = ONSET + 1_000;
+    const DEATH: u64 = ONSET + 3_000;
+    let world = |without: usize| {
+        move |asked: &Asked<'_>| match asked.cluster {
+            Some("a") if asked.observer < without && asked.ms >= LOST => Reach::NoWay,
+            Some("a" | "b") => silent(asked.ms >= DEATH),
+            // It is silent while the way is lost, not long enough for a death.
+            Some("c") => silent((LOST - 300..LOST).contains(&asked.ms)),
+            _ => Reach::Answers,
+        }
+    };
+    for without in [1, 2, 3, 5] {
+        let mut lab = lab(3, world(without));
+        lab.run_to(DEATH);
+        let cell = lab.view.cell("a", Path::Traffic, Family::V4).unwrap();
+        assert_eq!((cell.verdict, cell.fresh), (Verdict::Up, 5 - without as u32));
+        lab.run_to(DEATH + 2_000);
+        let of_a = if without > 2 { Verdict::Up } else { Verdict::Down };
+        assert_eq!(lab.verdict("a", Path::Traffic), of_a, "{without} without a way");
+        assert_eq!(
+            lab.view.cell("a", Path::Traffic, Family::V4).unwrap().frozen,
+            without > 2
+        );
+        assert_eq!(lab.verdict("b", Path::Traffic), Verdict::Down);
+        assert_eq!(lab.verdict("c", Path::Traffic), Verdict::Up);
+    }
+}
+
+/// Misses before the way was lost are no part of a streak after it is back.
+#[test]
+fn a_way_that_comes_back_begins_anew() {
+    let mut lab = lab(4, |asked| match asked.cluster {
+        Some("a") if (ONSET..ONSET + 230).contains(&asked.ms) => Reach::Silent,
+        Some("a") if (ONSET + 230..ONSET + 5_000).contains(&asked.ms) => Reach::NoWay,
+        Some("a") => silent((ONSET + 5_000..ONSET + 5_230).contains(&asked.ms)),
+        _ => Reach::Answers,
+    });
+    lab.run_to(ONSET + 8_000);
+    assert_eq!(
+        lab.story(ONSET)
+            .iter()
+            .filter(|told| told.ends_with("Down"))
+            .count(),
+        0
+    );
+    assert_eq!(lab.verdict("a", Path::Traffic), Verdict::Up);
+}
+
 /// Two of five observers are left: V = 2 is too few, whatever they say.
 #[test]
 fn two_observers_decide_nothing() {

@@ -79,6 +79,26 @@ fn the_reason_names_who_and_what() {
         "severe: 4 of 5 fresh observers find it, 4 needed: answers in 500 ms, usually in 2 ms, \
          20 late of the last 100 probes"
     );
+    says[0] = [Slow, Slow, Slow, Late, Late];
+    run(&mut bench, &says, 300);
+    assert_eq!(
+        gray(&bench, "a").reason,
+        "severe on its way back: 2 of 5 fresh observers find it, 4 needed: answers in 500 ms, usually in 2 ms, \
+         20 late of the last 100 probes",
+        "the degree stands, and the figures are those of now"
+    );
+    says[0] = [Slow; 5];
+    run(&mut bench, &says, 300);
+    assert_eq!(
+        gray(&bench, "a").reason,
+        "severe on its way back: 0 of 5 fresh observers find it, 4 needed: answers in 200 ms, usually in 2 ms"
+    );
+    bench.ms += 1_000;
+    bench.poll();
+    assert_eq!(
+        gray(&bench, "a").reason,
+        "severe, as long as too few observers are fresh to tell"
+    );
 }
 
 /// The weight comes back in steps, one each hold.

@@ -16,6 +16,8 @@ pub(super) enum Reach {
     Answers,
     Silent,
     Refuses,
+    /// The observer has no way there.
+    NoWay,
 }
 
 /// One probe, as the world sees it.
@@ -271,6 +273,10 @@ impl Probed {
                     Reach::Answers => (2, None),
                     Reach::Refuses => (1, Some(Hard::REFUSED)),
                     Reach::Silent => (u64::try_from(timeout.as_millis()).unwrap(), Some(Hard::NONE)),
+                    Reach::NoWay => {
+                        self.detector.lapse();
+                        continue;
+                    }
                 };
                 let first_byte = miss.is_none().then_some(Duration::from_millis(takes));
                 let outcome = Outcome {

@@ -66,6 +66,7 @@ fn links_and_clusters_go_and_come() {
         listen: CONSUMERS,
         targets: vec![target("eu", &url(EU)), target("us", &url(US))],
         anchors: vec![url(ANCHOR); OBSERVERS],
+        differs: |_| "",
         inside: |observer| {
             ["ip", "netns", "exec", &name(observer)]
                 .map(str::to_owned)

@@ -135,6 +135,7 @@ fn datagram(observer: &str, seq: u64) -> Bytes {
         seq,
         sent_at,
         abstain: false,
+        probing: None,
     };
     let mut all = Vec::new();
     encode_table(&header, &[Row::default()], |bytes| all.push(bytes));
@@ -186,7 +187,7 @@ async fn strangers_foreign_names_replays_and_rubbish_are_rejected_and_counted() 
     second.send_datagram(Bytes::from_static(b"rubbish")).unwrap();
     until("the rubbish's count", || count(&metrics, "malformed") == 1).await;
     let mut next_version = datagram("observer-2", 8).to_vec();
-    next_version[2] = 3;
+    next_version[2] = 4;
     second.send_datagram(next_version.into()).unwrap();
     until("the other version's count", || count(&metrics, "version") == 1).await;
     second.send_datagram(datagram("observer-2", 8)).unwrap();

@@ -293,6 +293,8 @@ fn evidence_flows_over_bad_ways_and_right_after_a_blackout() {
     }
     let took = back.elapsed();
     println!("all evidence is fresh {took:?} after a blackout");
+    // Of five observers at two consumers, and of every row: it is a machine's pace too. That the next handshake begins within 0.2 s is
+    // tested in virtual time, by the dialler.
     assert!(took < Duration::from_millis(1_500), "{took:?}");
     assert_eq!(
         heard.now(|story| story.transitions.iter().filter(|t| t.to == Verdict::Down).count()),

@@ -47,6 +47,7 @@ impl Site {
             listen: Ipv4Addr::LOCALHOST,
             targets: vec![target("eu", &self.eu.url()), target("us", &self.us.url())],
             anchors: self.anchors.iter().map(Server::url).collect(),
+            differs: |_| "",
             inside: |_| Vec::new(),
             way: Box::new(|_, consumer| consumer),
             kubeconfig: None,
@@ -191,6 +192,52 @@ fn a_consumer_that_is_cut_off_decides_nothing_until_it_hears_again() {
     assert_eq!([fleet.downs("eu"), fleet.downs("us")], [[1, 1], [0, 0]]);
 }
 
+#[test]
+fn those_that_probe_otherwise_are_told_and_not_counted() {
+    let _one = ONE_FLEET.lock();
+    let site = Site::start();
+    let plan = Plan {
+        differs: |observer| match observer {
+            4 => ", intervalMs: 1000, freshMs: 1500",
+            5 => ", intervalMs: 20, suspectMisses: 30, hardMisses: 30, deadMisses: 50, grayMisses: 30",
+            _ => "",
+        },
+        ..site.plan()
+    };
+    let mut fleet = Fleet::prepare(plan);
+    (1..=OBSERVERS).for_each(|observer| fleet.spawn(observer));
+    for consumer in &fleet.consumers {
+        for (observer, said) in [
+            (
+                4,
+                "its intervalMs is 1000, here it is 100: allowed is at most 181, ",
+            ),
+            (
+                5,
+                "its intervalMs is 20, here it is 100: allowed is at least 100, ",
+            ),
+        ] {
+            consumer.until_heard(&name(observer), 10);
+            let heard = consumer.now(|story| story.observer(&name(observer)));
+            let told = heard.probes_otherwise.unwrap();
+            assert!(
+                !heard.fresh && !told.counts && told.why.starts_with(said),
+                "{told:?}"
+            );
+        }
+    }
+    for cluster in ["eu", "us"] {
+        fleet.until_both(cluster, Verdict::Up, 3);
+    }
+    site.eu.falls_silent();
+    fleet.until_both("eu", Verdict::Down, 3);
+    for consumer in &fleet.consumers {
+        let evidence = consumer.now(|story| story.downs("eu")[0].evidence.clone());
+        let names: Vec<&str> = evidence.iter().map(|witness| witness.observer.as_str()).collect();
+        assert_eq!(names, ["observer-1", "observer-2", "observer-3"]);
+    }
+}
+
 /// Ticks of a consumer in a second.
 const SECOND: u64 = 100;
 /// As many rows as make several datagrams each 100 ms.
@@ -246,6 +293,8 @@ fn evidence_flows_over_bad_ways_and_right_after_a_blackout() {
     }
     let took = back.elapsed();
     println!("all evidence is fresh {took:?} after a blackout");
+    // Of five observers at two consumers, and of every row: it is a machine's pace too. That the next handshake begins within 0.2 s is
+    // tested in virtual time, by the dialler.
     assert!(took < Duration::from_millis(1_500), "{took:?}");
     assert_eq!(
         heard.now(|story| story.transitions.iter().filter(|t| t.to == Verdict::Down).count()),

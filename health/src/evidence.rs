@@ -17,6 +17,7 @@ pub use wire::{
     DecodeError, MAX_DATAGRAM_BYTES, MAX_NAME_BYTES, ROW_BYTES, decode, encode_table, table_bytes,
 };
 
+use crate::profile::Probing;
 use crate::target::TargetId;
 use crate::time::MonoTime;
 
@@ -95,6 +96,9 @@ pub struct Header {
     pub sent_at: MonoTime,
     /// The observer's self-check failed: its rows do not count.
     pub abstain: bool,
+    /// How the targets of the rows are probed; those that are probed otherwise are in another datagram. `None`: an observer of before
+    /// version 3 does not say.
+    pub probing: Option<Probing>,
 }
 
 /// One self-contained message.

@@ -56,7 +56,7 @@ pub use metrics::{ConsumerMetrics, ObserverMetrics};
 #[cfg(feature = "mutants")]
 pub use mutant::Mutant;
 pub use passive::{Counted, Passive, Report, ReportError};
-pub use profile::{Preset, Profile, ProfileError, ProfilePatch, UnknownPreset};
+pub use profile::{Preset, ProbesOtherwise, Probing, Profile, ProfileError, ProfilePatch, UnknownPreset};
 pub use qos::{Measured, Qos};
 pub use quadrant::Quadrant;
 pub use quorum::{Ingested, MAX_OBSERVERS, Quorum, Rejected};

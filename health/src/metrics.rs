@@ -150,7 +150,7 @@ fn delay_histogram() -> Histogram {
 pub struct ConsumerMetrics {
     /// Datagrams by what became of them: accepted, or the reason of the rejection.
     pub datagrams: Family<ConsumerResultLabel, Counter>,
-    /// Rows by what became of them: accepted, stale, unknown.
+    /// Rows by what became of them: accepted, stale, unknown, probed-otherwise.
     pub rows: Family<ConsumerResultLabel, Counter>,
     /// Changes of verdict.
     pub transitions: Family<TransitionLabel, Counter>,
@@ -168,6 +168,8 @@ pub struct ConsumerMetrics {
     pub evidence_age: Family<HeardLabel, Gauge<f64, AtomicU64>>,
     /// 1 while an observer abstains, 0 otherwise.
     pub abstains: Family<HeardLabel, Gauge>,
+    /// 1 while rows of an observer do not count since it probes otherwise than the profile can judge, 0 otherwise.
+    pub refused: Family<HeardLabel, Gauge>,
     /// The longest silence in an observer's fresh rows, in misses.
     pub longest_silence: Family<HeardLabel, Gauge>,
     /// How well the detector does.
@@ -263,6 +265,7 @@ impl ConsumerMetrics {
             gray,
             evidence_age,
             abstains,
+            refused,
             longest_silence,
             qos,
             partial,
@@ -310,6 +313,8 @@ impl ConsumerMetrics {
         registry.register_with_unit("lifeboat_evidence_age", help, Unit::Seconds, evidence_age);
         let help = "1 while the observer abstains";
         registry.register("lifeboat_evidence_abstains", help, abstains);
+        let help = "1 while the observer probes otherwise than the profile can judge";
+        registry.register("lifeboat_evidence_probed_otherwise", help, refused);
         let help = "Longest silence in an observer's fresh rows, in misses";
         registry.register("lifeboat_evidence_longest_silence_misses", help, longest_silence);
         qos.register(registry);

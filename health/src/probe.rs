@@ -43,6 +43,8 @@ use crate::clock::MonoClock;
 use crate::detector::{Detector, Outcome, Phase, Series};
 use crate::evidence::{Hard, Row};
 use crate::metrics::{ObserverMetrics, ObserverPhaseLabel, ObserverResultLabel, ObserverTargetLabel};
+#[cfg(feature = "transport")]
+use crate::profile::Probing;
 use crate::profile::Profile;
 use crate::schedule::Schedule;
 use crate::selfcheck::{Anchor, SelfCheck};
@@ -238,6 +240,12 @@ impl ProberKey {
     pub(crate) fn own_timeout(&self) -> Option<Duration> {
         let own = self.own_profile.as_ref()?;
         Some(Duration::from_millis(own.timeout_max_ms.into()))
+    }
+
+    /// How it is probed in a fleet of the profile `fleet`.
+    #[cfg(feature = "transport")]
+    pub(crate) fn probing(&self, fleet: &Profile) -> Probing {
+        Probing::of(self.own_profile.as_deref().unwrap_or(fleet))
     }
 
     /// An anchor belongs to no path.

@@ -4,6 +4,7 @@
 //! override what is its own ([`Profile::for_cluster`]).
 
 mod given;
+mod probing;
 mod rules;
 mod scope;
 mod table;
@@ -18,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::mutant::Mutant;
 use rules::Rules;
 
+pub use probing::{ProbesOtherwise, Probing};
 pub use table::{Profile, ProfilePatch};
 
 /// A named set of constants to start from.

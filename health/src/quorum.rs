@@ -1,13 +1,14 @@
 //! One consumer's whole belief: every observer's rows for every target, and the verdicts that follow.
 //!
 //! ```text
-//! ingest: Datagram ─ admitted by Observers (boot, seq, delay) ─> Seen rows of each Subject
+//! ingest: Datagram ─ admitted by Observers (boot, seq, delay) ─ probed as the profile can judge ─> Seen rows of each Subject
 //! poll:   Subject ─Tally─> cut rule (who goes Down together) ─> decide ─> Transition; then flap suppression, gray failure,
 //!                                                                                     partial outages
 //! ```
 
 mod cut;
 mod decide;
+mod fitting;
 mod loss;
 mod lower;
 mod observers;
@@ -19,7 +20,7 @@ use std::collections::BTreeMap;
 
 use crate::evidence::Datagram;
 use crate::invariants;
-use crate::profile::Profile;
+use crate::profile::{ProbesOtherwise, Profile};
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
 use crate::verdict::{Transition, Verdict, Witness};
@@ -27,6 +28,7 @@ use crate::view::{FleetView, ObserverView};
 
 pub use observers::{MAX_OBSERVERS, Rejected};
 
+use fitting::Fitting;
 use observers::Observers;
 use profiles::Profiles;
 use subject::{Subject, Tally};
@@ -47,7 +49,7 @@ pub struct Quorum {
 }
 
 /// What became of a datagram's rows.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Ingested {
     /// Rows taken in.
     pub rows: u32,
@@ -55,6 +57,10 @@ pub struct Ingested {
     pub stale: u32,
     /// Rows of targets that this consumer does not know.
     pub unknown: u32,
+    /// Rows of targets that the observer probes otherwise than their profile can judge; they are not taken in.
+    pub otherwise: u32,
+    /// What of the probing is not the profile's; that of a target that is not taken in, if there is one.
+    pub probes_otherwise: Option<ProbesOtherwise>,
 }
 
 impl Quorum {
@@ -143,6 +149,7 @@ impl Quorum {
                 .for_each(|subject| subject.forget(admitted.slot));
         }
         let mut ingested = Ingested::default();
+        let mut fitting = Fitting::new(admitted.probing);
         for row in &datagram.rows {
             let Some(subject) = self
                 .index
@@ -153,10 +160,19 @@ impl Quorum {
                 continue;
             };
             let profile = self.profiles.of(subject);
+            if !fitting.counts(subject, profile) {
+                ingested.otherwise += 1;
+                continue;
+            }
             let age = subject.ingest(row, &admitted, datagram.header.abstain, now, profile);
             ingested.rows += 1;
             ingested.stale += u32::from(age >= profile.fresh());
         }
+        ingested.probes_otherwise = fitting.told();
+        let counts = ingested.otherwise == 0 || ingested.rows > 0;
+        let told = ingested.probes_otherwise.clone();
+        self.observers
+            .note(&admitted, counts, told, now, &self.profiles.fleet);
         Ok(ingested)
     }
 

@@ -4,9 +4,9 @@
 //! "lifeboat evidence 1\n" | preamble: len u32, JSON, crc u32 | entry × n
 //! entry: at u64 µs | len u16 | datagram | crc u32            integers big-endian, CRC-32 (IEEE) over all before it
 //! ```
-//! The preamble holds the targets and the profile that were in force at the start, and a datagram the region by which it was decided,
-//! be it the observer's own or the one it is listed in: how often was probed, and when an observer abstained,
-//! cannot be changed afterwards; how it is judged can.
+//! The preamble holds the targets and the profile that were in force at the consumer when it began. A datagram holds what is the
+//! observer's: how it probed and whether it abstained, and the region by which it was decided, be it the observer's own or the one it is
+//! listed in. That cannot be changed afterwards; how it is judged can.
 
 mod preamble;
 
@@ -14,7 +14,7 @@ use std::io::{self, Read, Write};
 
 use serde::Serialize;
 
-use crate::evidence::{DecodeError, decode};
+use crate::evidence::{Datagram, DecodeError, decode};
 use crate::profile::Profile;
 use crate::quorum::Quorum;
 use crate::target::{TargetError, check_targets};
@@ -206,14 +206,25 @@ impl<R: Read> Recording<R> {
         profile: Profile,
         told: impl FnMut(MonoTime, &[Transition], &Quorum),
     ) -> (Replayed, Result<(), Damaged>) {
+        self.replay_fitted(profile, |_| (), told)
+    }
+
+    /// The same, with each datagram made to fit `profile` before it is judged.
+    pub fn replay_fitted(
+        &mut self,
+        profile: Profile,
+        fit: impl FnMut(&mut Datagram),
+        told: impl FnMut(MonoTime, &[Transition], &Quorum),
+    ) -> (Replayed, Result<(), Damaged>) {
         let mut replayed = Replayed::default();
-        let result = self.decide(profile, told, &mut replayed);
+        let result = self.decide(profile, fit, told, &mut replayed);
         (replayed, result)
     }
 
     fn decide(
         &mut self,
         profile: Profile,
+        mut fit: impl FnMut(&mut Datagram),
         mut told: impl FnMut(MonoTime, &[Transition], &Quorum),
         replayed: &mut Replayed,
     ) -> Result<(), Damaged> {
@@ -238,11 +249,12 @@ impl<R: Read> Recording<R> {
                 due = later;
             }
             next_poll = Some(due.max(at.as_micros()));
-            let datagram = decode(&bytes).map_err(|error| Damaged {
+            let mut datagram = decode(&bytes).map_err(|error| Damaged {
                 offset,
                 problem: Problem::Datagram(error),
             })?;
             replayed.datagrams += 1;
+            fit(&mut datagram);
             match quorum.ingest(&datagram, at) {
                 Ok(_) => {}
                 Err(_) => replayed.rejected += 1,

@@ -7,7 +7,7 @@ use serde::{Serialize, Serializer};
 
 use crate::gray::GrayState;
 use crate::loss::LossEstimate;
-use crate::profile::ProfilePatch;
+use crate::profile::{ProbesOtherwise, ProfilePatch};
 use crate::region::{PartialOutage, RegionView};
 use crate::target::{Family, Path};
 use crate::time::MonoTime;
@@ -103,7 +103,7 @@ pub struct Votes {
 pub struct ObserverView {
     pub name: String,
     pub region: String,
-    /// A datagram arrived within the profile's `freshMs`.
+    /// A datagram of which anything counts arrived within the profile's `freshMs`.
     pub fresh: bool,
     /// The observer's own self-check failed.
     pub abstaining: bool,
@@ -115,6 +115,9 @@ pub struct ObserverView {
     pub lost: u64,
     /// The longest silence in its fresh rows, in misses, over all targets.
     pub longest_silence: u32,
+    /// It probes otherwise than this consumer's profile says.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probes_otherwise: Option<ProbesOtherwise>,
 }
 
 impl FleetView {

@@ -15,7 +15,7 @@ use std::fs;
 use std::path::PathBuf;
 
 use lifeboat_health::recording::{Preamble, Recorder};
-use lifeboat_health::{Hard, Header, MonoTime, Profile, Row, encode_table};
+use lifeboat_health::{Hard, Header, MonoTime, Probing, Profile, Row, encode_table};
 
 fn folder(target: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -70,6 +70,7 @@ fn header(observer: u64, seq: u64, at: MonoTime) -> Header {
         seq,
         sent_at: at,
         abstain: false,
+        probing: Some(Probing::of(&Profile::fast())),
     }
 }
 
@@ -133,8 +134,17 @@ fn recording(profile: Profile, entries: &[(MonoTime, Vec<u8>)]) -> Vec<u8> {
     bytes
 }
 
-/// As the release before wrote it: rows of 22 bytes.
-fn version_one(mut now: Vec<u8>, rows: usize) -> Vec<u8> {
+/// As releases before wrote it: nothing of how was probed.
+fn version_two(mut now: Vec<u8>, rows: usize) -> Vec<u8> {
+    let after = now.len() - rows * lifeboat_health::ROW_BYTES - 1;
+    now.drain(after - 15..after);
+    now[2] = 2;
+    now
+}
+
+/// And rows of 22 bytes.
+fn version_one(now: Vec<u8>, rows: usize) -> Vec<u8> {
+    let mut now = version_two(now, rows);
     let old_rows: Vec<u8> = now
         .split_off(now.len() - rows * lifeboat_health::ROW_BYTES)
         .chunks(lifeboat_health::ROW_BYTES)
@@ -160,6 +170,21 @@ fn seeds() {
         &datagram(&header(2, 9, at), &rows(7, Hard::REFUSED)),
     );
     write("datagram", "version-1", &version_one(well.clone(), 4));
+    write("datagram", "version-2", &version_two(well.clone(), 4));
+    let mut said = Vec::new();
+    outage(Hard::NONE, |at, bytes| {
+        let mut bytes = bytes.to_vec();
+        // The first observer is faster, the second is slower, the others are as they should be.
+        let interval_at = bytes.len() - 4 * lifeboat_health::ROW_BYTES - 16;
+        let interval_ms: u16 = match at.as_micros() / 1_000 % 100 {
+            1 => 20,
+            2 => 150,
+            _ => 100,
+        };
+        bytes[interval_at..interval_at + 2].copy_from_slice(&interval_ms.to_be_bytes());
+        said.push((20, bytes));
+    });
+    write("datagram", "probed-otherwise", &conversation(said));
     let abstains = Header {
         abstain: true,
         ..header(3, 5, at)
@@ -195,6 +220,11 @@ fn seeds() {
         "version-1",
         &recording(Profile::single(), &old.collect::<Vec<_>>()),
     );
+    let two: Vec<_> = entries
+        .iter()
+        .map(|(at, bytes)| (*at, version_two(bytes.clone(), 4)))
+        .collect();
+    write("recording", "version-2", &recording(Profile::fast(), &two));
     let ends = [
         (MonoTime::ZERO, well.clone()),
         (MonoTime::from_micros(u64::MAX), well.clone()),

@@ -259,6 +259,7 @@ pub(super) fn observers(list: Value) -> anyhow::Result<()> {
         let state = match (observer.fresh, observer.abstaining) {
             (_, true) => "abstaining",
             (true, false) => "fresh",
+            (false, false) if refused(observer) => "not counted",
             (false, false) => "stale",
         };
         let age = observer.age_ms.map(|age| format!("{age} ms"));
@@ -271,7 +272,27 @@ pub(super) fn observers(list: Value) -> anyhow::Result<()> {
     };
     let rows: Vec<Vec<String>> = observers.iter().map(row).collect();
     output::table(&["NAME", "REGION", "STATE", "EVIDENCE AGE"], &rows);
+    observers
+        .iter()
+        .filter_map(probes_otherwise)
+        .for_each(output::line);
     Ok(())
+}
+
+fn refused(observer: &Observer) -> bool {
+    let told = observer.probes_otherwise.as_ref();
+    told.is_some_and(|told| !told.counts)
+}
+
+/// A line for an observer that probes otherwise than the consumer.
+fn probes_otherwise(observer: &Observer) -> Option<String> {
+    let told = observer.probes_otherwise.as_ref()?;
+    let what = if told.counts {
+        "probes otherwise, and counts"
+    } else {
+        "probes otherwise, and what it finds so does not count"
+    };
+    Some(format!("  {} {what}: {}", observer.name, told.why))
 }
 
 fn events(events: &Value) {
@@ -297,6 +318,29 @@ mod tests {
         assert_eq!(readiness(3, 3, false), "3/3");
         assert_eq!(readiness(3, 3, true), "3?/3");
         assert_eq!(readiness(0, 0, true), "0/0");
+    }
+
+    #[test]
+    fn an_observer_that_probes_otherwise_is_named() {
+        let mut observer: Observer = serde_json::from_value(serde_json::json!({
+            "name": "paris", "region": "", "fresh": false, "abstaining": false, "ageMs": 12,
+        }))
+        .unwrap();
+        assert_eq!((refused(&observer), probes_otherwise(&observer)), (false, None));
+        let mut check = |counts, expected: &str| {
+            let why = "its intervalMs is 20, here it is 100".to_owned();
+            observer.probes_otherwise = Some(lifeboat_health::ProbesOtherwise { counts, why });
+            assert_eq!(refused(&observer), !counts);
+            assert_eq!(probes_otherwise(&observer).as_deref(), Some(expected));
+        };
+        check(
+            true,
+            "  paris probes otherwise, and counts: its intervalMs is 20, here it is 100",
+        );
+        check(
+            false,
+            "  paris probes otherwise, and what it finds so does not count: its intervalMs is 20, here it is 100",
+        );
     }
 
     #[test]

@@ -14,6 +14,9 @@ use crate::store::{
 /// While an observer is heard, its object says so again no more often than this.
 const RENEW: SignedDuration = SignedDuration::from_secs(60);
 
+/// A condition of an observer that probes otherwise than this controller's profile says.
+const PROBES_OTHERWISE: &str = "ProbesOtherwise";
+
 /// A condition of all observers while there are fewer of them than decide anything.
 const TOO_FEW: &str = "TooFewObservers";
 
@@ -57,6 +60,23 @@ fn too_few(object: &Value, lack: Option<&str>, stamp: &str) -> Option<Value> {
     Some(observed(object, condition(object, TOO_FEW, says, stamp)))
 }
 
+/// Likewise of an observer by itself.
+fn probes_otherwise(object: &Value, heard: Option<&ObserverView>, stamp: &str) -> Option<Value> {
+    let says = match heard.and_then(|observer| observer.probes_otherwise.as_ref()) {
+        Some(told) if told.counts => ("True", "Counts", told.why.as_str()),
+        Some(told) => ("True", "NotCounted", told.why.as_str()),
+        None => {
+            conditions::find(object, PROBES_OTHERWISE)?;
+            (
+                "False",
+                "AsHere",
+                "it probes as the profile here says, or it is not heard",
+            )
+        }
+    };
+    Some(observed(object, condition(object, PROBES_OTHERWISE, says, stamp)))
+}
+
 fn status(
     object: &Value,
     (heard, lack): (Option<&ObserverView>, Option<&str>),
@@ -67,6 +87,11 @@ fn status(
     let fresh = heard.is_some_and(|observer| observer.fresh);
     let said = match heard {
         None => ("False", "NeverHeard", "no evidence since the controller started"),
+        Some(observer) if !fresh && observer.probes_otherwise.is_some() => (
+            "False",
+            PROBES_OTHERWISE,
+            "its evidence does not count: it probes otherwise than the profile here can judge",
+        ),
         Some(_) if !fresh => ("False", "Stale", "its evidence is too old to count"),
         Some(_) => ("True", "Fresh", "its evidence is fresh"),
     };
@@ -82,7 +107,8 @@ fn status(
     let wanted = [("Heard", said), ("Abstaining", abstains)]
         .map(|(kind, says)| observed(object, condition(object, kind, says, stamp)));
     let too_few = too_few(object, lack, stamp);
-    let changed = conditions::with(object, wanted.into_iter().chain(too_few));
+    let otherwise = probes_otherwise(object, heard, stamp);
+    let changed = conditions::with(object, wanted.into_iter().chain(too_few).chain(otherwise));
     let held: Option<Timestamp> = pointer_str(object, "/status/lastEvidence").parse().ok();
     let due = fresh && held.is_none_or(|held| now.duration_since(held) >= RENEW);
     if changed.is_none() && !due {
@@ -193,6 +219,52 @@ mod tests {
             false,
             ["False Stale", "Unknown NotHeard", gone],
         );
+    }
+
+    #[test]
+    fn an_observer_that_probes_otherwise_is_told_until_it_does_not() {
+        let mut object = json!({"metadata": {"name": "a", "generation": 3}});
+        let mut check = |view: ObserverView, expected: [Option<&str>; 2]| {
+            let now = at("00:00");
+            let patch = status(&object, (Some(&view), None), now, &conditions::stamp(now));
+            if let Some(patch) = &patch {
+                json_patch::merge(&mut object, patch);
+            }
+            let says = |kind| {
+                let held = conditions::find(&object, kind)?;
+                let text = |field: &str| held[field].as_str().unwrap().to_owned();
+                Some(format!(
+                    "{} {}: {}",
+                    text("status"),
+                    text("reason"),
+                    text("message")
+                ))
+            };
+            let said = [says("Heard"), says(PROBES_OTHERWISE)];
+            assert_eq!(said.each_ref().map(Option::as_deref), expected);
+        };
+        let otherwise = |fresh, counts| ObserverView {
+            probes_otherwise: Some(lifeboat_health::ProbesOtherwise {
+                counts,
+                why: "its intervalMs is 20, here it is 100".to_owned(),
+            }),
+            ..heard(fresh, false, 0)
+        };
+        let fresh = Some("True Fresh: its evidence is fresh");
+        check(heard(true, false, 0), [fresh, None]);
+        check(
+            otherwise(false, false),
+            [
+                Some(
+                    "False ProbesOtherwise: its evidence does not count: it probes otherwise than the profile here can judge",
+                ),
+                Some("True NotCounted: its intervalMs is 20, here it is 100"),
+            ],
+        );
+        let counts = Some("True Counts: its intervalMs is 20, here it is 100");
+        check(otherwise(true, true), [fresh, counts]);
+        let over = Some("False AsHere: it probes as the profile here says, or it is not heard");
+        check(heard(true, false, 0), [fresh, over]);
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::{
 };
 
 use jiff::Timestamp;
-use lifeboat_health::ProfilePatch;
+use lifeboat_health::{ProbesOtherwise, ProfilePatch};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
@@ -372,6 +372,9 @@ pub struct Observer {
     pub abstaining: bool,
     /// Since its last evidence; null for one that was never heard.
     pub age_ms: Option<u64>,
+    /// How it probes otherwise than the consumer's profile says, and whether its evidence counts all the same.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub probes_otherwise: Option<ProbesOtherwise>,
 }
 
 /// The standing plan for the loss of one cluster, in short.

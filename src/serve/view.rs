@@ -121,6 +121,7 @@ pub(crate) fn observers<'a>(
         fresh: observer.fresh,
         abstaining: observer.abstaining,
         age_ms: (observer.datagrams > 0).then_some(observer.age_ms.into()),
+        probes_otherwise: observer.probes_otherwise.clone(),
     });
     let unheard = |(name, _): &(&str, &str)| verdicts.observers.iter().all(|heard| heard.name != *name);
     let never = listed.filter(unheard).map(|(name, region)| Observer {
@@ -129,6 +130,7 @@ pub(crate) fn observers<'a>(
         fresh: false,
         abstaining: false,
         age_ms: None,
+        probes_otherwise: None,
     });
     heard.chain(never).collect()
 }

@@ -98,6 +98,8 @@ pub(crate) struct Plan {
     pub(crate) targets: Vec<Target>,
     /// One for each observer: what it can reach whenever its own links are up.
     pub(crate) anchors: Vec<String>,
+    /// What of an observer's profile is not as the others', as YAML after a comma; empty for nothing.
+    pub(crate) differs: fn(usize) -> &'static str,
     /// The program and arguments that start an observer where it belongs; empty for here.
     pub(crate) inside: fn(usize) -> Vec<String>,
     /// The way of an observer to a consumer: the consumer's own address, or somebody between.
@@ -210,7 +212,8 @@ impl Fleet {
         .unwrap();
         writeln!(
             yaml,
-            "profile: {{preset: fast, timeoutMinMs: {timeout_min_ms}, loopLagMs: {loop_lag_ms}, recoverHoldMs: {recover_hold_ms}, recoverGood: {recover_good}}}"
+            "profile: {{preset: fast, timeoutMinMs: {timeout_min_ms}, loopLagMs: {loop_lag_ms}, recoverHoldMs: {recover_hold_ms}, recoverGood: {recover_good}{}}}",
+            (self.plan.differs)(observer)
         )
         .unwrap();
         std::fs::write(self.folder.path().join(format!("{name}.yaml")), yaml).unwrap();

@@ -83,6 +83,7 @@ fn links_and_clusters_go_and_come() {
         listen: CONSUMERS,
         targets: vec![target("eu", &url(EU)), target("us", &url(US)), out_of_reach],
         anchors: vec![url(ANCHOR); OBSERVERS],
+        differs: |_| "",
         inside: |observer| {
             ["ip", "netns", "exec", &name(observer)]
                 .map(str::to_owned)

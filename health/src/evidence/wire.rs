@@ -1,15 +1,18 @@
-//! The datagram on the wire, version 2; integers are big-endian.
+//! The datagram on the wire, version 3; integers are big-endian.
 //!
 //! ```text
-//! "LE" version=2 flags | boot u64 | seq u64 | sent_at u64 µs | observer: len u8, text | region: len u8, text | rows u8 | row × rows
+//! "LE" version=3 flags | boot u64 | seq u64 | sent_at u64 µs | observer: len u8, text | region: len u8, text | probing | rows u8 | row × rows
+//! probing: interval u16 | jitter u8 % | timeout min u16 | timeout max u16 | phase timeout u16 | late u16 | send u16
+//!      | loop lag u16, ms but for the jitter                                                       (15 bytes)
 //! row: target u64 | miss u16 | success u16 | good u8 | hard u8 | rtt_us u32 | age_ms u32           (22 bytes)
 //!      | heard_at u16 | late u8 | errors u8 | error streak u8 | usual_rtt_us u32
 //!      | user requests u16 | user errors u16 ‰                                                     (35 bytes)
 //! ```
-//! Version 1 ended each row after 22 bytes. It is still read, as of observers that say nothing of gray failure, and
-//! recordings hold it; so consumers are upgraded before observers.
+//! Version 2 had no probing, and version 1 ended each row after 22 bytes. Both are still read, as of observers that do not say how they
+//! probe, or nothing of gray failure, and recordings hold them; so consumers are upgraded before observers.
 
 use super::{Datagram, Hard, Header, Row};
+use crate::profile::Probing;
 use crate::target::TargetId;
 use crate::time::MonoTime;
 
@@ -21,13 +24,16 @@ pub const MAX_NAME_BYTES: usize = 63;
 pub const ROW_BYTES: usize = 35;
 
 const MAGIC: [u8; 2] = *b"LE";
-const VERSION: u8 = 2;
+const VERSION: u8 = 3;
+/// Of what does not say how it was probed.
+const WITHOUT_PROBING: u8 = 2;
 /// The oldest version that is read.
 const OLDEST: u8 = 1;
 const FLAG_ABSTAIN: u8 = 1;
 /// Where the observer's name begins, with its length.
 const OBSERVER_AT: usize = 4 + 8 * 3;
-const FIXED_BYTES: usize = OBSERVER_AT + 1 + 1 + 1;
+const PROBING_BYTES: usize = 15;
+const FIXED_BYTES: usize = OBSERVER_AT + 1 + 1 + PROBING_BYTES + 1;
 /// Largest datagram that is read.
 const MAX_READ_BYTES: usize = 1_200;
 
@@ -48,6 +54,8 @@ pub enum DecodeError {
     Flags(u8),
     #[error("a name is empty, longer than {MAX_NAME_BYTES} bytes, or not printable ASCII")]
     Name,
+    #[error("an interval of {interval_ms} ms with a jitter of {jitter_percent} % cannot be probed at")]
+    Probing { interval_ms: u16, jitter_percent: u8 },
     #[error("a row counts {0} probes of 100")]
     Share(u8),
     #[error("a row has both a streak of misses and a streak of successes")]
@@ -67,7 +75,8 @@ pub fn table_bytes(rows: usize) -> usize {
 /// Encode a whole table as independent datagrams. `header.seq` numbers the first; the next free one is returned.
 /// A table without rows still makes one datagram: it carries the self-check.
 ///
-/// Names longer than [`MAX_NAME_BYTES`] are cut; [`crate::Header`]'s maker checks them before.
+/// Names longer than [`MAX_NAME_BYTES`] are cut; [`crate::Header`]'s maker checks them before. What does not say how it was probed, as
+/// read from an older version, is version 2.
 pub fn encode_table(header: &Header, rows: &[Row], mut emit: impl FnMut(Vec<u8>)) -> u64 {
     let (observer, region) = (cut(&header.observer), cut(&header.region));
     let head = FIXED_BYTES + observer.len() + region.len();
@@ -78,7 +87,7 @@ pub fn encode_table(header: &Header, rows: &[Row], mut emit: impl FnMut(Vec<u8>)
         let (these, after) = rest.split_at(rest.len().min(per_datagram));
         let mut out = Vec::with_capacity(head + these.len() * ROW_BYTES);
         out.extend_from_slice(&MAGIC);
-        out.push(VERSION);
+        out.push(header.probing.map_or(WITHOUT_PROBING, |_| VERSION));
         out.push(if header.abstain { FLAG_ABSTAIN } else { 0 });
         out.extend_from_slice(&header.boot.to_be_bytes());
         out.extend_from_slice(&seq.to_be_bytes());
@@ -86,6 +95,9 @@ pub fn encode_table(header: &Header, rows: &[Row], mut emit: impl FnMut(Vec<u8>)
         for name in [observer, region] {
             out.push(u8::try_from(name.len()).unwrap_or(0));
             out.extend_from_slice(name);
+        }
+        if let Some(probing) = &header.probing {
+            put_probing(&mut out, probing);
         }
         out.push(u8::try_from(these.len()).unwrap_or(u8::MAX));
         for row in these {
@@ -105,6 +117,31 @@ fn cut(name: &str) -> &[u8] {
     bytes.get(..MAX_NAME_BYTES).unwrap_or(bytes)
 }
 
+fn put_probing(out: &mut Vec<u8>, probing: &Probing) {
+    let Probing {
+        interval_ms,
+        jitter_percent,
+        timeout_min_ms,
+        timeout_max_ms,
+        phase_timeout_ms,
+        late_ms,
+        send_ms,
+        loop_lag_ms,
+    } = *probing;
+    out.extend_from_slice(&interval_ms.to_be_bytes());
+    out.push(jitter_percent);
+    for ms in [
+        timeout_min_ms,
+        timeout_max_ms,
+        phase_timeout_ms,
+        late_ms,
+        send_ms,
+        loop_lag_ms,
+    ] {
+        out.extend_from_slice(&ms.to_be_bytes());
+    }
+}
+
 fn put_row(out: &mut Vec<u8>, row: &Row) {
     out.extend_from_slice(&row.target.0.to_be_bytes());
     out.extend_from_slice(&row.miss_streak.to_be_bytes());
@@ -120,7 +157,7 @@ fn put_row(out: &mut Vec<u8>, row: &Row) {
     out.extend_from_slice(&row.user_errors_permille.to_be_bytes());
 }
 
-/// The same datagram with another region, of either version: what stands in a recording is what was decided by. Characters
+/// The same datagram with another region, of whatever version: what stands in a recording is what was decided by. Characters
 /// that a datagram's names cannot have become hyphens, and too long a name is cut.
 ///
 /// Bytes that are no datagram, or would be too long for one, stay as they are.
@@ -166,6 +203,11 @@ pub fn decode(bytes: &[u8]) -> Result<Datagram, DecodeError> {
         return Err(DecodeError::Name);
     }
     let region = reader.name()?;
+    let probing = if version > WITHOUT_PROBING {
+        Some(reader.probing()?)
+    } else {
+        None
+    };
     let count = reader.byte()?;
     let mut rows = Vec::with_capacity(usize::from(count).min(MAX_READ_BYTES / ROW_BYTES));
     for _ in 0..count {
@@ -181,6 +223,7 @@ pub fn decode(bytes: &[u8]) -> Result<Datagram, DecodeError> {
         seq,
         sent_at,
         abstain: flags & FLAG_ABSTAIN != 0,
+        probing,
     };
     Ok(Datagram { header, rows })
 }
@@ -213,10 +256,34 @@ impl Reader<'_> {
         String::from_utf8(name.to_vec()).map_err(|_| DecodeError::Name)
     }
 
+    fn short(&mut self) -> Result<u16, DecodeError> {
+        self.take().map(u16::from_be_bytes)
+    }
+
+    fn probing(&mut self) -> Result<Probing, DecodeError> {
+        let (interval_ms, jitter_percent) = (self.short()?, self.byte()?);
+        if interval_ms == 0 || jitter_percent > 100 {
+            return Err(DecodeError::Probing {
+                interval_ms,
+                jitter_percent,
+            });
+        }
+        Ok(Probing {
+            interval_ms,
+            jitter_percent,
+            timeout_min_ms: self.short()?,
+            timeout_max_ms: self.short()?,
+            phase_timeout_ms: self.short()?,
+            late_ms: self.short()?,
+            send_ms: self.short()?,
+            loop_lag_ms: self.short()?,
+        })
+    }
+
     fn row(&mut self, version: u8) -> Result<Row, DecodeError> {
         let target = TargetId(u64::from_be_bytes(self.take()?));
-        let miss_streak = u16::from_be_bytes(self.take()?);
-        let success_streak = u16::from_be_bytes(self.take()?);
+        let miss_streak = self.short()?;
+        let success_streak = self.short()?;
         let good_of_100 = self.byte()?;
         let hard = Hard(self.byte()?);
         let rtt_us = u32::from_be_bytes(self.take()?);
@@ -246,11 +313,11 @@ impl Reader<'_> {
 
     /// What a row of version 2 has beyond one of version 1.
     fn gray(&mut self, row: &mut Row) -> Result<(), DecodeError> {
-        row.heard_at = u16::from_be_bytes(self.take()?);
+        row.heard_at = self.short()?;
         [row.late_of_100, row.errors_of_100, row.error_streak] = self.take()?;
         row.usual_rtt_us = u32::from_be_bytes(self.take()?);
-        row.user_requests = u16::from_be_bytes(self.take()?);
-        row.user_errors_permille = u16::from_be_bytes(self.take()?);
+        row.user_requests = self.short()?;
+        row.user_errors_permille = self.short()?;
         if row.heard_at > row.miss_streak {
             return Err(DecodeError::Heard(row.heard_at));
         }

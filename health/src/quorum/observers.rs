@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::evidence::Header;
 use crate::mutant::Mutant;
-use crate::profile::Profile;
+use crate::profile::{ProbesOtherwise, Probing, Profile};
 use crate::time::MonoTime;
 use crate::transit::Transit;
 use crate::view::ObserverView;
@@ -39,6 +39,8 @@ pub(super) struct Admitted {
     pub(super) delay: Duration,
     /// What was known from this slot belongs to an earlier boot or another observer.
     pub(super) forget: bool,
+    /// How its rows' targets are probed, if it says.
+    pub(super) probing: Option<Probing>,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -61,10 +63,15 @@ pub(super) struct Observer {
     heard: MonoTime,
     arrived: MonoTime,
     transit: Transit,
+    /// When the last one came of which anything counted.
+    counted: Option<MonoTime>,
+    /// How it probes otherwise than it should, and until when it is said to if it does not say so again.
+    otherwise: Option<(ProbesOtherwise, MonoTime)>,
     datagrams: u64,
     lost: u64,
     was_fresh: bool,
     shown_abstaining: bool,
+    shown_otherwise: Option<bool>,
 }
 
 impl Observers {
@@ -117,7 +124,41 @@ impl Observers {
             slot,
             delay,
             forget: new || reboot,
+            probing: header.probing,
         })
+    }
+
+    /// Note what became of a datagram that was admitted: whether anything of it `counts`, and how it was probed otherwise.
+    pub(super) fn note(
+        &mut self,
+        admitted: &Admitted,
+        counts: bool,
+        otherwise: Option<ProbesOtherwise>,
+        now: MonoTime,
+        profile: &Profile,
+    ) {
+        let Some(observer) = self.slots.get_mut(admitted.slot) else {
+            return;
+        };
+        if counts {
+            observer.counted = Some(now);
+        }
+        let standing = observer.otherwise.take_if(|(_, until)| now < *until);
+        // What does not count outweighs what does, and of two the one that was told stays.
+        let (outweighs, again) = match (&standing, &otherwise) {
+            (Some((before, _)), Some(now)) => (before.counts && !now.counts, before == now),
+            (None, new) => (new.is_some(), false),
+            (Some(_), None) => (false, false),
+        };
+        let until = || {
+            let each = admitted.probing.map_or(0, |probing| probing.send_ms);
+            now + profile.fresh().max(2 * Duration::from_millis(each.into()))
+        };
+        observer.otherwise = if outweighs || again {
+            otherwise.map(|otherwise| (otherwise, until()))
+        } else {
+            standing
+        };
     }
 
     /// Keeps those whose name `counts`; the slots of the others.
@@ -137,12 +178,15 @@ impl Observers {
         gone
     }
 
-    /// Note who turned fresh, stale or abstaining since the last call; whether anyone did.
+    /// Note who turned fresh, stale or abstaining, or began or ceased to probe otherwise, since the last call; whether anyone did.
     pub(super) fn refresh(&mut self, now: MonoTime, profile: &Profile) -> bool {
         let mut changed = false;
         for observer in &mut self.slots {
             let fresh = observer.is_fresh(now, profile);
             changed |= fresh != observer.was_fresh || observer.abstaining != observer.shown_abstaining;
+            let otherwise = observer.otherwise(now).map(|otherwise| otherwise.counts);
+            changed |= otherwise != observer.shown_otherwise;
+            observer.shown_otherwise = otherwise;
             observer.was_fresh = fresh;
             observer.shown_abstaining = observer.abstaining;
         }
@@ -157,7 +201,9 @@ impl Observers {
     /// When the first of those that were fresh at the last [`Self::refresh`] will not be, if it is not heard again.
     pub(super) fn fresh_until(&self, profile: &Profile) -> Option<MonoTime> {
         let fresh = self.slots.iter().filter(|observer| observer.was_fresh);
-        fresh.map(|observer| observer.arrived + profile.fresh()).min()
+        fresh
+            .filter_map(|observer| Some(observer.counted? + profile.fresh()))
+            .min()
     }
 
     pub(super) fn len(&self) -> usize {
@@ -180,6 +226,7 @@ impl Observers {
                 datagrams: observer.datagrams,
                 lost: observer.lost,
                 longest_silence: longest.get(slot).copied().unwrap_or_default(),
+                probes_otherwise: observer.otherwise(now).cloned(),
             })
             .collect()
     }
@@ -193,11 +240,7 @@ impl Observers {
             seq: header.seq,
             heard: now,
             arrived: now,
-            transit: Transit::default(),
-            datagrams: 0,
-            lost: 0,
-            was_fresh: false,
-            shown_abstaining: false,
+            ..Observer::default()
         };
         let slot = if let Some(slot) = self.vacant.pop() {
             *self.slots.get_mut(slot).ok_or(Rejected::TooMany)? = newcomer;
@@ -226,6 +269,12 @@ impl Observers {
 
 impl Observer {
     fn is_fresh(&self, now: MonoTime, profile: &Profile) -> bool {
-        self.datagrams > 0 && now.saturating_since(self.arrived) < profile.fresh()
+        let recent = |at| now.saturating_since(at) < profile.fresh();
+        self.counted.is_some_and(recent)
+    }
+
+    fn otherwise(&self, now: MonoTime) -> Option<&ProbesOtherwise> {
+        let standing = self.otherwise.as_ref().filter(|(_, until)| now < *until);
+        standing.map(|(otherwise, _)| otherwise)
     }
 }

@@ -2,6 +2,7 @@
 
 mod count;
 mod degree;
+mod probed;
 mod seen;
 
 use std::time::Duration;
@@ -11,7 +12,7 @@ use crate::evidence::Row;
 use crate::flap::Flap;
 use crate::gray::{self, Course, Gray, GrayState};
 use crate::loss::{self, Meter, Sighting};
-use crate::profile::Profile;
+use crate::profile::{Probing, Profile};
 use crate::region;
 use crate::target::{Family, Path, Target, TargetId};
 use crate::time::MonoTime;
@@ -62,6 +63,8 @@ struct Seen {
     row: Row,
     arrived: MonoTime,
     delay: Duration,
+    /// How the target was probed, if the observer says.
+    probing: Option<Probing>,
     /// From here on the row is too old to count.
     fresh_until: MonoTime,
     /// The vote that stands; a row without an opinion does not change it.
@@ -151,6 +154,7 @@ impl Subject {
             row: *row,
             arrived: now,
             delay: admitted.delay,
+            probing: admitted.probing,
             fresh_until: MonoTime::ZERO,
             vote: Vote::Abstain,
             gray: Gray::None,
@@ -270,7 +274,9 @@ impl Subject {
             gray: self.gray_now(tally, observers, now),
             regions: self.regions(),
             partial: self.partial.standing().cloned(),
-            losses: self.losses.estimate(tally.fresh, profile),
+            losses: self
+                .losses
+                .estimate(tally.fresh, &self.probed(observers, now, profile)),
             release_at: self.flap.release_at(profile),
             detection: self.own_profile.and_then(|_| self.target.detection.clone()),
         }

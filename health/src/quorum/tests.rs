@@ -3,5 +3,6 @@ mod faults;
 mod gray;
 mod lab;
 mod overrides;
+mod probing;
 mod roster;
 mod rules;

@@ -15,7 +15,7 @@ pub struct Preamble {
     pub consumer: String,
     /// When the recording began, as people write it; nothing is computed from it.
     pub started: String,
-    /// As it was in force. Nobody has checked it since: [`Profile::validate_judging`] does.
+    /// As it was in force at the consumer; how observers probed is in their datagrams. Nobody has checked it since: [`Profile::validate_judging`] does.
     #[serde(deserialize_with = "Profile::recorded")]
     pub profile: Profile,
     /// With their overrides as they were in force; [`crate::check_overrides`] checks them.

@@ -135,7 +135,7 @@ impl Dialler {
                 said = true;
             }
             self.reconnects.inc();
-            if !matches!(error, DialError::Slow) {
+            if !error.is_silence() {
                 next.reset_after(pause);
                 pause = (pause * 2).min(LONGEST_PAUSE);
             }
@@ -207,4 +207,70 @@ enum DialError {
     Connection(#[from] ConnectionError),
     #[error("no answer to the handshake within {HANDSHAKE_WITHIN:?}")]
     Slow,
+}
+
+impl DialError {
+    /// Nobody answered; QUIC gives up after three of its probe timeouts, which may be sooner than we do.
+    fn is_silence(&self) -> bool {
+        matches!(
+            self,
+            DialError::Slow | DialError::Connection(ConnectionError::TimedOut)
+        )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use tokio::time::Instant;
+
+    use super::super::tls;
+    use super::*;
+    use crate::profile::Profile;
+
+    /// The connection that a client's first packet is of, by the id that it chose (RFC 9000 §17.2.2).
+    fn begun(packet: &[u8]) -> Option<Vec<u8>> {
+        let (long_header, length) = (packet.first()? & 0xf0 == 0xc0, usize::from(*packet.get(5)?));
+        long_header.then_some(packet.get(6..6 + length)?.to_vec())
+    }
+
+    /// So evidence is on its way again within this time and a handshake, whenever a blackout ends. In virtual time: a machine that is busy is
+    /// no slower.
+    #[tokio::test(start_paused = true)]
+    #[expect(clippy::disallowed_methods, reason = "a test measures, in virtual time")]
+    async fn while_nobody_answers_a_handshake_begins_each_fifth_of_a_second() {
+        let nobody = tokio::net::UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))
+            .await
+            .unwrap();
+        let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
+        let dialler = Dialler::new(nobody.local_addr().unwrap(), Counter::default()).unwrap();
+        let (_own, mut identity) = watch::channel(fleet["observer-1"].clone());
+        let config = |identity: &Identity| tls::client(identity, &Profile::fast(), 0);
+        let mut seen: BTreeMap<Vec<u8>, Instant> = BTreeMap::new();
+        let listen = async {
+            let mut bytes = [0; 2_048];
+            loop {
+                let length = nobody.recv(&mut bytes).await.unwrap();
+                if let Some(id) = begun(&bytes[..length]) {
+                    seen.entry(id).or_insert_with(Instant::now);
+                }
+            }
+        };
+        let blackout = timeout(Duration::from_secs(20), async {
+            tokio::select! {
+                _ = dialler.connect(&config, &mut identity) => panic!("nobody answers"),
+                () = listen => {}
+            }
+        });
+        blackout.await.unwrap_err();
+        let mut begun: Vec<Instant> = seen.into_values().collect();
+        begun.sort_unstable();
+        assert!(begun.len() > 90, "{} handshakes in 20 s", begun.len());
+        let longest = begun.windows(2).map(|pair| pair[1] - pair[0]).max().unwrap();
+        assert!(
+            longest <= ANOTHER_AFTER + Duration::from_millis(50),
+            "{longest:?} between two"
+        );
+    }
 }

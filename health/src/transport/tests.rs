@@ -136,6 +136,7 @@ fn datagram(observer: &str, seq: u64) -> Bytes {
         seq,
         sent_at,
         abstain: false,
+        probing: None,
     };
     let mut all = Vec::new();
     encode_table(&header, &[Row::default()], |bytes| all.push(bytes));
@@ -187,7 +188,7 @@ async fn strangers_foreign_names_replays_and_rubbish_are_rejected_and_counted() 
     second.send_datagram(Bytes::from_static(b"rubbish")).unwrap();
     until("the rubbish's count", || count(&metrics, "malformed") == 1).await;
     let mut next_version = datagram("observer-2", 8).to_vec();
-    next_version[2] = 3;
+    next_version[2] = 4;
     second.send_datagram(next_version.into()).unwrap();
     until("the other version's count", || count(&metrics, "version") == 1).await;
     second.send_datagram(datagram("observer-2", 8)).unwrap();
@@ -589,4 +590,46 @@ async fn what_arrives_can_be_recorded() {
         let header = decode(&tap.recv().await.unwrap().1).unwrap().header;
         assert_eq!((header.region.as_str(), header.seq), (recorded, seq));
     }
+}
+
+/// What is probed otherwise is in datagrams of its own, each of which says how; a consumer with the same overrides counts all.
+#[tokio::test]
+async fn rows_go_with_how_their_targets_are_probed() {
+    let fleet = Identity::generate_fleet(&["observer-1"], &["dns-1"]).unwrap();
+    let server = Server::start(Manners::Answer(200)).await;
+    let own = |cluster: &str, patch: &str| Target {
+        detection: serde_json::from_str(patch).unwrap(),
+        ..target(cluster, server.url())
+    };
+    let targets = vec![
+        target("fleet", server.url()),
+        own("judged", r#"{"deadMisses": 12}"#),
+        own("wan", r#"{"preset": "wan"}"#),
+    ];
+    let metrics = ConsumerMetrics::default();
+    let consumer = consumer_at(ANY, &fleet["dns-1"], targets.clone(), &metrics).unwrap();
+    let mut tap = consumer.tap();
+    let at = vec![consumer.local_addr()];
+    let _observer = observer("observer-1", &fleet["observer-1"], targets.clone(), at);
+    until("all count", || {
+        let view = consumer.view();
+        view.cells.len() == 3 && view.cells.values().all(|cell| cell.fresh == 1)
+    })
+    .await;
+    assert_eq!(consumer.view().observers[0].probes_otherwise, None);
+    let mut said = Vec::new();
+    while said.len() < 2 {
+        let (_, bytes) = tap.recv().await.unwrap();
+        let datagram = decode(&bytes).unwrap();
+        let interval = datagram.header.probing.unwrap().interval_ms;
+        let names = datagram.rows.iter().map(|row| {
+            let its = targets.iter().find(|target| target.id() == row.target);
+            its.unwrap().cluster.as_str()
+        });
+        let mut names: Vec<&str> = names.collect();
+        names.sort_unstable();
+        said.push((interval, names));
+    }
+    said.sort();
+    assert_eq!(said, [(100, vec!["fleet", "judged"]), (200, vec!["wan"])]);
 }

@@ -168,7 +168,7 @@ pub struct ObserverSpec {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
 pub struct ObserverStatus {
-    /// Heard: whether its evidence is fresh. Abstaining: whether it finds itself at fault. TooFewObservers: whether all of them are too few to decide.
+    /// Heard: whether its evidence is fresh. Abstaining: whether it finds itself at fault. TooFewObservers: whether all of them are too few to decide. ProbesOtherwise: whether it probes otherwise than the controller's profile says.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub conditions: Vec<Condition>,
     /// When its evidence was last heard; told once a minute while it is fresh, and when it ends.

@@ -2,6 +2,7 @@
 
 mod findings;
 mod fit;
+mod said;
 
 use std::{
     collections::BTreeMap,
@@ -14,13 +15,14 @@ use std::{
 
 use anyhow::Context;
 use lifeboat_health::{
-    Preset, Profile, Target, check_overrides,
+    Datagram, Preset, Profile, Quorum, Target, Transition, check_overrides,
     recording::{Damaged, Preamble, Recording, Replayed},
 };
 use serde_json::{Value, json};
 
 use crate::cli::{Format, Usage, output};
 use findings::Findings;
+use said::Said;
 
 /// What a recording is decided by.
 struct Judging<'a> {
@@ -105,18 +107,31 @@ impl<'a> Judging<'a> {
 
     fn decide<R: Read>(&self, recording: &mut Recording<R>) -> (Findings, Replayed, Result<(), Damaged>) {
         let mut findings = Findings::new(&recording.preamble.targets, self.hold);
-        let (replayed, result) = recording.replay(self.profile.clone(), |now, transitions, quorum| {
-            findings.poll(now, transitions, quorum);
-        });
+        let told = |now, transitions: &[Transition], quorum: &Quorum| findings.poll(now, transitions, quorum);
+        let (replayed, result) = if self.as_recorded() {
+            recording.replay(self.profile.clone(), told)
+        } else {
+            let mut said = Said::new(&recording.preamble.targets, &self.profile);
+            let fit = |datagram: &mut Datagram| said.fit(datagram);
+            let replayed = recording.replay_fitted(self.profile.clone(), fit, told);
+            findings.otherwise = said.remarks();
+            replayed
+        };
         if let Some(last) = replayed.last {
             findings.judge(last);
         }
         (findings, replayed, result)
     }
 
+    /// By the profile of the consumer, which counted or refused each observer by how that probed.
+    fn as_recorded(&self) -> bool {
+        self.name.is_none() && !self.without_overrides
+    }
+
     /// What must be known to read the rest.
-    fn remarks(&self, observers: usize, targets: &[Target]) -> Vec<String> {
+    fn remarks(&self, findings: &Findings, targets: &[Target]) -> Vec<String> {
         let mut remarks = Vec::new();
+        let observers = findings.observers();
         let (name, profile) = (self.name.unwrap_or("the recorded profile"), &self.profile);
         if profile.interval_ms != self.own_interval_ms {
             remarks.push(format!(
@@ -125,9 +140,10 @@ impl<'a> Judging<'a> {
                 self.own_interval_ms, profile.interval_ms, profile.dead_misses
             ));
         }
-        if self.name.is_some() || self.without_overrides {
+        if !self.as_recorded() {
             remarks.extend(self.probed_otherwise(targets));
         }
+        remarks.extend(findings.otherwise.iter().cloned());
         let votes = u32::try_from(observers).unwrap_or(u32::MAX);
         if votes < profile.min_fresh {
             remarks.push(format!(
@@ -163,7 +179,7 @@ impl<'a> Judging<'a> {
     }
 
     fn lines(&self, findings: &Findings, replayed: Replayed, preamble: &Preamble) -> Vec<String> {
-        let mut lines = self.remarks(findings.observers(), &preamble.targets);
+        let mut lines = self.remarks(findings, &preamble.targets);
         for (since, told) in findings.told() {
             lines.push(format!("{:>10.3} s  {told}", since.as_secs_f64()));
         }
@@ -195,7 +211,7 @@ impl<'a> Judging<'a> {
             "profile": self.profile,
             "ownIntervalMs": self.own_interval_ms,
             "holdMs": millis(self.hold),
-            "remarks": self.remarks(findings.observers(), &preamble.targets),
+            "remarks": self.remarks(findings, &preamble.targets),
         });
         if let (Some(found), Value::Object(judged)) = (found.as_object_mut(), judged) {
             found.extend(judged);

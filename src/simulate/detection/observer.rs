@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use lifeboat_chaos::simulate::Draws;
 use lifeboat_health::{
-    AbstainReason, Detector, Hard, Header, MonoTime, Outcome, Passive, Path, Phase, Profile, Report, Row,
-    Schedule, SelfCheck, Series, TargetId, encode_table,
+    AbstainReason, Detector, Hard, Header, MonoTime, Outcome, Passive, Path, Phase, Probing, Profile, Report,
+    Row, Schedule, SelfCheck, Series, TargetId, encode_table,
 };
 
 use super::conditions::Meets;
@@ -130,6 +130,7 @@ impl Observer {
             region,
             boot: 2 * HOUR_US,
             seq: 1,
+            probing: Some(Probing::of(profile)),
             ..Header::default()
         };
         Observer {

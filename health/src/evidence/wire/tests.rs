@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::profile::Profile;
 
 fn header() -> Header {
     Header {
@@ -10,6 +11,7 @@ fn header() -> Header {
         seq: 41,
         sent_at: MonoTime::from_micros(123_456_789),
         abstain: true,
+        probing: Some(Probing::of(&Profile::wan())),
     }
 }
 
@@ -113,11 +115,27 @@ fn what_is_wrong_is_said() {
         decode(&bytes).unwrap_err()
     };
     assert_eq!(with(0, b'X'), DecodeError::Magic);
-    assert_eq!(with(2, 3), DecodeError::Version(3));
+    assert_eq!(with(2, 4), DecodeError::Version(4));
+    assert_eq!(with(2, 0), DecodeError::Version(0));
     assert_eq!(with(3, 0x82), DecodeError::Flags(0x82));
     assert_eq!(with(28, 64), DecodeError::Name);
     assert_eq!(with(29, b' '), DecodeError::Name);
     let first_row = good.len() - 2 * ROW_BYTES;
+    let probing = first_row - 1 - PROBING_BYTES;
+    assert_eq!(
+        with(probing + 1, 0),
+        DecodeError::Probing {
+            interval_ms: 0,
+            jitter_percent: 10
+        }
+    );
+    assert_eq!(
+        with(probing + 2, 101),
+        DecodeError::Probing {
+            interval_ms: 200,
+            jitter_percent: 101
+        }
+    );
     assert_eq!(with(first_row + 12, 101), DecodeError::Share(101));
     assert_eq!(with(first_row + 23, 4), DecodeError::Heard(4));
     assert_eq!(with(first_row + 24, 101), DecodeError::Share(101));
@@ -163,20 +181,33 @@ fn damaged_datagrams() {
     }
 }
 
-/// An observer of the release before says nothing of gray failure, and is heard all the same.
+/// Observers of releases before do not say how they probe, or nothing of gray failure, and are heard all the same.
 #[test]
-fn version_one_is_read() {
+fn versions_one_and_two_are_read() {
+    let silent = Header {
+        probing: None,
+        ..header()
+    };
     let now = encoded(&header(), &rows(3)).remove(0);
-    let head = now.len() - 3 * ROW_BYTES;
-    let mut old = now[..head].to_vec();
+    let probing = now.len() - 3 * ROW_BYTES - 1 - PROBING_BYTES;
+    let mut two = [&now[..probing], &now[probing + PROBING_BYTES..]].concat();
+    two[2] = 2;
+    let datagram = decode(&two).unwrap();
+    assert_eq!((&datagram.header, datagram.rows), (&silent, rows(3)));
+    assert_eq!(encoded(&silent, &rows(3)), [two.clone()]);
+
+    let head = two.len() - 3 * ROW_BYTES;
+    let mut old = two[..head].to_vec();
     old[2] = 1;
-    for row in now[head..].chunks(ROW_BYTES) {
+    for row in two[head..].chunks(ROW_BYTES) {
         old.extend_from_slice(&row[..22]);
     }
     let datagram = decode(&old).unwrap();
-    assert_eq!((datagram.header, datagram.rows), (header(), rows(3)));
-    for length in 0..old.len() {
-        assert!(decode(&old[..length]).is_err(), "cut at {length}");
+    assert_eq!((datagram.header, datagram.rows), (silent, rows(3)));
+    for old in [two, old] {
+        for length in 0..old.len() {
+            assert!(decode(&old[..length]).is_err(), "cut at {length}");
+        }
     }
 }
 
@@ -211,16 +242,40 @@ fn any_row() -> impl Strategy<Value = Row> {
         )
 }
 
+fn any_probing() -> impl Strategy<Value = Option<Probing>> {
+    let any = (1..=u16::MAX, 0..=100_u8, any::<[u16; 6]>());
+    proptest::option::of(any.prop_map(|(interval_ms, jitter_percent, rest)| {
+        let [
+            timeout_min_ms,
+            timeout_max_ms,
+            phase_timeout_ms,
+            late_ms,
+            send_ms,
+            loop_lag_ms,
+        ] = rest;
+        Probing {
+            interval_ms,
+            jitter_percent,
+            timeout_min_ms,
+            timeout_max_ms,
+            phase_timeout_ms,
+            late_ms,
+            send_ms,
+            loop_lag_ms,
+        }
+    }))
+}
+
 proptest! {
     #[test]
     fn every_table_survives_the_wire(
         observer in "[!-~]{1,63}",
         region in "[!-~]{0,63}",
         (boot, seq, sent_at) in (any::<u64>(), 0..u64::MAX / 2, any::<u64>()),
-        abstain in any::<bool>(),
+        (abstain, probing) in (any::<bool>(), any_probing()),
         table in proptest::collection::vec(any_row(), 0..200),
     ) {
-        let header = Header { observer, region, boot, seq, sent_at: MonoTime::from_micros(sent_at), abstain };
+        let header = Header { observer, region, boot, seq, sent_at: MonoTime::from_micros(sent_at), abstain, probing };
         let mut back = Vec::new();
         for (at, bytes) in encoded(&header, &table).iter().enumerate() {
             prop_assert!(bytes.len() <= MAX_DATAGRAM_BYTES);

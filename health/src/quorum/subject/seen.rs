@@ -31,7 +31,7 @@ impl Seen {
         }
     }
 
-    /// When the silence of the row began: known from a row before, or reckoned back by one T for each miss.
+    /// When the silence of the row began: known from a row before, or reckoned back by one T of its observer for each miss.
     pub(super) fn silence_began(
         &self,
         before: Option<&Seen>,
@@ -43,7 +43,11 @@ impl Seen {
         let known = before
             .filter(|before| before.row.silence() <= misses)
             .and_then(|before| before.silent_since);
-        let reckoned = || now.saturating_sub(self.age(now) + profile.interval() * earlier);
+        let each = self.probing.map_or_else(
+            || profile.interval(),
+            |probing| Duration::from_millis(probing.interval_ms.into()),
+        );
+        let reckoned = || now.saturating_sub(self.age(now) + each * earlier);
         Some(known.unwrap_or_else(reckoned))
     }
 

@@ -60,6 +60,7 @@ impl Bench {
             seq: *seq,
             sent_at: MonoTime::from_millis(self.ms),
             abstain: false,
+            probing: None,
         }
     }
 

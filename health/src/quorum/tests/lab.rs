@@ -1,13 +1,14 @@
 //! A fleet in virtual time: real detectors, schedules, self-checks, wire encoding and quorum; only the network
 //! is made up.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::evidence::{Hard, Header, decode, encode_table};
+use crate::evidence::{Hard, Header, Row, decode, encode_table};
 use crate::invariants::{self, Broken};
 use crate::{
-    Check, Detector, Family, FleetView, MonoTime, Outcome, Path, Profile, Quorum, Schedule, SelfCheck,
-    Series, Target, Transition, Verdict,
+    Check, Detector, Family, FleetView, MonoTime, Outcome, Path, Probing, Profile, Quorum, Schedule,
+    SelfCheck, Series, Target, Transition, Verdict,
 };
 
 /// What a probe meets.
@@ -37,6 +38,8 @@ pub(super) struct Lab<'a> {
     pub(super) view: FleetView,
     /// Whether the datagrams of this observer get through at this millisecond.
     pub(super) delivers: Box<dyn Fn(usize, u64) -> bool + 'a>,
+    /// Whether observers say how they probe, as they do since version 3.
+    pub(super) says_probing: bool,
     /// An observer's clock, from true milliseconds to its own microseconds.
     pub(super) clock: Box<dyn Fn(usize, u64) -> u64 + 'a>,
     observers: Vec<Observer>,
@@ -50,6 +53,8 @@ pub(super) struct Lab<'a> {
 struct Observer {
     name: String,
     probes: Vec<Probed>,
+    /// Of each probe.
+    probing: Vec<Probing>,
     anchor: Probed,
     check: SelfCheck,
     seq: u64,
@@ -119,6 +124,7 @@ impl<'a> Lab<'a> {
             .map(|n| Observer {
                 name: format!("observer-{n}"),
                 probes: own.iter().map(&mut probed).collect(),
+                probing: own.iter().map(Probing::of).collect(),
                 anchor: probed(&profile),
                 check: SelfCheck::new(&profile),
                 seq: 0,
@@ -130,6 +136,7 @@ impl<'a> Lab<'a> {
             log: Vec::new(),
             view: FleetView::default(),
             delivers: Box::new(|_, _| true),
+            says_probing: true,
             clock: Box::new(|_, ms| ms * 1_000),
             observers,
             targets,
@@ -180,22 +187,27 @@ impl<'a> Lab<'a> {
         observer.check.judge_anchors([anchor], now);
         if observer.next_send <= ms {
             observer.next_send = ms + 100;
-            let rows: Vec<_> = observer
-                .probes
-                .iter()
-                .zip(&self.targets)
-                .map(|(probed, target)| probed.detector.row(target.id(), now))
-                .collect();
-            let header = Header {
+            let mut alike: BTreeMap<Probing, Vec<Row>> = BTreeMap::new();
+            let probes = observer.probes.iter().zip(&observer.probing);
+            for ((probed, probing), target) in probes.zip(&self.targets) {
+                let rows = alike.entry(*probing).or_default();
+                rows.push(probed.detector.row(target.id(), now));
+            }
+            let mut header = Header {
                 observer: observer.name.clone(),
                 region: String::new(),
                 boot: 1,
                 seq: observer.seq + 1,
                 sent_at: MonoTime::from_micros((self.clock)(n, ms)),
                 abstain: observer.check.abstains(now).is_some(),
+                probing: None,
             };
             let mut datagrams = Vec::new();
-            observer.seq = encode_table(&header, &rows, |bytes| datagrams.push(bytes)) - 1;
+            for (probing, rows) in alike {
+                header.probing = self.says_probing.then_some(probing);
+                header.seq = encode_table(&header, &rows, |bytes| datagrams.push(bytes));
+            }
+            observer.seq = header.seq - 1;
             if (self.delivers)(n, ms) {
                 for bytes in datagrams {
                     let taken = self.quorum.ingest(&decode(&bytes).unwrap(), now);

@@ -135,7 +135,7 @@ fn a_rows_own_age_counts() {
         Ok(Ingested {
             rows: 1,
             stale: 1,
-            unknown: 0
+            ..Ingested::default()
         })
     );
 }

@@ -96,6 +96,14 @@ impl Hearing {
                             "rows are discarded: they are of targets that this consumer does not have; both need the same list"
                         );
                     }
+                    if seldom(&self.counters.otherwise, ingested.otherwise.into())
+                        && let Some(told) = &ingested.probes_otherwise
+                    {
+                        tracing::warn!(
+                            observer.name = %datagram.header.observer, rows = ingested.otherwise, because = %told.why,
+                            "rows are discarded: the observer probes otherwise than this consumer's profile can judge"
+                        );
+                    }
                 }
                 Err(rejected) => self.counters.rejected(rejected, &datagram.header.observer),
             }
@@ -119,6 +127,7 @@ pub(super) struct Counters {
     rows: Counter,
     stale: Counter,
     unknown: Counter,
+    otherwise: Counter,
     pub(super) refused: Counter,
 }
 
@@ -145,6 +154,7 @@ impl Counters {
             rows: rows("accepted"),
             stale: rows("stale"),
             unknown: rows("unknown"),
+            otherwise: rows("probed-otherwise"),
             refused: metrics.refused_connections.get_or_create_owned(&ConsumerLabel {
                 consumer: name.to_owned(),
             }),
@@ -176,6 +186,7 @@ impl Counters {
             | DecodeError::Magic
             | DecodeError::Flags(_)
             | DecodeError::Name
+            | DecodeError::Probing { .. }
             | DecodeError::Share(_)
             | DecodeError::Heard(_)
             | DecodeError::Users(_)

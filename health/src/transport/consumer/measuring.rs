@@ -156,6 +156,7 @@ impl Measuring {
         let ConsumerMetrics {
             evidence_age,
             abstains,
+            refused,
             longest_silence,
             ..
         } = &self.metrics;
@@ -168,6 +169,7 @@ impl Measuring {
             let label = label(gone);
             evidence_age.remove(&label);
             abstains.remove(&label);
+            refused.remove(&label);
             longest_silence.remove(&label);
         }
         for observer in &view.observers {
@@ -177,6 +179,8 @@ impl Measuring {
             abstains
                 .get_or_create_owned(&label)
                 .set(observer.abstaining.into());
+            let counts = observer.probes_otherwise.as_ref().is_none_or(|told| told.counts);
+            refused.get_or_create_owned(&label).set((!counts).into());
             longest_silence
                 .get_or_create_owned(&label)
                 .set(observer.longest_silence.into());

@@ -21,6 +21,7 @@ use crate::evidence::{Header, Row, encode_table, table_bytes};
 use crate::metrics::{ObserverLabel, ObserverMetrics, ObserverResultLabel};
 use crate::passive::Counted;
 use crate::probe::{Prober, ProberKey, Surroundings, raise_descriptor_limit};
+use crate::profile::{Probing, Profile};
 use crate::selfcheck::AbstainReason;
 use crate::target::{Path, Target, TargetId, mix};
 use crate::time::MonoTime;
@@ -41,6 +42,7 @@ pub(super) struct Inside {
 struct Running {
     prober: Arc<Prober>,
     stop: CancellationToken,
+    probing: Probing,
     /// With the cluster whose users may tell something of it, where it is a traffic path.
     targets: Vec<(TargetId, Option<String>)>,
 }
@@ -127,7 +129,7 @@ impl Inside {
                 tls::client(
                     identity,
                     &around.profile,
-                    table_bytes(wanted.targets.lock().len()),
+                    whole_table_bytes(&wanted.targets.lock(), &around.profile),
                 )
             };
             keeper.keep(config, identity, token).await;
@@ -167,7 +169,7 @@ impl Inside {
         };
         let mut abstained = None;
         let asked_until = around.clock.now() + Detector::first_round(&around.profile);
-        let mut rows: Vec<Row> = Vec::new();
+        let mut table = Table::new();
         loop {
             tokio::select! {
                 () = stop.cancelled() => return lines,
@@ -191,28 +193,40 @@ impl Inside {
             }
             header.sent_at = now;
             header.abstain = reason.is_some();
-            self.fill(&mut rows, &running, now);
+            self.fill(&mut table, &running, now);
             if header.abstain {
                 running.values().for_each(|running| running.prober.forgive());
             }
-            header.seq = encode_table(&header, &rows, |bytes| {
-                let bytes = Bytes::from(bytes);
-                for line in lines.values() {
-                    if line.dialler.send(bytes.clone()) {
-                        sent.inc()
-                    } else {
-                        dropped.inc()
-                    };
-                }
-            });
+            for (probing, rows) in &table {
+                header.probing = Some(*probing);
+                header.seq = encode_table(&header, rows, |bytes| {
+                    let bytes = Bytes::from(bytes);
+                    for line in lines.values() {
+                        if line.dialler.send(bytes.clone()) {
+                            sent.inc()
+                        } else {
+                            dropped.inc()
+                        };
+                    }
+                });
+            }
         }
     }
 
     /// The facts of every target as of now: what its prober found, and what its users are reported to find.
-    fn fill(&self, rows: &mut Vec<Row>, running: &BTreeMap<ProberKey, Running>, now: MonoTime) {
+    fn fill(&self, table: &mut Table, running: &BTreeMap<ProberKey, Running>, now: MonoTime) {
         let passive = &*self.wanted.passive.lock();
-        rows.clear();
+        table.retain(|_, rows| {
+            let used = !rows.is_empty();
+            rows.clear();
+            used
+        });
+        // Without targets it still says how it is.
+        if running.is_empty() {
+            table.insert(Probing::of(&self.around.profile), Vec::new());
+        }
         for running in running.values() {
+            let rows = table.entry(running.probing).or_default();
             let row = running.prober.row(TargetId(0), now);
             rows.extend(running.targets.iter().map(|(target, users_of)| {
                 let counted = users_of
@@ -292,6 +306,7 @@ impl Inside {
         Running {
             prober,
             stop,
+            probing: key.probing(&self.around.profile),
             targets: Vec::new(),
         }
     }
@@ -344,6 +359,20 @@ impl Inside {
         };
         self.metrics.abstentions.get_or_create(&label).inc();
     }
+}
+
+/// Rows by how their targets are probed: what is in one datagram is probed alike.
+type Table = BTreeMap<Probing, Vec<Row>>;
+
+/// What one table of these targets takes at most.
+fn whole_table_bytes(targets: &[(Target, Probe)], profile: &Profile) -> usize {
+    let mut alike: BTreeMap<Probing, usize> = BTreeMap::from([(Probing::of(profile), 0)]);
+    for (target, _) in targets {
+        *alike
+            .entry(ProberKey::of(target, profile).probing(profile))
+            .or_default() += 1;
+    }
+    alike.into_values().map(table_bytes).sum()
 }
 
 /// Measures how late the loop wakes.

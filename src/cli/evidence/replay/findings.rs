@@ -27,6 +27,8 @@ pub(super) struct Findings {
     looked_at: u64,
     cells: BTreeMap<CellKey, (Gray, Option<PartialOutage>)>,
     observers: usize,
+    /// Which observers probed otherwise than the profile says, and what came of it: a line each.
+    pub(super) otherwise: Vec<String>,
     /// When the recording began; times are told from there.
     began: Option<MonoTime>,
 }
@@ -51,6 +53,7 @@ impl Findings {
             looked_at: 0,
             cells: BTreeMap::new(),
             observers: 0,
+            otherwise: Vec::new(),
             began: None,
         }
     }
@@ -80,6 +83,19 @@ impl Findings {
     fn look(&mut self, now: MonoTime, view: &FleetView) {
         self.hindsight.look(reader::health(view));
         self.observers = self.observers.max(view.observers.len());
+        for observer in &view.observers {
+            if let Some(told) = &observer.probes_otherwise {
+                let counts = if told.counts {
+                    "counts all the same"
+                } else {
+                    "does not count so"
+                };
+                let said = format!("{} probed otherwise, and {counts}: {}", observer.name, told.why);
+                if !self.otherwise.contains(&said) {
+                    self.otherwise.push(said);
+                }
+            }
+        }
         for (key, cell) in &view.cells {
             let known = self.cells.entry(key.clone()).or_default();
             if known.0 != cell.gray.degree {

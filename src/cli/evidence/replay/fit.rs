@@ -1,6 +1,7 @@
-//! Profiles fitted to evidence that is there: how often was probed is past, and misses are counted in the probes that there are.
+//! Profiles fitted to evidence that is there: how often was probed is past, and misses are counted in the probes that there are. And rows
+//! of observers that probed otherwise than the others, fitted to such a profile.
 
-use lifeboat_health::{Profile, ProfilePatch};
+use lifeboat_health::{Profile, ProfilePatch, Row};
 
 /// The profile for all that was probed as the fleet's profile said when it was `recorded`.
 pub(super) fn fleet(wanted: &Profile, recorded: &Profile) -> Profile {
@@ -63,6 +64,22 @@ fn count_misses(own: &mut ProfilePatch, wanted: &Profile, probes: impl Fn(u32) -
     own.gray_misses.get_or_insert(gray);
     own.clear_successes
         .get_or_insert_with(|| probes(wanted.clear_successes));
+}
+
+/// A row of what was probed each `probed_ms`, in probes of `judged_ms`: a streak is as long as before, in whole ones of these.
+pub(super) fn row(row: &Row, probed_ms: u32, judged_ms: u32) -> Row {
+    let whole = |streak: u16| {
+        let lasts = u64::from(streak) * u64::from(probed_ms);
+        u16::try_from(lasts / u64::from(judged_ms).max(1)).unwrap_or(u16::MAX)
+    };
+    let miss_streak = whole(row.miss_streak);
+    Row {
+        miss_streak,
+        heard_at: miss_streak - whole(row.silence()),
+        success_streak: whole(row.success_streak),
+        error_streak: u8::try_from(whole(row.error_streak.into())).unwrap_or(u8::MAX),
+        ..*row
+    }
 }
 
 /// So many of the probes that were made as last as long as `count` probes of the wanted interval.

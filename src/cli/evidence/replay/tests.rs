@@ -1,7 +1,8 @@
 //! Recordings made by hand, and whether replicas would have moved.
 
 use lifeboat_health::{
-    Check, Family, Header, MonoTime, Path, ProfilePatch, Row, Target, encode_table, recording::Recorder,
+    Check, Family, Header, MonoTime, Path, Probing, ProfilePatch, Row, Target, encode_table,
+    recording::Recorder,
 };
 
 use super::*;
@@ -73,6 +74,17 @@ fn record(
     silent_from: impl Fn(&Target) -> Option<u16>,
     heard: impl Fn(u64, u16) -> bool,
 ) -> Vec<u8> {
+    record_of(targets, profile, |_| None, silent_from, heard)
+}
+
+/// The same, where observers say how they probe.
+fn record_of(
+    targets: &[Target],
+    profile: &Profile,
+    probing: impl Fn(u64) -> Option<Probing>,
+    silent_from: impl Fn(&Target) -> Option<u16>,
+    heard: impl Fn(u64, u16) -> bool,
+) -> Vec<u8> {
     let preamble = preamble(targets, profile);
     let mut bytes = Vec::new();
     let mut recorder = Recorder::start(&mut bytes, &preamble).unwrap();
@@ -85,6 +97,7 @@ fn record(
                 boot: 1,
                 seq: u64::from(round) * 10 + 1,
                 sent_at: at,
+                probing: probing(observer),
                 ..Header::default()
             };
             let row = |target: &Target| {
@@ -459,4 +472,118 @@ fn a_recorded_profile_that_is_refused_today_leaves_the_way_of_another() {
     );
     let (_, json) = replayed(&bytes, Some("fast"), 3);
     assert_eq!(clusters(&json, "failovers"), ["a"]);
+}
+
+fn every(interval_ms: u16) -> Option<Probing> {
+    Some(Probing {
+        interval_ms,
+        ..Probing::of(&Profile::fast())
+    })
+}
+
+/// When `a` was first Down.
+fn down_ms(json: &Value) -> Option<u64> {
+    let downs = json["transitions"].as_array().unwrap().iter();
+    downs
+        .filter(|told| told["to"] == "Down" && told["cluster"] == "a")
+        .find_map(|told| told["atMs"].as_u64())
+}
+
+/// The consumer's profile has a probe each 100 ms. Its rows have one more miss each 100 ms, so they stand for less time the shorter T is.
+#[test]
+fn each_observers_own_interval_makes_the_time_of_a_streak() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let dead = |t: &Target| (t.cluster == "a").then_some(20);
+    let replayed_of = |interval_ms: fn(u64) -> Option<Probing>, profile: Option<&'static str>| {
+        let bytes = record_of(&targets, &Profile::fast(), interval_ms, dead, always);
+        replayed(&bytes, profile, 3)
+    };
+    let recorded = down_ms(&replayed_of(|_| every(100), None).1).unwrap();
+    assert_eq!(down_ms(&replayed_of(|_| None, None).1), Some(recorded));
+    let misses = |profile: &'static str, probing| {
+        let (_, json) = replayed_of(probing, Some(profile));
+        (down_ms(&json).unwrap() - recorded) / 100 + 5
+    };
+    // A second of `wan`.
+    assert_eq!(misses("wan", |_| None), 10);
+    assert_eq!(misses("wan", |_| every(100)), 10);
+    assert_eq!(misses("wan", |_| every(150)), 7);
+    assert_eq!(misses("wan", |_| every(50)), 20);
+    // Four decide, of whom one is slow to have ten.
+    assert_eq!(
+        misses("wan", |observer| every(if observer > 3 { 50 } else { 150 })),
+        20
+    );
+    let (lines, _) = replayed_of(
+        |observer| every(if observer == 5 { 50 } else { 100 }),
+        Some("wan"),
+    );
+    let said = "observer-5 probed each 50 ms: so many of its misses count as last as long as those of 100 ms";
+    assert!(lines.iter().any(|line| line == said), "{lines:#?}");
+}
+
+#[test]
+fn as_recorded_whom_the_consumer_did_not_count_does_not_count() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let dead = |t: &Target| (t.cluster == "a").then_some(20);
+    let bytes = record_of(&targets, &Profile::fast(), |_| every(20), dead, always);
+    let (lines, json) = replayed(&bytes, None, 3);
+    assert_eq!(down_ms(&json), None, "{lines:#?}");
+    assert!(
+        lines[0].starts_with(
+            "observer-1 probed otherwise, and does not count so: its intervalMs is 20, here it is 100"
+        ),
+        "{lines:#?}"
+    );
+    let (_, json) = replayed(&bytes, Some("fast"), 3);
+    assert!(
+        down_ms(&json).is_some(),
+        "as many of its misses as last half a second"
+    );
+}
+
+#[test]
+fn what_a_profile_cannot_judge_is_left_out_and_told() {
+    let targets = fleet(&FIVE, &[Family::V4]);
+    let slow = |_| {
+        Some(Probing {
+            timeout_max_ms: 800,
+            ..Probing::of(&Profile::fast())
+        })
+    };
+    let bytes = record_of(&targets, &Profile::fast(), slow, |_| Some(20), always);
+    let (lines, json) = replayed(&bytes, Some("fast"), 3);
+    assert_eq!(json["transitions"], json!([]));
+    assert!(
+        lines[0].starts_with(
+            "observer-1 probed as this profile cannot judge, and what it found so is left out: profile field timeoutMaxMs is 800: it must \
+             be at most 500"
+        ),
+        "{lines:#?}"
+    );
+}
+
+#[test]
+fn a_rows_streaks_are_counted_in_whole_probes_of_another_interval() {
+    let row = |miss_streak, heard_at, success_streak, error_streak| Row {
+        miss_streak,
+        heard_at,
+        success_streak,
+        error_streak,
+        ..Row::default()
+    };
+    let check = |given, probed_ms, judged_ms, expected| {
+        assert_eq!(fit::row(&given, probed_ms, judged_ms), expected);
+    };
+    check(row(24, 0, 0, 0), 20, 100, row(4, 0, 0, 0));
+    check(row(25, 0, 0, 0), 20, 100, row(5, 0, 0, 0));
+    check(row(10, 4, 0, 10), 150, 100, row(15, 6, 0, 15));
+    check(row(9, 5, 0, 255), 50, 100, row(4, 2, 0, 127));
+    check(row(0, 0, u16::MAX, 0), 200, 100, row(0, 0, u16::MAX, 0));
+    check(
+        row(u16::MAX, u16::MAX, 0, 255),
+        200,
+        100,
+        row(u16::MAX, u16::MAX, 0, 255),
+    );
 }

@@ -41,9 +41,11 @@ function createObserver(observer) {
 
 function updateObserver({ node, mark, age }, o) {
   const heard = o.ageMs !== null;
-  const state = o.abstaining ? "abstains" : o.fresh ? "" : "silent";
+  const refused = o.probesOtherwise && !o.probesOtherwise.counts;
+  const state = o.abstaining ? "abstains" : o.fresh ? "" : refused ? "not counted" : "silent";
   setSign(mark, o.abstaining ? "v-unknown" : o.fresh ? "v-up" : "v-down");
   text(age, !heard ? "never heard" : state ? `${state}, ${duration(o.ageMs)}` : duration(o.ageMs));
   const last = heard ? `${state || "fresh"}, last evidence ${duration(o.ageMs)} ago` : "never heard";
-  set(node, "title", `${o.name}${o.region ? ` in ${o.region}` : ""}: ${last}`);
+  const otherwise = o.probesOtherwise ? `; probes otherwise: ${o.probesOtherwise.why}` : "";
+  set(node, "title", `${o.name}${o.region ? ` in ${o.region}` : ""}: ${last}${otherwise}`);
 }

@@ -47,6 +47,12 @@ fn wall(at: &Value) -> String {
     read.map_or_else(|| text(at), |at| format!("{at:.3}"))
 }
 
+/// So many of a word that ends in s.
+fn several(count: u64, one: &str) -> String {
+    let end = if count == 1 { "" } else { "es" };
+    format!("{count} {one}{end}")
+}
+
 /// What one observer had seen.
 pub(super) fn seen(seen: &Value) -> String {
     let name = match seen["region"].as_str() {
@@ -60,9 +66,11 @@ pub(super) fn seen(seen: &Value) -> String {
     } else {
         String::new()
     };
+    let successes = seen["successStreak"].as_u64().unwrap_or(0);
     let mut said = format!(
-        "{misses} misses in a row{answered}, {} successes in a row, row {} ms old",
-        text(&seen["successStreak"]),
+        "{} in a row{answered}, {} in a row, row {} ms old",
+        several(misses, "miss"),
+        several(successes, "success"),
         text(&seen["ageMs"]),
     );
     if let Some(ago) = seen["deadMs"].as_u64() {

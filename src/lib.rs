@@ -9,6 +9,7 @@
 pub mod api;
 pub mod cli;
 pub mod controller;
+mod counted;
 pub mod demo;
 pub mod failover;
 pub mod interpret;

@@ -385,6 +385,13 @@ fn check_tells_every_mistake_and_fails() {
          clusters: [{name: eu, addresses: [192.0.2.1], checks: [{kind: pigeon}]}]\n\
          names: [{name: a.example.com}, {name: b.bad.example, ttl: 100000}]\nuser: nobody-has-this-name\n",
     );
+    folder.write("fine.zone", ZONE);
+    folder.write(
+        "port.yaml",
+        "listen: [{address: '127.0.0.1:0'}]\nzones: [{name: example.org, file: fine.zone}]\n\
+         clusters: [{name: eu, addresses: [192.0.2.1]}]\n\
+         names: [{name: shop.example.org, https: {port: 70000}}]\n",
+    );
     let run = |file: &str| folder.output(&["dns", "--check", "--config", file]);
     let (code, told) = run("dns.yaml");
     assert_eq!(code, 1, "{told}");
@@ -397,6 +404,11 @@ fn check_tells_every_mistake_and_fails() {
     ] {
         assert!(told.contains(part), "{part}: {told}");
     }
+    let (code, told) = run("port.yaml");
+    let wrong = "error: name shop.example.org: https.port: is 70000; 1 to 65535 are allowed\n";
+    assert!(code == 1 && told.contains(wrong), "{told}");
+    let counts = "port.yaml: 1 zone, 0 names, 1 cluster; 1 error, ";
+    assert!(told.contains(counts), "{told}");
     for (line, part) in [
         ("cookies: {secretsFile: nowhere}", "cookies.secretsFile"),
         ("cookies: {secretsFile: bad.zone}", "line 1: is no secret"),

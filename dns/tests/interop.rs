@@ -14,8 +14,8 @@ use std::time::{Duration, Instant};
 
 use hickory_proto::op::ResponseCode;
 use hickory_proto::rr::RecordType;
-use interop::resolver::Resolver;
-use interop::upstream::{ADDRESSES, Old, TTL_S, Upstream};
+use interop::resolver::{Asker, Resolver, scope};
+use interop::upstream::{ADDRESSES, Old, SCOPE, TTL_S, Upstream};
 use lifeboat_health::Verdict;
 
 /// More than the TTL by what a noisy machine takes.
@@ -156,6 +156,88 @@ fn fallback(start: Start) {
     assert!(old.refused() > 0, "{}: it asks with EDNS first", resolver.name());
 }
 
+/// RFC 7871 §7.3.1: an answer for one network is kept for the whole of its scope and for nobody else; clients of other networks get
+/// their own cluster, whether they are told of or ask themselves. `passed_on` is the scope that the resolver tells who told it a network.
+fn subnets(upstream: &mut Upstream, resolver: &Resolver, passed_on: Option<u8>) {
+    use Asker::{At, Tells};
+
+    let who = resolver.name();
+    let address = |asker, name| {
+        let reply = resolver.ask_as(asker, name, RecordType::A);
+        let [record] = &reply.answers[..] else {
+            panic!(
+                "{who}: {asker:?}: one address is meant: {reply}\n{}",
+                resolver.log()
+            );
+        };
+        (record.data.ip_addr().unwrap(), scope(&reply))
+    };
+    let [eu, us] = ADDRESSES.map(|octets| IpAddr::from(Ipv4Addr::from(octets)));
+    for (asker, expected, is_cached) in [
+        (At([127, 1, 1, 1]), eu, false),
+        (At([127, 2, 1, 1]), us, false),
+        (At([127, 1, 2, 1]), eu, true),
+        (At([127, 2, 63, 1]), us, true),
+        (Tells([198, 18, 1, 0]), eu, false),
+        (Tells([198, 19, 1, 0]), us, false),
+        // The same scope, and its first and last network.
+        (Tells([198, 18, 2, 0]), eu, true),
+        (Tells([198, 18, 0, 0]), eu, true),
+        (Tells([198, 19, 63, 0]), us, true),
+    ] {
+        let before = upstream.queries("A");
+        let (told, scope) = address(asker, "near.demo.test.");
+        assert_eq!(told, expected, "{who}: {asker:?}");
+        assert_eq!(
+            upstream.queries("A") == before,
+            is_cached,
+            "{who}: {asker:?} from its cache"
+        );
+        if let Tells(_) = asker {
+            assert_eq!(scope, passed_on, "{who}: {asker:?}");
+        }
+    }
+    // The network beside them is not in their scope.
+    for asker in [At([127, 1, 64, 1]), Tells([198, 18, 64, 0])] {
+        let before = upstream.queries("A");
+        address(asker, "near.demo.test.");
+        assert!(
+            upstream.queries("A") > before,
+            "{who}: {asker:?} is of another scope"
+        );
+    }
+    // RFC 7871 §7.2.1: what is the same for all is kept for all, and what does not exist as well.
+    for name in ["any.wild.demo.test.", "absent.demo.test."] {
+        let ask = |asker| resolver.ask_as(asker, name, RecordType::A).metadata.response_code;
+        let rcode = ask(Tells([198, 18, 1, 0]));
+        let before = upstream.queries("A");
+        for asker in [Tells([198, 19, 1, 0]), At([127, 1, 1, 1])] {
+            assert_eq!(ask(asker), rcode, "{who}: {name}");
+            assert_eq!(upstream.queries("A"), before, "{who}: {name} is asked for once");
+        }
+    }
+    // The death of a cluster is seen through the caches of its own clients, and by others not at all.
+    let nearby = |asker| address(asker, "nearby.demo.test.").0;
+    let ours = [At([127, 1, 1, 1]), Tells([198, 18, 1, 0])];
+    let others = [At([127, 2, 1, 1]), Tells([198, 19, 1, 0])];
+    for (verdict, expected) in [(Verdict::Up, eu), (Verdict::Down, us), (Verdict::Up, eu)] {
+        upstream.set("eu", verdict);
+        for asker in ours {
+            until(who, &format!("eu {verdict:?}: {asker:?} {expected}"), || {
+                others.map(nearby) == [us, us] && nearby(asker) == expected
+            });
+        }
+        assert_eq!(others.map(nearby), [us, us], "{who}: clients of us");
+    }
+}
+
+/// BIND is not among those who play this: it sends no client subnets.
+fn with_subnets(start: Start, passed_on: Option<u8>) {
+    let mut upstream = Upstream::start();
+    let resolver = start(&upstream, upstream.address());
+    subnets(&mut upstream, &resolver, passed_on);
+}
+
 fn all(start: Start) {
     for play in [failover, names, negative, truncation] {
         let mut upstream = Upstream::start();
@@ -172,6 +254,12 @@ fn unbound() {
 }
 
 #[test]
+#[ignore = "needs Debian's unbound: just dns-interop"]
+fn unbound_with_client_subnets() {
+    with_subnets(Resolver::unbound_with_subnets, Some(SCOPE));
+}
+
+#[test]
 #[ignore = "needs Debian's bind9: just dns-interop"]
 fn bind() {
     all(Resolver::bind);
@@ -181,4 +269,11 @@ fn bind() {
 #[ignore = "needs Debian's pdns-recursor: just dns-interop"]
 fn pdns_recursor() {
     all(Resolver::pdns);
+}
+
+#[test]
+#[ignore = "needs Debian's pdns-recursor: just dns-interop"]
+fn pdns_recursor_with_client_subnets() {
+    // It tells its clients of no scope, and keeps to it.
+    with_subnets(Resolver::pdns_with_subnets, None);
 }

@@ -9,6 +9,7 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use super::{Format, ServerArgs, Usage, output, until_told};
+use crate::counted::counted;
 use crate::nameserver::{DnsFile, check, process};
 
 mod overrides;
@@ -93,13 +94,13 @@ fn checked(path: &Path) -> anyhow::Result<ExitCode> {
         output::line(format!("warning: {warning}"));
     }
     output::line(format!(
-        "{}: {} zones, {} names, {} clusters; {} errors, {} warnings",
+        "{}: {}, {}, {}; {}, {}",
         path.display(),
-        found.zones,
-        found.names,
-        found.clusters,
-        found.errors.len(),
-        found.warnings.len()
+        counted(found.zones, "zone"),
+        counted(found.names, "name"),
+        counted(found.clusters, "cluster"),
+        counted(found.errors.len(), "error"),
+        counted(found.warnings.len(), "warning")
     ));
     Ok(if found.errors.is_empty() {
         ExitCode::SUCCESS

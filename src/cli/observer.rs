@@ -5,6 +5,7 @@ use std::{path::PathBuf, process::ExitCode};
 use clap::Args;
 
 use super::{output, until_told};
+use crate::counted::counted;
 use crate::observe::{ObserverFile, check, process};
 
 #[derive(Args)]
@@ -42,9 +43,10 @@ fn checked(path: &std::path::Path) -> anyhow::Result<ExitCode> {
         output::line(format!("warning: {warning}"));
     }
     output::line(format!(
-        "{}: {targets} targets can be probed; {} problems",
+        "{}: {} can be probed; {}",
         path.display(),
-        problems.len()
+        counted(targets, "target"),
+        counted(problems.len(), "problem")
     ));
     Ok(if problems.is_empty() {
         ExitCode::SUCCESS

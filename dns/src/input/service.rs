@@ -3,7 +3,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-/// Records whose hints are the addresses that the name's filters choose for the client, with the name itself as their target.
+/// Records whose hints are the addresses that the name's filters choose for the client, with the name itself as their target. Numbers are
+/// taken whatever they are, and refused with the name and field of a plan that they stand in.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct ServiceInput {
@@ -15,8 +16,8 @@ pub struct ServiceInput {
     pub no_default_alpn: bool,
     /// The port, where it is not the one that clients would take (RFC 9460 §7.2).
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(min = 1))]
-    pub port: Option<u16>,
+    #[schemars(with = "Option<u16>", range(min = 1))]
+    pub port: Option<i64>,
     /// The ECHConfigList of Encrypted Client Hello (RFC 9848 §3) in base64, of all clusters alike.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ech: Option<String>,
@@ -28,8 +29,8 @@ pub struct ServiceInput {
     /// AAAA records of that cluster alone. Without it, 1 where the name has several clusters and is no wildcard; 0: none, and no
     /// such names.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(range(max = 8))]
-    pub alternates: Option<u8>,
+    #[schemars(with = "Option<u8>", range(max = 8))]
+    pub alternates: Option<i64>,
 }
 
 /// A key that does not come and go with the health of clusters, as hints do (RFC 9460 §14.3.2).

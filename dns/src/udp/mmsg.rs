@@ -254,23 +254,41 @@ pub(crate) fn enable_pktinfo(socket: &UdpSocket, v6: bool) -> io::Result<()> {
     }
 }
 
-/// Neither trusts path MTU messages nor fragments below the interface's MTU (RFC 9715 §3.1). Best effort.
-pub(crate) fn never_fragment(socket: &UdpSocket, v6: bool) {
-    let result = if v6 {
-        set_option(
-            socket,
-            libc::IPPROTO_IPV6,
-            libc::IPV6_MTU_DISCOVER,
-            libc::IPV6_PMTUDISC_OMIT,
-        )
-    } else {
-        set_option(
-            socket,
-            libc::IPPROTO_IP,
-            libc::IP_MTU_DISCOVER,
-            libc::IP_PMTUDISC_OMIT,
+#[cfg(test)]
+pub(super) fn mtu_discovery(socket: &UdpSocket, v6: bool) -> libc::c_int {
+    let (level, option) = mtu_option(v6);
+    let (mut value, mut length) = (-1, socklen(size_of::<libc::c_int>()));
+    // SAFETY: the kernel writes an int into `value`, whose size `length` says; both live during the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            level,
+            option,
+            ptr::from_mut(&mut value).cast(),
+            &raw mut length,
         )
     };
+    assert_eq!(result, 0);
+    value
+}
+
+fn mtu_option(v6: bool) -> (libc::c_int, libc::c_int) {
+    if v6 {
+        (libc::IPPROTO_IPV6, libc::IPV6_MTU_DISCOVER)
+    } else {
+        (libc::IPPROTO_IP, libc::IP_MTU_DISCOVER)
+    }
+}
+
+/// Neither trusts path MTU messages nor fragments below the interface's MTU (RFC 9715 §3.1). Best effort.
+pub(crate) fn never_fragment(socket: &UdpSocket, v6: bool) {
+    let (level, option) = mtu_option(v6);
+    let never = if v6 {
+        libc::IPV6_PMTUDISC_OMIT
+    } else {
+        libc::IP_PMTUDISC_OMIT
+    };
+    let result = set_option(socket, level, option, never);
     if let Err(error) = result {
         tracing::debug!(%error, "path MTU handling left as it is");
     }

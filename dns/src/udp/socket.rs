@@ -73,3 +73,24 @@ fn listener(socket: Socket, proxy: Option<&ProxyFrom>) -> io::Result<UdpListener
         proxy: proxy.cloned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// RFC 9715 §3.1. 5 is OMIT in linux/in.h and linux/in6.h.
+    #[test]
+    fn path_mtu_messages_are_not_believed() {
+        for (address, v6) in [("127.0.0.1:0", false), ("[::1]:0", true)] {
+            let listeners = match bind(address.parse().unwrap(), 2, None) {
+                Ok(listeners) => listeners,
+                // A machine may have no IPv6.
+                Err(error) if v6 && error.kind() == io::ErrorKind::AddrNotAvailable => continue,
+                Err(error) => panic!("{address}: {error}"),
+            };
+            for listener in listeners {
+                assert_eq!(mmsg::mtu_discovery(&listener.socket, v6), 5, "{address}");
+            }
+        }
+    }
+}

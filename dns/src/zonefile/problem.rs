@@ -147,6 +147,8 @@ pub enum Reason {
     GenericLength { said: String, octets: usize },
     #[error("octets after `\\#` are not the wire form of {0} data, which they must be (RFC 3597 section 5)")]
     GenericData(String),
+    #[error("in {kind} data {fault}; clients may not use such a record, NSD takes it and BIND does not")]
+    ServiceParams { kind: String, fault: &'static str },
     #[error("{0} data takes more than the 65535 octets that are allowed")]
     DataTooLong(String),
     #[error("`{0}` is not a range; START-STOP or START-STOP/STEP is allowed, at most 2147483647")]
@@ -250,6 +252,7 @@ impl Reason {
             | Self::TtlTooLong(_)
             | Self::NoTtl
             | Self::GenericLength { .. }
+            | Self::ServiceParams { .. }
             | Self::OutsideZone(_)
             | Self::SameSoa(_)
             | Self::NoNameServer(_)

@@ -55,7 +55,7 @@ pub(crate) fn read(
     tokens: &[Token<'_>],
     origin: &[u8],
     spot: Spot,
-    warn: impl FnMut((Spot, Reason)),
+    mut warn: impl FnMut((Spot, Reason)),
 ) -> Result<Vec<u8>, (Spot, Reason)> {
     let tokens = algorithm::numbered(kind, tokens);
     let (tokens, params) = svcb::put_aside(kind, &tokens).map_err(|svcb::Twice(token)| {
@@ -79,9 +79,13 @@ pub(crate) fn read(
             }
         });
     let left = words.peek();
-    words.warnings.into_iter().for_each(warn);
+    words.warnings.into_iter().for_each(&mut warn);
     let too_long = || (spot, Reason::DataTooLong(kind_text(kind)));
     let data = svcb::put_back(data?, params).ok_or_else(too_long)?;
+    if let Some(fault) = svcb::contradiction(kind, &data) {
+        let kind = kind_text(kind);
+        warn((spot, Reason::ServiceParams { kind, fault }));
+    }
     if let Some(token) = left {
         let reason = Reason::Extra {
             word: shown(token.raw),

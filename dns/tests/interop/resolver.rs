@@ -7,7 +7,8 @@ use std::path::Path;
 use std::str::FromStr as _;
 use std::time::Duration;
 
-use hickory_proto::op::{Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::op::{Edns, Message, MessageType, OpCode, Query, ResponseCode};
+use hickory_proto::rr::rdata::opt::{ClientSubnet, EdnsCode, EdnsOption};
 use hickory_proto::rr::{Name, RecordType};
 
 use super::upstream::Upstream;
@@ -18,6 +19,18 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(crate) struct Resolver {
     daemon: Daemon,
 }
+
+/// Who asks a resolver that passes client subnets on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Asker {
+    /// A client at this loopback address, which says nothing of itself.
+    At([u8; 4]),
+    /// A forwarder that tells its client's network of 24 bits (RFC 7871).
+    Tells([u8; 4]),
+}
+
+/// Of the network that is told.
+const TOLD_BITS: u8 = 24;
 
 impl Resolver {
     fn start(
@@ -30,8 +43,9 @@ impl Resolver {
         fs::create_dir(&home).unwrap();
         let ready = |address| {
             let reply = over_udp(
+                Ipv4Addr::LOCALHOST,
                 address,
-                &query("ns.demo.test.", RecordType::A),
+                &query("ns.demo.test.", RecordType::A, None),
                 Duration::from_millis(500),
             );
             reply.is_some_and(|reply| {
@@ -49,12 +63,22 @@ impl Resolver {
 
     /// With every strictness it has: minimised questions, mixed case, nothing below NXDOMAIN.
     pub(crate) fn unbound(upstream: &Upstream, server: SocketAddr) -> Resolver {
+        Resolver::unbound_with(upstream, server, "  module-config: \"iterator\"\n")
+    }
+
+    /// With client subnets: those that it is told, and else the first 24 bits of its client's address.
+    pub(crate) fn unbound_with_subnets(upstream: &Upstream, server: SocketAddr) -> Resolver {
+        let settings = "  module-config: \"subnetcache iterator\"\n  send-client-subnet: 127.0.0.1\n";
+        Resolver::unbound_with(upstream, server, settings)
+    }
+
+    fn unbound_with(upstream: &Upstream, server: SocketAddr, settings: &str) -> Resolver {
         Resolver::start("unbound", upstream, server, |address, home, server| {
             let at = home.display();
             let text = format!(
                 "server:\n  directory: \"{at}\"\n  chroot: \"\"\n  username: \"\"\n  pidfile: \"{at}/unbound.pid\"\n  use-syslog: no\n  \
                  verbosity: 1\n  interface: {ip}\n  port: {port}\n  do-ip6: no\n  do-daemonize: no\n  access-control: 127.0.0.0/8 allow\n  \
-                 do-not-query-localhost: no\n  module-config: \"iterator\"\n  local-zone: \"test.\" nodefault\n  qname-minimisation: yes\n  \
+                 do-not-query-localhost: no\n{settings}  local-zone: \"test.\" nodefault\n  qname-minimisation: yes\n  \
                  qname-minimisation-strict: yes\n  use-caps-for-id: yes\n  harden-below-nxdomain: yes\n  harden-referral-path: no\n  \
                  num-threads: 1\nremote-control:\n  control-enable: no\nstub-zone:\n  name: \"demo.test\"\n  stub-addr: {stub_ip}@{stub_port}\n",
                 ip = address.ip(),
@@ -91,12 +115,23 @@ impl Resolver {
     }
 
     pub(crate) fn pdns(upstream: &Upstream, server: SocketAddr) -> Resolver {
+        Resolver::pdns_with(upstream, server, "")
+    }
+
+    /// As [`Resolver::unbound_with_subnets`].
+    pub(crate) fn pdns_with_subnets(upstream: &Upstream, server: SocketAddr) -> Resolver {
+        let settings = "edns-subnet-allow-list=demo.test\necs-add-for=127.0.0.0/8\necs-ipv4-bits=24\n\
+                        ecs-ipv4-cache-bits=24\nuse-incoming-edns-subnet=yes\n";
+        Resolver::pdns_with(upstream, server, settings)
+    }
+
+    fn pdns_with(upstream: &Upstream, server: SocketAddr, settings: &str) -> Resolver {
         Resolver::start("pdns_recursor", upstream, server, |address, home, server| {
             let at = home.display();
             let text = format!(
                 "local-address={}\nlocal-port={}\nsocket-dir={at}\ndaemon=no\nwrite-pid=no\nsetuid=\nsetgid=\nthreads=1\n\
                  dnssec=off\nallow-from=127.0.0.0/8\ndont-query=\nforward-zones=demo.test={}:{}\nsecurity-poll-suffix=\n\
-                 root-nx-trust=no\nhint-file=no\n",
+                 root-nx-trust=no\nhint-file=no\n{settings}",
                 address.ip(),
                 address.port(),
                 server.ip(),
@@ -117,7 +152,21 @@ impl Resolver {
     }
 
     pub(crate) fn ask(&self, name: &str, kind: RecordType) -> Message {
-        let reply = over_udp(self.daemon.address, &query(name, kind), PATIENCE);
+        self.reply(Ipv4Addr::LOCALHOST, name, kind, None)
+    }
+
+    pub(crate) fn ask_as(&self, asker: Asker, name: &str, kind: RecordType) -> Message {
+        match asker {
+            Asker::At(address) => self.reply(address.into(), name, kind, None),
+            Asker::Tells(network) => {
+                let told = ClientSubnet::new(network.into(), TOLD_BITS, 0);
+                self.reply(Ipv4Addr::LOCALHOST, name, kind, Some(told))
+            }
+        }
+    }
+
+    fn reply(&self, from: Ipv4Addr, name: &str, kind: RecordType, told: Option<ClientSubnet>) -> Message {
+        let reply = over_udp(from, self.daemon.address, &query(name, kind, told), PATIENCE);
         reply.unwrap_or_else(|| {
             panic!(
                 "{} does not answer {name} {kind}:\n{}",
@@ -128,20 +177,34 @@ impl Resolver {
     }
 
     pub(crate) fn ask_tcp(&self, name: &str, kind: RecordType) -> Message {
-        over_tcp(self.daemon.address, &query(name, kind))
+        over_tcp(self.daemon.address, &query(name, kind, None))
             .unwrap_or_else(|error| panic!("{}: {name} {kind}: {error}\n{}", self.name(), self.daemon.log()))
     }
 }
 
-fn query(name: &str, kind: RecordType) -> Vec<u8> {
+/// The scope of the client subnet in a reply; `None` without one.
+pub(crate) fn scope(reply: &Message) -> Option<u8> {
+    let Some(EdnsOption::Subnet(subnet)) = reply.edns.as_ref()?.option(EdnsCode::Subnet) else {
+        return None;
+    };
+    Some(subnet.scope_prefix())
+}
+
+fn query(name: &str, kind: RecordType, told: Option<ClientSubnet>) -> Vec<u8> {
     let mut message = Message::new(9, MessageType::Query, OpCode::Query);
     message.metadata.recursion_desired = true;
     message.add_query(Query::query(Name::from_str(name).unwrap(), kind));
+    if let Some(told) = told {
+        let mut edns = Edns::new();
+        edns.set_max_payload(1_232);
+        edns.options_mut().insert(EdnsOption::Subnet(told));
+        message.set_edns(edns);
+    }
     message.to_vec().unwrap()
 }
 
-fn over_udp(server: SocketAddr, packet: &[u8], patience: Duration) -> Option<Message> {
-    let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+fn over_udp(from: Ipv4Addr, server: SocketAddr, packet: &[u8], patience: Duration) -> Option<Message> {
+    let socket = UdpSocket::bind((from, 0)).unwrap();
     socket.set_read_timeout(Some(patience)).unwrap();
     socket.connect(server).unwrap();
     socket.send(packet).ok()?;

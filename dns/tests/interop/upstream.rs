@@ -1,5 +1,6 @@
-//! Our server with one zone, two clusters and a name that is steered between them.
+//! Our server with one zone, two clusters and names that are steered between them, by health alone and by where a client is.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::path::Path;
 use std::sync::Arc;
@@ -8,17 +9,28 @@ use std::thread;
 use std::time::Duration;
 
 use lifeboat_dns::{
-    EndpointInput, Failover, Filter, GateSink, NameInput, OnAllDown, Server, ServerConfig, SnapshotInput,
-    Stamp, zonefile,
+    EndpointInput, Failover, Filter, GateSink, Geo, GeoSources, GeoTable, NameInput, NetworkInput, OnAllDown,
+    Server, ServerConfig, SnapshotInput, Stamp, zonefile,
 };
 use lifeboat_health::{Cell, Family, FleetView, MonoTime, Path as Tested, Verdict, VerdictSink as _};
 
 use crate::daemon::free_port;
 
-/// Of the steered name.
+/// Of the names that a test waits for.
 pub(crate) const TTL_S: u32 = 2;
+/// Of the name whose place in a cache is tested: longer than any machine takes.
+const LONG_TTL_S: u32 = 600;
 /// Of the clusters eu and us.
 pub(crate) const ADDRESSES: [[u8; 4]; 2] = [[192, 0, 2, 1], [192, 0, 2, 2]];
+
+/// By cluster, where its clients are: networks that a client tells of, and networks that it asks from. Beside each lies one of the same
+/// length of which nothing is known, so that this length is the scope of an answer.
+const NETWORKS: [(&str, [&str; 2]); 2] = [
+    ("eu", ["198.18.0.0/18", "127.1.0.0/18"]),
+    ("us", ["198.19.0.0/18", "127.2.0.0/18"]),
+];
+/// Of their prefixes.
+pub(crate) const SCOPE: u8 = 18;
 
 const ZONE: &str = "$TTL 60
 @ SOA ns hostmaster 1 3600 600 86400 60
@@ -93,6 +105,57 @@ impl Old {
     }
 }
 
+/// A name of both clusters.
+fn name(label: &str, ttl: u32, filter: Filter) -> NameInput {
+    let endpoint = |(cluster, octets): (&str, [u8; 4])| EndpointInput {
+        cluster: cluster.to_owned(),
+        addresses: vec![IpAddr::from(octets)],
+        weight: 1,
+    };
+    NameInput {
+        name: format!("{label}.demo.test"),
+        zone: "demo.test".to_owned(),
+        epoch: 1,
+        seq: 1,
+        ttl,
+        steer: vec![filter],
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
+        https: None,
+        svcb: None,
+        endpoints: ["eu", "us"].into_iter().zip(ADDRESSES).map(endpoint).collect(),
+    }
+}
+
+/// Each cluster for the clients in the network that has its name.
+fn near() -> Filter {
+    let networks: BTreeMap<_, _> = NETWORKS
+        .into_iter()
+        .map(|(cluster, _)| (cluster.to_owned(), vec![cluster.to_owned()]))
+        .collect();
+    Filter::Geo(Geo {
+        networks,
+        ..Geo::default()
+    })
+}
+
+fn geo() -> GeoTable {
+    let row = |cluster: &str, prefix: &str| NetworkInput {
+        prefix: prefix.to_owned(),
+        name: Some(cluster.to_owned()),
+        ..NetworkInput::default()
+    };
+    let networks = NETWORKS
+        .iter()
+        .flat_map(|(cluster, prefixes)| prefixes.map(|prefix| row(cluster, prefix)))
+        .collect();
+    GeoTable::load(&GeoSources {
+        networks,
+        ..GeoSources::default()
+    })
+    .unwrap()
+}
+
 pub(crate) struct Upstream {
     server: Server,
     sink: GateSink,
@@ -112,11 +175,10 @@ impl Upstream {
         let mut source = |_: &Path| Ok(ZONE.as_bytes().to_vec());
         let apex = zonefile::parse_name("demo.test").unwrap();
         let reading = zonefile::read(&apex, Path::new("demo.test"), &mut source);
-        let endpoint = |(cluster, octets): (&str, [u8; 4])| EndpointInput {
-            cluster: cluster.to_owned(),
-            addresses: vec![IpAddr::from(octets)],
-            weight: 1,
-        };
+        let failover = Filter::Failover(Failover {
+            tiers: ["eu", "us"].map(|cluster| vec![cluster.to_owned()]).to_vec(),
+            trickle: 0,
+        });
         let plan = SnapshotInput {
             stamp: Stamp {
                 fleet_uid: "fleet".to_owned(),
@@ -124,24 +186,14 @@ impl Upstream {
                 seq: 1,
             },
             files: vec![Arc::new(reading.zone.unwrap())],
-            names: vec![NameInput {
-                name: "shop.demo.test".to_owned(),
-                zone: "demo.test".to_owned(),
-                epoch: 1,
-                seq: 1,
-                ttl: TTL_S,
-                steer: vec![Filter::Failover(Failover {
-                    tiers: ["eu", "us"].map(|cluster| vec![cluster.to_owned()]).to_vec(),
-                    trickle: 0,
-                })],
-                on_all_down: OnAllDown::LastGood,
-                degraded_ttl: None,
-                https: None,
-                svcb: None,
-                endpoints: ["eu", "us"].into_iter().zip(ADDRESSES).map(endpoint).collect(),
-            }],
+            names: vec![
+                name("shop", TTL_S, failover),
+                name("near", LONG_TTL_S, near()),
+                name("nearby", TTL_S, near()),
+            ],
             ..SnapshotInput::default()
         };
+        server.set_geo(geo()).unwrap();
         assert_eq!(server.apply(plan).unwrap().rejected, []);
         let mut upstream = Upstream {
             sink: server.verdict_sink(),

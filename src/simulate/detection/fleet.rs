@@ -8,6 +8,7 @@ use lifeboat_dns::Ramp;
 use lifeboat_health::{Check, Family, MonoTime, Path, Preset, Profile, StatusRange, Target};
 
 use super::formula;
+use crate::counted::counted;
 
 /// Where every clock stands at the start, so that one that is an hour slow still can tell the time.
 const ORIGIN_US: u64 = 7_200_000_000;
@@ -237,13 +238,12 @@ impl Fleet {
 
     /// On one line.
     pub fn describe(&self) -> String {
-        let count = |n: usize, what: &str| format!("{n} {what}{}", if n == 1 { "" } else { "s" });
         format!(
             "profile {}, {}, {}, {}, {}",
             self.preset,
-            count(self.observers, "observer"),
-            count(self.consumers, "consumer"),
-            count(self.clusters, "cluster"),
+            counted(self.observers, "observer"),
+            counted(self.consumers, "consumer"),
+            counted(self.clusters, "cluster"),
             if self.families.len() == 1 {
                 "one family"
             } else {

@@ -1,5 +1,7 @@
 //! CNAME and DNAME.
 
+use std::fmt::Write as _;
+
 use super::*;
 
 /// Each answer as `owner ttl type data`. A DNAME's data is shown as octets in base64, since the decoder does not know the type.
@@ -64,6 +66,69 @@ fn the_code_is_that_of_the_last_name() {
         ResponseCode::NoError,
         &["away.demo.example. 300 CNAME www.elsewhere.example."],
         0,
+    );
+}
+
+/// `a0` is an alias of `a1`, and so on to one that is absent; each record takes 148 octets.
+fn long_chain(aliases: usize) -> Bench {
+    let label = |number: usize| format!("a{number:02}{}", "x".repeat(60));
+    let mut text = "$TTL 300\n@ SOA ns hm 1 3600 600 86400 60\n@ NS ns\nns A 192.0.2.1\n".to_owned();
+    let pad = "y".repeat(60);
+    let target = |number| format!("{}.{pad}", label(number));
+    for number in 0..aliases {
+        writeln!(text, "{} CNAME {}", target(number), target(number + 1)).unwrap();
+    }
+    writeln!(text, "start CNAME {}", target(0)).unwrap();
+    files::serving(&[("long.test", &text)])
+}
+
+/// RFC 2181 §9, RFC 6604 §3: of a chain that does not fit nothing is told, and the code is that of the last name that was come to; over
+/// TCP it is that of the last name of all.
+#[test]
+fn a_chain_that_does_not_fit_is_truncated() {
+    let query = question("start.long.test.", RecordType::A).to_vec().unwrap();
+    let mut seen = Vec::new();
+    for aliases in 1..=3 {
+        let mut bench = long_chain(aliases);
+        let mut ask = |transport| {
+            let (_, out) = bench.raw(&query, transport, 0);
+            let reply = Message::from_vec(&out).unwrap();
+            let sections = [&reply.answers, &reply.authorities, &reply.additionals].map(Vec::len);
+            (reply.metadata.response_code, reply.metadata.truncation, sections)
+        };
+        assert_eq!(
+            ask(Transport::Tcp),
+            (ResponseCode::NXDomain, false, [aliases + 1, 1, 0])
+        );
+        seen.push(ask(Transport::Udp));
+    }
+    let absent = ResponseCode::NXDomain;
+    let open = ResponseCode::NoError;
+    assert_eq!(
+        seen,
+        [
+            (absent, false, [2, 1, 0]),
+            // Without the SOA it would fit.
+            (absent, true, [0; 3]),
+            (open, true, [0; 3]),
+        ]
+    );
+}
+
+/// A chain is followed so far; a resolver goes on from there by itself (RFC 1034 §5.3.3), and is told no end that is none.
+#[test]
+fn a_long_chain_is_cut() {
+    let query = question("start.long.test.", RecordType::A).to_vec().unwrap();
+    let (_, out) = long_chain(20).raw(&query, Transport::Tcp, 0);
+    let reply = Message::from_vec(&out).unwrap();
+    assert_eq!(reply.metadata.response_code, ResponseCode::NoError);
+    assert_eq!(
+        (
+            reply.answers.len(),
+            reply.authorities.len(),
+            reply.metadata.truncation
+        ),
+        (MAX_ALIASES + 1, 0, false)
     );
 }
 

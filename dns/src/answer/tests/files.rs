@@ -114,7 +114,7 @@ fn a_file_is_served_with_names_steered_in_it() {
     assert_eq!(absent.authorities[0].ttl, 60);
 }
 
-fn serving(zones: &[(&str, &str)]) -> Bench {
+pub(super) fn serving(zones: &[(&str, &str)]) -> Bench {
     let files = zones.iter().map(|(apex, text)| {
         let mut source = |_: &Path| Ok(text.as_bytes().to_vec());
         let reading = zonefile::read(&parse_name(apex).unwrap(), Path::new("z"), &mut source);

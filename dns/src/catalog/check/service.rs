@@ -111,10 +111,14 @@ impl Checker<'_> {
             }
             put(&mut before_hints, key::NO_DEFAULT_ALPN, &[]);
         }
-        match port {
-            Some(0) => return Err(self.problem("port", "is 0; 1 to 65535 are allowed")),
-            Some(port) => put(&mut before_hints, key::PORT, &port.to_be_bytes()),
-            None => {}
+        if let Some(stated) = port {
+            let port = u16::try_from(*stated).ok().filter(|port| *port > 0);
+            let wrong = || self.problem("port", format!("is {stated}; 1 to 65535 are allowed"));
+            put(
+                &mut before_hints,
+                key::PORT,
+                &port.ok_or_else(wrong)?.to_be_bytes(),
+            );
         }
         let mut octets = Vec::new();
         if let Some(text) = ech {
@@ -196,22 +200,27 @@ impl Checker<'_> {
         }
     }
 
-    fn alternates(&self, stated: Option<u8>) -> Result<u8, Problem> {
-        match stated {
-            None => Ok(u8::from(
+    fn alternates(&self, stated: Option<i64>) -> Result<u8, Problem> {
+        let Some(stated) = stated else {
+            return Ok(u8::from(
                 self.input.endpoints.len() > 1 && !self.name.is_wildcard(),
-            )),
-            Some(more @ 9..) => {
-                let reason = format!("is {more}; 0 to {MAX_ALTERNATES} are allowed");
-                Err(self.problem("alternates", reason))
-            }
-            Some(number @ 1..) if self.name.is_wildcard() => {
-                let reason =
-                    format!("is {number}, and clusters have no names below a wildcard; 0 is allowed");
-                Err(self.problem("alternates", reason))
-            }
-            Some(number) => Ok(number),
+            ));
+        };
+        let number = u8::try_from(stated)
+            .ok()
+            .filter(|number| *number <= MAX_ALTERNATES);
+        let wrong = || {
+            self.problem(
+                "alternates",
+                format!("is {stated}; 0 to {MAX_ALTERNATES} are allowed"),
+            )
+        };
+        let number = number.ok_or_else(wrong)?;
+        if number > 0 && self.name.is_wildcard() {
+            let reason = format!("is {number}, and clusters have no names below a wildcard; 0 is allowed");
+            return Err(self.problem("alternates", reason));
         }
+        Ok(number)
     }
 
     fn targets(&self) -> Result<Vec<Target>, Problem> {

@@ -41,7 +41,12 @@ fn bad_parameters_are_told_by_field() {
         r#"{"noDefaultAlpn": true}"#,
         ".noDefaultAlpn: is true without alpn",
     );
-    check(r#"{"port": 0}"#, ".port: is 0; 1 to 65535 are allowed");
+    for port in [0, 70_000, -1] {
+        check(
+            &format!(r#"{{"port": {port}}}"#),
+            &format!(".port: is {port}; 1 to 65535 are allowed"),
+        );
+    }
     check(r#"{"ech": "?"}"#, ".ech: is not base64");
     check(r#"{"ech": "AAb+DQAA"}"#, ".ech: is no ECHConfigList");
     check(r#"{"ech": ""}"#, ".ech: is no ECHConfigList");
@@ -57,7 +62,12 @@ fn bad_parameters_are_told_by_field() {
         r#"{"port": 8443, "mandatory": ["port"]}"#,
         ".mandatory[0]: is mandatory in HTTPS records anyhow; alpn and ech are allowed",
     );
-    check(r#"{"alternates": 9}"#, ".alternates: is 9; 0 to 8 are allowed");
+    for alternates in [9, 300, -1] {
+        check(
+            &format!(r#"{{"alternates": {alternates}}}"#),
+            &format!(".alternates: is {alternates}; 0 to 8 are allowed"),
+        );
+    }
     let ids: Vec<String> = (0..60)
         .map(|number| format!("\"{}{number:02}\"", "x".repeat(98)))
         .collect();

@@ -164,3 +164,33 @@ fn refused_data() {
     refused("SMIMEA 3 0 0", "ends too early");
     refused("DS 1 8 2 0g", "`0g` in DS data");
 }
+
+/// RFC 9460 §2.4.3, §7.1.1, §7.2, §8: of parameters that contradict each other the operator is told, in every form of the data.
+#[test]
+fn service_parameters_agree() {
+    fn warned(text: &str, fault: &str) {
+        check(&format!("x {text}\n"), &[&format!("5:3 warning {fault}")]);
+    }
+    let alpn = "no-default-alpn stands without alpn";
+    warned("SVCB 1 . no-default-alpn", &format!("in SVCB data {alpn}"));
+    warned(
+        "HTTPS 1 . port=443 no-default-alpn",
+        &format!("in HTTPS data {alpn}"),
+    );
+    warned("SVCB \\# 7 0001 00 0002 0000", alpn);
+    data(
+        "HTTPS 1 . no-default-alpn alpn=h2",
+        "0001000001000302683200020000",
+    );
+    refused("SVCB 1 . mandatory=alpn", "mandatory");
+    warned(
+        "SVCB \\# 13 0001 00 0000 0002 0003 0001 0000",
+        "mandatory lists a key that is not there",
+    );
+    warned("SVCB \\# 10 0001 00 0003 0003 01bb01", "port has not 2 octets");
+    refused("SVCB 1 . alpn=h2 alpn=h3", "duplicate SvcParamKey");
+    refused("SVCB 1 . port=70000", "`port=70000` in SVCB data");
+    refused("SVCB 1 . ipv4hint=1.2.3", "invalid ipv4");
+    // In alias mode there are none (RFC 9460 §2.4.2).
+    data("HTTPS 0 y.", "0000017900");
+}

@@ -416,6 +416,7 @@ fn check_tells_every_mistake_and_fails() {
         ("identity: {nsid: 0xz}", "identity.nsid"),
         ("tcpKeepaliveSeconds: 6554", "allowed is 1 to 6553"),
         ("sampling: {file: queries.jsonl, oneIn: 0}", "sampling.oneIn"),
+        ("observers: {profile: {preset: fast}}", "minFresh is 3: allowed is at most 1"),
     ] {
         folder.write(
             "one.yaml",

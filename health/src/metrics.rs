@@ -176,6 +176,8 @@ pub struct ConsumerMetrics {
     pub qos: QosMetrics,
     /// Targets that some observer regions reach and others do not, now.
     pub partial: Family<ConsumerLabel, Gauge>,
+    /// Connections that had to show their address first, because many handshakes were under way.
+    pub retried_connections: Family<ConsumerLabel, Counter>,
     /// Connections that were refused because there were too many.
     pub refused_connections: Family<ConsumerLabel, Counter>,
     /// See [`register_own_certificates`].
@@ -270,6 +272,7 @@ impl ConsumerMetrics {
             qos,
             partial,
             refused_connections,
+            retried_connections,
             own_certificates,
         } = metrics.clone();
         registry.register(
@@ -318,6 +321,8 @@ impl ConsumerMetrics {
         let help = "Longest silence in an observer's fresh rows, in misses";
         registry.register("lifeboat_evidence_longest_silence_misses", help, longest_silence);
         qos.register(registry);
+        let help = "Connections that had to show their address first (QUIC Retry), because many handshakes were under way";
+        registry.register("lifeboat_evidence_retried_connections", help, retried_connections);
         let help = "Connections refused because there were too many";
         registry.register("lifeboat_evidence_refused_connections", help, refused_connections);
         register_own_certificates(registry, own_certificates);

@@ -101,7 +101,7 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
             .extend(warning.map(|told| format!("observers.{told}")));
     }
     if !file.observers.names.is_empty()
-        && let Err(error) = profile.check_observers(file.observers.names.len())
+        && let Err(error) = profile.check_observers(hearing::once(&file.observers))
     {
         found.errors.push(format!("observers.names: {error}"));
     }

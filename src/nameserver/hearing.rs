@@ -136,6 +136,12 @@ fn listed(config: &Observers) -> Option<Listed> {
     (!config.names.is_empty()).then(|| named.collect())
 }
 
+/// How many observers are named, each counted once.
+pub(super) fn once(config: &Observers) -> usize {
+    let names: BTreeSet<&str> = config.names.iter().map(|observer| observer.name.as_str()).collect();
+    names.len()
+}
+
 /// Names that are given twice.
 pub(super) fn twice(config: &Observers) -> BTreeSet<&str> {
     let mut seen = BTreeSet::new();

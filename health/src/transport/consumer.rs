@@ -1,5 +1,6 @@
 //! Listens for evidence and turns it into verdicts, on a thread of its own.
 
+mod door;
 mod hearing;
 mod inside;
 mod measuring;

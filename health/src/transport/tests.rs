@@ -633,3 +633,39 @@ async fn rows_go_with_how_their_targets_are_probed() {
     said.sort();
     assert_eq!(said, [(100, vec!["fleet", "judged"]), (200, vec!["wan"])]);
 }
+
+/// First packets of handshakes that whoever can see the wire replays, with no certificate: an observer comes in all the same.
+#[tokio::test]
+async fn replayed_first_packets_keep_nobody_out() {
+    let mut fleet = Identity::generate_fleet(&["o1"], &["dns-1"]).unwrap();
+    let (theirs, ours) = (fleet.remove("o1").unwrap(), fleet.remove("dns-1").unwrap());
+    let metrics = ConsumerMetrics::default();
+    let consumer = consumer_at(ANY, &ours, Vec::new(), &metrics).unwrap();
+
+    let wire = tokio::net::UdpSocket::bind(ANY).await.unwrap();
+    let socket = UdpSocket::bind(ANY).unwrap();
+    let endpoint = Endpoint::new(EndpointConfig::default(), None, socket, Arc::new(TokioRuntime)).unwrap();
+    let mut first = Vec::new();
+    for _ in 0..300 {
+        let config = tls::client(&theirs, &Profile::fast(), 0).unwrap();
+        let connecting = endpoint.connect_with(config, wire.local_addr().unwrap(), CONSUMER_NAME);
+        let mut packet = vec![0; 2_000];
+        let (length, _) = wire.recv_from(&mut packet).await.unwrap();
+        drop(connecting);
+        packet.truncate(length);
+        first.push(packet);
+    }
+    let stranger = UdpSocket::bind(ANY).unwrap();
+    for packet in &first {
+        stranger.send_to(packet, consumer.local_addr()).unwrap();
+    }
+    let label = ConsumerLabel {
+        consumer: "dns-1".into(),
+    };
+    until("a retry", || metrics.retried_connections.get_or_create(&label).get() > 0).await;
+    let connection = dial(&theirs, &consumer).await;
+    connection.send_datagram(datagram("o1", 1)).unwrap();
+    until("its evidence", || count(&metrics, "accepted") == 1).await;
+    assert_eq!(metrics.refused_connections.get_or_create(&label).get(), 0);
+    consumer.stop();
+}

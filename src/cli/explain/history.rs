@@ -1,5 +1,6 @@
 //! What the timeline tells of something, oldest first, with who saw what.
 
+use crate::counted::counted;
 use jiff::Timestamp;
 use serde_json::Value;
 
@@ -47,12 +48,6 @@ fn wall(at: &Value) -> String {
     read.map_or_else(|| text(at), |at| format!("{at:.3}"))
 }
 
-/// So many of a word that ends in s.
-fn several(count: u64, one: &str) -> String {
-    let end = if count == 1 { "" } else { "es" };
-    format!("{count} {one}{end}")
-}
-
 /// What one observer had seen.
 pub(super) fn seen(seen: &Value) -> String {
     let name = match seen["region"].as_str() {
@@ -69,8 +64,8 @@ pub(super) fn seen(seen: &Value) -> String {
     let successes = seen["successStreak"].as_u64().unwrap_or(0);
     let mut said = format!(
         "{} in a row{answered}, {} in a row, row {} ms old",
-        several(misses, "miss"),
-        several(successes, "success"),
+        counted(misses, "miss"),
+        counted(successes, "success"),
         text(&seen["ageMs"]),
     );
     if let Some(ago) = seen["deadMs"].as_u64() {

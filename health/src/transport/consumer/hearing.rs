@@ -129,6 +129,7 @@ pub(super) struct Counters {
     unknown: Counter,
     otherwise: Counter,
     pub(super) refused: Counter,
+    pub(super) retried: Counter,
 }
 
 impl Counters {
@@ -155,6 +156,9 @@ impl Counters {
             stale: rows("stale"),
             unknown: rows("unknown"),
             otherwise: rows("probed-otherwise"),
+            retried: metrics.retried_connections.get_or_create_owned(&ConsumerLabel {
+                consumer: name.to_owned(),
+            }),
             refused: metrics.refused_connections.get_or_create_owned(&ConsumerLabel {
                 consumer: name.to_owned(),
             }),

@@ -7,11 +7,12 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use quinn::{Endpoint, EndpointConfig, ServerConfig, TokioRuntime, VarInt};
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_util::sync::CancellationToken;
 
 use super::super::{Identity, expiry};
+use super::door::{Door, Knock};
 use super::hearing::{Counters, Hearing};
 use super::measuring::Measuring;
 use super::{Listed, Tap};
@@ -27,7 +28,6 @@ use crate::view::{FleetView, VerdictSink, Votes};
 const POLL: Duration = Duration::from_millis(10);
 /// A view is no older than this, even when nothing but ages has changed.
 const VIEW_WITHIN: Duration = Duration::from_millis(100);
-const MAX_CONNECTIONS: usize = 256;
 
 pub(super) struct Inside {
     pub(super) name: String,
@@ -74,13 +74,25 @@ impl Inside {
     }
 
     async fn accept(&self, endpoint: &Endpoint) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let door = Arc::new(Door::new());
         while let Some(incoming) = endpoint.accept().await {
-            let Ok(place) = Arc::clone(&places).try_acquire_owned() else {
-                self.counters.refused.inc();
-                incoming.refuse();
-                continue;
+            let from = incoming.remote_address();
+            let handshake = match door.knock(from.ip(), incoming.remote_address_validated()) {
+                Knock::In(handshake) => handshake,
+                Knock::Prove => {
+                    self.counters.retried.inc();
+                    if let Err(error) = incoming.retry() {
+                        error.into_incoming().refuse();
+                    }
+                    continue;
+                }
+                Knock::Full => {
+                    self.counters.refused.inc();
+                    incoming.refuse();
+                    continue;
+                }
             };
+            let door = Arc::clone(&door);
             let hearing = Hearing {
                 clock: self.clock,
                 quorum: Arc::clone(&self.quorum),
@@ -89,10 +101,16 @@ impl Inside {
                 tap: self.tap.clone(),
             };
             tokio::spawn(async move {
-                let _place = place;
-                let from = incoming.remote_address();
-                match incoming.await {
-                    Ok(connection) => hearing.listen(&connection).await,
+                let connected = incoming.await;
+                drop(handshake);
+                match connected {
+                    Ok(connection) => match door.stay() {
+                        Some(_place) => hearing.listen(&connection).await,
+                        None => {
+                            hearing.counters.refused.inc();
+                            connection.close(VarInt::from_u32(0), b"too many connections");
+                        }
+                    },
                     Err(error) => hearing.counters.failed(from, &error),
                 }
             });

@@ -70,6 +70,9 @@ impl Evidence {
     }
 }
 
+/// What a recording loses at most to an end without a signal.
+const FLUSH: Duration = Duration::from_secs(1);
+
 async fn record(server: &ServerArgs, path: &Path, length: Option<Duration>) -> anyhow::Result<ExitCode> {
     let mut body = server.client()?.stream("/api/evidence").await?;
     let file = File::create_new(path).with_context(|| format!("creating {}", path.display()))?;
@@ -81,11 +84,16 @@ async fn record(server: &ServerArgs, path: &Path, length: Option<Duration>) -> a
             None => std::future::pending().await,
         }
     });
-    let mut interrupted = std::pin::pin!(tokio::signal::ctrl_c());
+    let stop = super::until_told()?;
+    let mut flush = tokio::time::interval(FLUSH);
     loop {
         let frame = tokio::select! {
             () = &mut end => break,
-            _ = &mut interrupted => break,
+            () = stop.cancelled() => break,
+            _ = flush.tick() => {
+                file.flush().with_context(|| format!("writing {}", path.display()))?;
+                continue;
+            }
             frame = body.frame() => frame,
         };
         let Some(frame) = frame else {

@@ -204,7 +204,7 @@ constants! {
     send_ms / "sendMs": 100, 100, 100, 1_000; 20..=10_000, Observed
     /// A row older than this many milliseconds does not count.
     fresh_ms / "freshMs": 500, 1_500, 1_000, 40_000; 100..=300_000, Judged
-    /// Fewest fresh observers that may decide; with fewer the verdict is frozen. 1 only in `single` and `karmada`.
+    /// Fewest fresh observers that may decide; with fewer the verdict is frozen. 1 is for one observer alone, as in `single` and `karmada`: nobody outvotes its mistakes.
     min_fresh / "minFresh": 3, 3, 1, 1; 1..=64, Fleet
     /// Votes Dead must have been cast within this many milliseconds of each other.
     down_window_ms / "downWindowMs": 1_500, 3_000, 3_000, 60_000; 100..=600_000, Judged

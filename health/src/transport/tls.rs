@@ -5,9 +5,11 @@ use std::time::Duration;
 
 use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerConfig};
 use quinn::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
-use rustls::client::verify_server_name;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::server::{ParsedCertificate, VerifierBuilderError, WebPkiClientVerifier};
+use rustls::pki_types::CertificateDer;
+use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use x509_parser::certificate::X509Certificate;
+use x509_parser::extensions::GeneralName;
+use x509_parser::prelude::FromDer;
 use rustls::{RootCertStore, crypto::CryptoProvider, version::TLS13};
 
 use super::window::FixedWindow;
@@ -100,13 +102,38 @@ fn transport(profile: &Profile, table_bytes: usize) -> Result<TransportConfig, T
     Ok(config)
 }
 
-/// Whether a certificate has an observer's name. The name that consumers share is nobody's.
+/// Whether a certificate has an observer's name, as it is: a wildcard would give one holder as many votes as it likes. The name that
+/// consumers share is nobody's.
 pub(super) fn has_name(certificate: &CertificateDer<'_>, name: &str) -> bool {
     if name.eq_ignore_ascii_case(CONSUMER_NAME) {
         return false;
     }
-    let Ok(parsed) = ParsedCertificate::try_from(certificate) else {
+    let Ok((_, parsed)) = X509Certificate::from_der(certificate) else {
         return false;
     };
-    ServerName::try_from(name).is_ok_and(|name| verify_server_name(&parsed, &name).is_ok())
+    let Ok(Some(names)) = parsed.subject_alternative_name() else {
+        return false;
+    };
+    let is = |of: &GeneralName<'_>| matches!(of, GeneralName::DNSName(own) if own.eq_ignore_ascii_case(name));
+    names.value.general_names.iter().any(is)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_as_it_stands_in_the_certificate() {
+        let check = |own: &str, name: &str, expected: bool| {
+            let mut fleet = Identity::generate_fleet(&[own], &[]).unwrap();
+            let identity = fleet.remove(own).unwrap();
+            let has = has_name(identity.cert_chain.first().unwrap(), name);
+            assert_eq!(has, expected, "{own} {name}");
+        };
+        check("observer-1", "observer-1", true);
+        check("observer-1", "Observer-1", true);
+        check("observer-1", "observer-2", false);
+        check("*.obs.example", "a.obs.example", false);
+        check(CONSUMER_NAME, CONSUMER_NAME, false);
+    }
 }

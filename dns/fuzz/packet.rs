@@ -1,6 +1,11 @@
 //! What must hold of the answer to any packet whatever, beside two other decoders: hickory-proto and domain. The first octet of an input
 //! says how the packet comes, the rest is the packet.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a property fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    dead_code,
+    reason = "a property fails by panicking"
+)]
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::path::Path;
@@ -8,8 +13,8 @@ use std::sync::Arc;
 
 use hickory_proto::op::{Message, MessageType, OpCode};
 use lifeboat_dns::{
-    Catalog, CookieRules, CookieSecrets, GateTable, Identity, Outcome, PLAIN, Protocol, QueryMeta, Rcode,
-    Reply, Scratch, Snapshot, SnapshotInput, Stamp, Transport, Version, answer, zonefile,
+    Catalog, CookieRules, CookieSecrets, CookieSeen, GateTable, Identity, Outcome, PLAIN, Protocol,
+    QueryMeta, Rcode, Reply, Scratch, Snapshot, SnapshotInput, Stamp, Transport, Version, answer, zonefile,
 };
 use lifeboat_health::MonoTime;
 
@@ -39,6 +44,10 @@ const STEERED: &str = r#"[{
 }]"#;
 /// Of a message (RFC 1035 §4.1.1).
 const HEADER: usize = 12;
+/// How a packet comes, in the first octet of an input: over UDP with all that is spoken.
+const WITH_ALL: u8 = 2;
+/// The option (RFC 7873 §4).
+const COOKIE: u16 = 10;
 /// The type OPT, which is no question (RFC 6891 §6.1.1).
 const OPT: u16 = 41;
 
@@ -96,7 +105,7 @@ impl World {
             draw: 7,
             ecs: how & 4 != 0,
             unix_s: 1_700_000_000,
-            protocol: if how & 2 == 0 { &PLAIN } else { &self.full },
+            protocol: if how & WITH_ALL == 0 { &PLAIN } else { &self.full },
         };
         let mut scratch = Scratch::new();
         let mut out = vec![0; usize::from(u16::MAX)];
@@ -146,6 +155,7 @@ fn check(world: &World, how: u8, packet: &[u8]) {
     }
     let told = decoded(&out);
     assert_eq!(told.truncation, reply.truncated);
+    cookie(world, how, &reply, &told);
     if told.queries.len() == 1 {
         assert!(
             packet[HEADER..].starts_with(&out[HEADER..reply.question_end]),
@@ -169,6 +179,52 @@ fn check(world: &World, how: u8, packet: &[u8]) {
             assert_eq!((again.rcode, again.qtype), (reply.rcode, reply.qtype));
         }
     }
+}
+
+/// RFC 7873 §5.2.3, §5.2.4: over UDP nothing is told to who shows a cookie that is not ours; and with the cookie that it is told it gets
+/// its answer.
+fn cookie(world: &World, how: u8, reply: &Reply, told: &Message) {
+    let refused = matches!(reply.cookie, CookieSeen::Client | CookieSeen::Bad);
+    if refused && matches!(transport(how), Transport::Udp) {
+        assert!(told.answers.is_empty(), "an answer without a good cookie");
+    }
+    let Some(cookie) = told_cookie(told) else {
+        assert_eq!(reply.cookie, CookieSeen::None);
+        return;
+    };
+    assert_ne!(how & WITH_ALL, 0, "a cookie, and they are off");
+    let (again, _) = world.answered(WITH_ALL, &showing(&cookie)).unwrap();
+    assert_eq!((again.rcode, again.cookie), (Rcode::NoError, CookieSeen::Good));
+}
+
+fn told_cookie(told: &Message) -> Option<Vec<u8>> {
+    let option = told.edns.as_ref()?.option(COOKIE.into())?;
+    Some(Vec::try_from(option).unwrap())
+}
+
+/// A query for the steered name with a cookie.
+fn showing(cookie: &[u8]) -> Vec<u8> {
+    let length = u16::try_from(cookie.len()).unwrap();
+    let question = b"\x12\x34\x01\0\0\x01\0\0\0\0\0\x01\x04shop\x07example\x03org\0\0\x01\0\x01";
+    let opt = b"\0\0\x29\x04\xd0\0\0\0\0";
+    [
+        &question[..],
+        opt,
+        &(length + 4).to_be_bytes(),
+        &COOKIE.to_be_bytes(),
+        &length.to_be_bytes(),
+        cookie,
+    ]
+    .concat()
+}
+
+/// A seed of the corpus: a client that has learned its cookie.
+pub(crate) fn with_good_cookie() -> Vec<u8> {
+    WORLD.with(|world| {
+        let (_, out) = world.answered(WITH_ALL, &showing(b"a client")).unwrap();
+        let cookie = told_cookie(&Message::from_vec(&out).unwrap()).unwrap();
+        [&[WITH_ALL][..], &showing(&cookie)].concat()
+    })
 }
 
 /// Identity, opcode and RD as they came; QR set; RA, Z, AD and CD clear: it resolves and validates nothing.

@@ -3,6 +3,7 @@
 //! ```text
 //! master-file:     the text of a zone; what it includes is itself
 //! last-known-good: a file as it is, and once more with its header made right, or no wrong body would be read
+//! proxy:           what a load balancer sends: a PROXY header, and what follows it
 //! ```
 #![allow(
     clippy::unwrap_used,
@@ -19,8 +20,8 @@ use std::sync::Arc;
 
 use domain::base::Message;
 use lifeboat_dns::{
-    Catalog, GateTable, Outcome, PLAIN, QueryMeta, Scratch, Snapshot, SnapshotInput, Stamp, Transport,
-    answer, zonefile,
+    Catalog, GateTable, Outcome, PLAIN, Proxied, QueryMeta, Scratch, Snapshot, SnapshotInput, Stamp,
+    Transport, answer, zonefile,
 };
 use lifeboat_health::MonoTime;
 
@@ -152,4 +153,45 @@ fn ask(snapshot: &Snapshot, gates: &GateTable, scratch: &mut Scratch, name: &[u8
             }
         }
     }
+}
+
+/// Of version 2 of the PROXY protocol (§2.2): the signature, and the longest header that is taken.
+const SIGNATURE: &[u8] = b"\r\n\r\n\0\r\nQUIT\n";
+const MAX_HEADER: usize = 16 + 1_024;
+
+/// A PROXY header is read where the specification has one, tells the address that stands there, and ends where it says; what follows
+/// changes nothing, and without its end it is none.
+pub(crate) fn proxy(octets: &[u8]) {
+    let announced = Proxied::announced(octets);
+    let length = octets
+        .get(..16)
+        .filter(|head| head.starts_with(SIGNATURE) && head[12] >> 4 == 2)
+        .map(|head| 16 + usize::from(head[14]) * 256 + usize::from(head[15]))
+        .filter(|length| *length <= MAX_HEADER);
+    assert_eq!(announced, length);
+    let Some(header) = length.and_then(|length| octets.get(..length)) else {
+        assert_eq!(Proxied::read(octets), None, "no whole header");
+        return;
+    };
+    let address = |from: usize, to: usize, addresses: usize| {
+        header.get(from..to).filter(|_| header.len() >= 16 + addresses)
+    };
+    let expected = match (header[12] & 0xf, header[13]) {
+        (0, _) | (1, 0x00..=0x0f) => Some(None),
+        (1, 0x11 | 0x12) => address(16, 20, 12).map(|octets| {
+            let octets: [u8; 4] = octets.try_into().unwrap();
+            Some(IpAddr::from(octets))
+        }),
+        (1, 0x21 | 0x22) => address(16, 32, 36).map(|octets| {
+            let octets: [u8; 16] = octets.try_into().unwrap();
+            Some(IpAddr::from(octets).to_canonical())
+        }),
+        _ => None,
+    };
+    let len = header.len();
+    let expected = expected.map(|client| Proxied { client, len });
+    for packet in [octets, header] {
+        assert_eq!(Proxied::read(packet), expected);
+    }
+    assert_eq!(Proxied::read(&header[..len - 1]), None);
 }

@@ -58,7 +58,7 @@ pub use lkg::FileError;
 pub use metrics::register_all;
 pub use name::{Name, NameError};
 pub use protocol::{Identity, PLAIN, Protocol, Version};
-pub use proxy::ProxyFrom;
+pub use proxy::{Proxied, ProxyFrom};
 pub use sample::Sampling;
 pub use server::explain::{ExplainError, Explanation, Step, StepCandidate};
 pub use server::shares::{AnswerShare, NameShares};

@@ -32,44 +32,48 @@ impl ProxyFrom {
 
 /// What a header says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Proxied {
+pub struct Proxied {
     /// `None` where the load balancer asks for itself, or does not know (§2.2, LOCAL and UNSPEC).
-    pub(crate) client: Option<IpAddr>,
+    pub client: Option<IpAddr>,
     /// The octets of the header.
-    pub(crate) len: usize,
+    pub len: usize,
 }
 
-/// The whole header's length, where its head is one of version 2 and its length is one we take.
-pub(crate) fn announced(head: &[u8]) -> Option<usize> {
-    let (signature, rest) = head.split_first_chunk::<12>()?;
-    let (fixed, _) = rest.split_first_chunk::<4>()?;
-    let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
-    let known = *signature == SIGNATURE && fixed[0] & 0xf0 == VERSION && length <= MAX_REST;
-    known.then_some(HEAD_LEN + length)
-}
+impl Proxied {
+    /// The whole header's length, where its head is one of version 2 and its length is one we take.
+    #[must_use]
+    pub fn announced(head: &[u8]) -> Option<usize> {
+        let (signature, rest) = head.split_first_chunk::<12>()?;
+        let (fixed, _) = rest.split_first_chunk::<4>()?;
+        let length = usize::from(u16::from_be_bytes([fixed[2], fixed[3]]));
+        let known = *signature == SIGNATURE && fixed[0] & 0xf0 == VERSION && length <= MAX_REST;
+        known.then_some(HEAD_LEN + length)
+    }
 
-/// Reads the header that `packet` begins with; `None` where there is none that is whole and well-formed.
-pub(crate) fn read(packet: &[u8]) -> Option<Proxied> {
-    let len = announced(packet)?;
-    let rest = packet.get(HEAD_LEN..len)?;
-    let (command, family, transport) = (packet[12] & 0xf, packet[13] >> 4, packet[13] & 0xf);
-    let client = match (command, family) {
-        (COMMAND_LOCAL, _) | (COMMAND_PROXY, FAMILY_UNSPEC) => None,
-        (COMMAND_PROXY, FAMILY_INET) if TRANSPORTS.contains(&transport) => {
-            // Source and destination address, source and destination port.
-            let (addresses, _) = rest.split_first_chunk::<12>()?;
-            Some(IpAddr::from(*addresses.first_chunk::<4>()?))
-        }
-        (COMMAND_PROXY, FAMILY_INET6) if TRANSPORTS.contains(&transport) => {
-            let (addresses, _) = rest.split_first_chunk::<36>()?;
-            Some(IpAddr::from(*addresses.first_chunk::<16>()?))
-        }
-        _ => return None,
-    };
-    Some(Proxied {
-        client: client.map(|client| client.to_canonical()),
-        len,
-    })
+    /// Reads the header that `packet` begins with; `None` where there is none that is whole and well-formed.
+    #[must_use]
+    pub fn read(packet: &[u8]) -> Option<Self> {
+        let len = Self::announced(packet)?;
+        let rest = packet.get(HEAD_LEN..len)?;
+        let (command, family, transport) = (packet[12] & 0xf, packet[13] >> 4, packet[13] & 0xf);
+        let client = match (command, family) {
+            (COMMAND_LOCAL, _) | (COMMAND_PROXY, FAMILY_UNSPEC) => None,
+            (COMMAND_PROXY, FAMILY_INET) if TRANSPORTS.contains(&transport) => {
+                // Source and destination address, source and destination port.
+                let (addresses, _) = rest.split_first_chunk::<12>()?;
+                Some(IpAddr::from(*addresses.first_chunk::<4>()?))
+            }
+            (COMMAND_PROXY, FAMILY_INET6) if TRANSPORTS.contains(&transport) => {
+                let (addresses, _) = rest.split_first_chunk::<36>()?;
+                Some(IpAddr::from(*addresses.first_chunk::<16>()?))
+            }
+            _ => return None,
+        };
+        Some(Self {
+            client: client.map(|client| client.to_canonical()),
+            len,
+        })
+    }
 }
 
 #[cfg(test)]
@@ -92,7 +96,7 @@ mod tests {
     fn headers() {
         fn check(header: &[u8], expected: Option<Option<&str>>) {
             let packet = [header, b"a query"].concat();
-            let found = read(&packet);
+            let found = Proxied::read(&packet);
             let client = found.map(|found| found.client);
             assert_eq!(
                 client,
@@ -132,7 +136,7 @@ mod tests {
         check(b"PROXY UDP4 192.0.2.7 127.0.0.1 1 53\r\n", None);
         let whole = header(0x21, 0x12, V4);
         for end in 0..whole.len() {
-            assert_eq!(read(&whole[..end]), None, "cut off at {end}");
+            assert_eq!(Proxied::read(&whole[..end]), None, "cut off at {end}");
         }
     }
 
@@ -149,10 +153,10 @@ mod tests {
             let length = u8::try_from(rest.len()).unwrap();
             let family = fixed.first().copied().unwrap_or(0x11) & 0x33;
             let packet = [&SIGNATURE, &[command, family, 0, length][..], &rest].concat();
-            if let Some(found) = read(&packet) {
+            if let Some(found) = Proxied::read(&packet) {
                 prop_assert_eq!(found.len, packet.len());
             }
-            let _ = read(&[&SIGNATURE, &fixed[..], &rest].concat()).map(|found| assert!(found.len <= 16 + 4 + 64));
+            let _ = Proxied::read(&[&SIGNATURE, &fixed[..], &rest].concat()).map(|found| assert!(found.len <= 16 + 4 + 64));
         }
     }
 

@@ -188,11 +188,11 @@ async fn proxied(
 async fn header(stream: &mut TcpStream, input: &mut Vec<u8>) -> io::Result<Option<Proxied>> {
     loop {
         if input.len() >= proxy::HEAD_LEN {
-            let Some(len) = proxy::announced(input) else {
+            let Some(len) = Proxied::announced(input) else {
                 return Ok(None);
             };
             if input.len() >= len {
-                let header = proxy::read(input);
+                let header = Proxied::read(input);
                 input.drain(..len);
                 return Ok(header);
             }

@@ -13,7 +13,7 @@ use arc_swap::Cache;
 
 use crate::answer::{Outcome, QueryMeta, Scratch, Transport, answer};
 use crate::metrics::{Counters, bump};
-use crate::proxy::{self, Proxied, ProxyFrom};
+use crate::proxy::{Proxied, ProxyFrom};
 use crate::server::shared::Shared;
 use mmsg::{Batch, Ready};
 pub(crate) use socket::{UdpListener, bind};
@@ -107,7 +107,7 @@ fn behind<'a>(from: &ProxyFrom, packet: &'a [u8], peer: IpAddr) -> Option<(&'a [
     if !from.covers(peer) {
         return None;
     }
-    let Proxied { client, len } = proxy::read(packet)?;
+    let Proxied { client, len } = Proxied::read(packet)?;
     Some((packet.get(len..)?, client.unwrap_or(peer)))
 }
 

@@ -60,6 +60,11 @@ fn packets() {
 }
 
 #[test]
+fn proxy_headers() {
+    hold("proxy", properties::proxy);
+}
+
+#[test]
 fn last_known_good() {
     hold("last-known-good", properties::last_known_good);
 }
@@ -67,6 +72,7 @@ fn last_known_good() {
 #[test]
 #[ignore = "writes the seeds, with the encoder as it is now: cargo test -p lifeboat-dns --test corpus -- --ignored"]
 fn seeds() {
+    fs::write(folder("packet").join("cookie-good"), packet::with_good_cookie()).unwrap();
     let write = |name: &str, catalog: &Catalog| {
         let file = catalog.to_last_known_good().unwrap();
         fs::create_dir_all(folder("last-known-good")).unwrap();

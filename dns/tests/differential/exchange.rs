@@ -99,6 +99,7 @@ impl Client {
         };
         stream.set_nodelay(true).ok()?;
         stream.set_read_timeout(Some(patience)).ok()?;
+        stream.set_write_timeout(Some(patience)).ok()?;
         let mut framed = Vec::new();
         for query in queries {
             framed.extend_from_slice(&u16::try_from(query.packet.len()).unwrap().to_be_bytes());

@@ -26,8 +26,9 @@ type Configure = fn(SocketAddr, &Path, &[(String, String)]) -> Vec<String>;
 impl Peer {
     pub(crate) const ALL: [Peer; 3] = [Peer::Nsd, Peer::Knot, Peer::Bind];
 
-    /// Starts the server with the zones of `z0`, `z1`, … in `folder`; returns when it answers for all of them.
-    pub(crate) fn start(self, folder: &Path, zones: &[Labels]) -> Daemon {
+    /// Starts the server with the zones of `z0`, `z1`, … in `folder`; returns when it answers for all of them. Each start has a name of
+    /// its own.
+    pub(crate) fn start(self, folder: &Path, start: &str, zones: &[Labels]) -> Daemon {
         let (name, configure): (_, Configure) = match self {
             Peer::Nsd => ("nsd", nsd),
             Peer::Knot => ("knot", knot),
@@ -43,7 +44,7 @@ impl Peer {
                 )
             })
             .collect();
-        let home = folder.join(name);
+        let home = folder.join(format!("{name}-{start}"));
         fs::create_dir(&home).unwrap();
         let ready = |address| {
             let mut client = Client::new(address);

@@ -6,6 +6,7 @@ use crate::cli::{
     explain::{list, text},
     get, output,
 };
+use crate::counted::counted;
 
 pub(super) fn print(status: &Value) -> anyhow::Result<()> {
     let configuration = &status["configuration"];
@@ -75,10 +76,10 @@ pub(super) fn print(status: &Value) -> anyhow::Result<()> {
         output::line("\nOBSERVERS");
         get::observers(status["observers"].clone())?;
     }
-    if server["panicNames"].as_u64().is_some_and(|names| names > 0) {
+    if let Some(names) = server["panicNames"].as_u64().filter(|names| *names > 0) {
         output::line(format!(
-            "\nPANIC: of {} names no candidate is known to be healthy; their last good sets serve",
-            text(&server["panicNames"])
+            "\nPANIC: of {} no candidate is known to be healthy; their last good sets serve",
+            counted(usize::try_from(names).unwrap_or(usize::MAX), "name")
         ));
     }
     Ok(())

@@ -10,6 +10,7 @@
 //! `roster` follows Observer objects: consumers count those that are named, an observer takes its consumers from its own.
 
 pub mod agent;
+pub(crate) mod anchors;
 pub mod check;
 pub mod config;
 mod departed;

@@ -120,6 +120,11 @@ fn one_that_was_paused_comes_back_and_takes_nothing_down() {
         said.contains("its loop woke more than loopLagMs") && said.contains("loop-lag"),
         "{said}"
     );
+    let blames_anchors = |line: &str| line.contains("abstains") && line.contains("anchor 0");
+    assert!(
+        !said.lines().any(blames_anchors),
+        "they answer whenever it asks: {said}"
+    );
 
     // A quorum at once: what they missed meanwhile must not count when they return.
     for observer in 1..=4 {

@@ -46,6 +46,8 @@ pub struct SelfCheck {
     anchor_misses: u16,
     /// No anchor has answered yet, and one still may.
     starting: bool,
+    /// Until then anchors without a fresh answer are the lag's doing: nothing was sent or heard while the loop stood.
+    lagged_until: MonoTime,
     standing: Option<(AbstainReason, MonoTime)>,
 }
 
@@ -57,6 +59,7 @@ impl SelfCheck {
             own_timeout: Duration::ZERO,
             anchor_misses: u16::try_from(profile.anchor_misses).unwrap_or(u16::MAX),
             starting: false,
+            lagged_until: MonoTime::default(),
             standing: None,
         }
     }
@@ -69,6 +72,7 @@ impl SelfCheck {
     /// How late a timer woke.
     pub fn record_lag(&mut self, lag: Duration, now: MonoTime) {
         if lag > self.limit {
+            self.lagged_until = self.held_until(now);
             self.blame(AbstainReason::LoopLag, now);
         }
     }
@@ -94,7 +98,13 @@ impl SelfCheck {
         }
         self.starting = !good && asked;
         if any && !good && !asked {
-            self.blame(AbstainReason::Anchors, now);
+            let lagged = now < self.lagged_until;
+            let reason = if lagged {
+                AbstainReason::LoopLag
+            } else {
+                AbstainReason::Anchors
+            };
+            self.blame(reason, now);
         }
     }
 
@@ -108,7 +118,11 @@ impl SelfCheck {
     }
 
     fn blame(&mut self, reason: AbstainReason, now: MonoTime) {
-        self.standing = Some((reason, now + self.hold.max(self.own_timeout)));
+        self.standing = Some((reason, self.held_until(now)));
+    }
+
+    fn held_until(&self, now: MonoTime) -> MonoTime {
+        now + self.hold.max(self.own_timeout)
     }
 }
 
@@ -128,6 +142,29 @@ mod tests {
         check.record_lag(Duration::from_millis(51), at(1_000));
         assert_eq!(check.abstains(at(1_299)), Some(AbstainReason::LoopLag));
         assert_eq!(check.abstains(at(1_300)), None);
+    }
+
+    #[test]
+    fn anchors_that_fell_silent_while_the_loop_stood_are_not_to_blame() {
+        let mut check = SelfCheck::new(&Profile::fast());
+        let mut after = |lag, anchor, now| {
+            check.record_lag(Duration::from_millis(lag), at(now));
+            check.judge_anchors([anchor], at(now));
+            check.abstains(at(now))
+        };
+        let (lag, anchors) = (Some(AbstainReason::LoopLag), Some(AbstainReason::Anchors));
+        assert_eq!(after(2_000, Anchor::Silent, 3_000), lag);
+        assert_eq!(after(0, Anchor::Silent, 3_050), lag);
+        assert_eq!(
+            after(0, Anchor::Answered(0), 3_349),
+            lag,
+            "as long after the silence as ever"
+        );
+        assert_eq!(after(0, Anchor::Answered(0), 3_350), None);
+        // Silence that lasts is the anchors'.
+        assert_eq!(after(2_000, Anchor::Silent, 6_000), lag);
+        assert_eq!(after(0, Anchor::Silent, 6_299), lag);
+        assert_eq!(after(0, Anchor::Silent, 6_300), anchors);
     }
 
     #[test]

@@ -17,7 +17,7 @@ use super::{
     unchecked::unchecked,
     zones::{self, ZoneRead},
 };
-use crate::observe::check::NO_ANCHORS;
+use crate::observe::{anchors, check::NO_ANCHORS};
 
 /// What `--check` found.
 #[derive(Debug, Default)]
@@ -100,6 +100,9 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
             .warnings
             .extend(warning.map(|told| format!("observers.{told}")));
     }
+    found
+        .errors
+        .extend(anchors::of_raw("observers.anchors", &file.observers.anchors).1);
     if !file.observers.names.is_empty()
         && let Err(error) = profile.check_observers(hearing::once(&file.observers))
     {

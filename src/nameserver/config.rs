@@ -262,9 +262,11 @@ pub struct Observers {
     /// One inside the server. It is the default where `listen` is not given; `false` without `listen`: nobody probes.
     #[serde(default)]
     pub builtin: Option<bool>,
-    /// What the builtin one can reach whenever its own links are up; it abstains while none of them answers.
+    /// What the builtin one can reach whenever its own links are up; it abstains while none of them answers. One that cannot be
+    /// probed is reported, and the others vouch; where none can, it does not start.
     #[serde(default)]
-    pub anchors: Vec<Check>,
+    #[schemars(with = "Vec<Check>")]
+    pub anchors: Vec<Value>,
     /// Where the evidence of `lifeboat observer`s elsewhere is heard, UDP, e.g. `0.0.0.0:7443`.
     #[serde(default)]
     pub listen: Option<SocketAddr>,

@@ -11,6 +11,7 @@ use lifeboat_health::{
 use parking_lot::Mutex;
 
 use super::config::{Observers, Probing};
+use crate::observe::anchors;
 use crate::timeline::{Notices, Recorder, Timeline};
 
 /// The builtin observer's name in status and metrics.
@@ -55,6 +56,10 @@ impl Hearing {
                 )
             }
         };
+        let anchors = match observer {
+            Some(_) => anchors::in_force("observers.anchors", &config.anchors)?,
+            None => Vec::new(),
+        };
         let gates = (server.verdict_sink(), Notices::new(timeline.clone()));
         let recorder = Recorder::new(name, timeline, Some(gates));
         let consumer = Consumer::spawn(
@@ -75,7 +80,7 @@ impl Hearing {
                 name: BUILTIN.to_owned(),
                 region: String::new(),
                 targets: targets.to_vec(),
-                anchors: config.anchors.clone(),
+                anchors,
                 consumers: vec![consumer.local_addr()],
                 tls,
                 profile,

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, os::unix::fs::PermissionsExt, path::Path};
 
-use lifeboat_health::{Check, Family, Identity, Observer, Selection};
+use lifeboat_health::{Check, Identity, Observer, Selection};
 
-use super::{ObserverFile, process};
+use super::{ObserverFile, anchors, process};
 
 /// What an observer without anchors lacks.
 pub(crate) const NO_ANCHORS: &str = "are none, so a break of the observer's own links looks like the death of all clusters; give it two places that it reaches whenever its links are up";
@@ -19,11 +19,10 @@ pub fn problems(file: &ObserverFile) -> (Vec<String>, usize) {
     if let Err(error) = Observer::check_names(&file.name, &file.region) {
         problems.push(error.to_string());
     }
-    for (index, anchor) in file.anchors.iter().enumerate() {
+    let (anchors, wrong) = anchors::of_raw("anchors", &file.anchors);
+    problems.extend(wrong);
+    for (index, anchor) in &anchors {
         let of = |problem: String| format!("anchors[{index}]: {problem}");
-        if let Err(error) = anchor.parse(anchor.family().unwrap_or(Family::V4)) {
-            problems.push(of(error.to_string()));
-        }
         problems.extend(unheard(file, anchor).map(of));
         problems.extend(files(anchor).into_iter().map(of));
     }
@@ -213,6 +212,18 @@ mod tests {
         check(
             &format!("{good}anchors: [{{kind: tcp, address: '192.0.2.1:0'}}]\n"),
             &["anchors[0]", "port 0"],
+        );
+        // One at fault hides nothing of what is wrong elsewhere, and costs no target.
+        let pigeon = whole.replace("anchors: [", "anchors: [{kind: pigeon}, ");
+        let (told, targets) = of(&pigeon.replace("r.pem", "x.pem"));
+        assert_eq!(targets, 1);
+        let [roots, anchor] = &told[..] else {
+            panic!("{told:?}");
+        };
+        assert!(roots.contains("x.pem"), "{told:?}");
+        assert!(
+            anchor.starts_with("anchors[0].kind: ") && anchor.contains("pigeon"),
+            "{told:?}"
         );
         let program = format!("{{kind: program, command: [{}]}}", empty.display());
         check(

@@ -23,9 +23,11 @@ pub struct ObserverFile {
     #[serde(default)]
     pub consumers: Vec<String>,
     pub tls: TlsFiles,
-    /// What it can reach whenever its own links are up; it abstains while none of them answers.
+    /// What it can reach whenever its own links are up; it abstains while none of them answers. One that cannot be probed is
+    /// reported, and the others vouch; where none can, it does not start.
     #[serde(default)]
-    pub anchors: Vec<Check>,
+    #[schemars(with = "Vec<Check>")]
+    pub anchors: Vec<Value>,
     /// What it probes. One that cannot be probed is reported, and the others go on.
     #[serde(default)]
     #[schemars(with = "Vec<Target>")]

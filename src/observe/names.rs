@@ -13,11 +13,13 @@ use std::{
     time::Duration,
 };
 
-use lifeboat_health::probe::look_up;
+use lifeboat_health::{MonoClock, MonoTime, probe::look_up};
 use tokio::{task::JoinSet, time::timeout};
 
 /// How long is waited for lookups. What takes longer goes on, and counts at a later look.
 const WITHIN: Duration = Duration::from_secs(2);
+/// A problem of a name is told when it begins, and not again for this long.
+const TOLD_FOR: Duration = Duration::from_secs(60);
 
 type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
@@ -28,6 +30,15 @@ pub(super) struct Names {
     /// At most one lookup a name.
     looking: BTreeSet<String>,
     lookups: JoinSet<(String, io::Result<Vec<SocketAddr>>)>,
+    told: BTreeMap<String, Told>,
+    clock: MonoClock,
+}
+
+/// What was last told of a name's problems.
+struct Told {
+    at: MonoTime,
+    /// It is not resolved since.
+    stands: bool,
 }
 
 impl Default for Names {
@@ -44,12 +55,15 @@ impl Names {
             known: BTreeMap::new(),
             looking: BTreeSet::new(),
             lookups: JoinSet::new(),
+            told: BTreeMap::new(),
+            clock: MonoClock::new(),
         }
     }
 
     /// The addresses of all of `names`, each `HOST:PORT`, after at most two seconds. May be dropped while it waits.
     pub(super) async fn resolve(&mut self, names: &[String]) -> BTreeSet<SocketAddr> {
         self.known.retain(|name, _| names.contains(name));
+        self.told.retain(|name, _| names.contains(name));
         for name in names {
             if let Ok(address) = name.parse() {
                 self.known.insert(name.clone(), BTreeSet::from([address]));
@@ -58,31 +72,68 @@ impl Names {
                 self.lookups.spawn(async move { (name, found.await) });
             }
         }
+        let within = self.within;
         let all = async {
             while names.iter().any(|name| self.looking.contains(name))
                 && let Some(ended) = self.lookups.join_next().await
             {
                 let Ok((name, found)) = ended else { continue };
                 self.looking.remove(&name);
-                if !names.contains(&name) {
-                    continue;
-                }
-                match found {
-                    Ok(found) if found.is_empty() => tracing::warn!(name, "it has no address"),
-                    Ok(found) => {
-                        self.known.insert(name, found.into_iter().collect());
-                    }
-                    Err(error) if self.known.contains_key(&name) => {
-                        tracing::warn!(name, %error, "a name is not resolved; its last addresses stay");
-                    }
-                    Err(error) => tracing::warn!(name, %error, "its address is not known"),
+                if names.contains(&name) {
+                    self.take(name, found);
                 }
             }
         };
-        if timeout(self.within, all).await.is_err() {
-            tracing::warn!(names = ?self.looking, "lookups take long; the last addresses stay");
+        if timeout(within, all).await.is_err() {
+            for name in self.looking.clone() {
+                self.tell(&name, &format!("no answer for {} s", within.as_secs()));
+            }
         }
         self.known.values().flatten().copied().collect()
+    }
+
+    fn take(&mut self, name: String, found: io::Result<Vec<SocketAddr>>) {
+        match found {
+            Ok(found) if found.is_empty() => self.tell(&name, "it has no address"),
+            Ok(found) => {
+                if self.is_resolved_again(&name) {
+                    tracing::info!(name, addresses = ?found, "a name is resolved again");
+                }
+                self.known.insert(name, found.into_iter().collect());
+            }
+            Err(error) => self.tell(&name, &error.to_string()),
+        }
+    }
+
+    fn tell(&mut self, name: &str, error: &str) {
+        if !self.is_due(name, self.clock.now()) {
+            return;
+        }
+        if self.known.contains_key(name) {
+            tracing::warn!(name, error, "a name is not resolved; its last addresses stay");
+        } else {
+            tracing::warn!(name, error, "a name was never resolved");
+        }
+    }
+
+    /// Whether a problem of a name is to be told now.
+    fn is_due(&mut self, name: &str, now: MonoTime) -> bool {
+        let last = self.told.get(name);
+        let due = last.is_none_or(|last| now.saturating_since(last.at) >= TOLD_FOR);
+        if due {
+            let told = Told {
+                at: now,
+                stands: true,
+            };
+            self.told.insert(name.to_owned(), told);
+        }
+        due
+    }
+
+    /// Whether the end of a name's problem is to be told: the problem was.
+    fn is_resolved_again(&mut self, name: &str) -> bool {
+        let told = self.told.get_mut(name);
+        told.is_some_and(|told| std::mem::take(&mut told.stands))
     }
 }
 
@@ -129,5 +180,41 @@ mod tests {
         names.within = WITHIN;
         assert_eq!(names.resolve(&list(&["once:1"])).await, of(&["192.0.2.2:1"]));
         assert_eq!(names.resolve(&list(&["good:1"])).await, of(&["192.0.2.1:1"]));
+    }
+
+    #[test]
+    fn a_problem_is_told_once_a_minute_and_its_end_once() {
+        let mut names = Names::new(found);
+        let at = |seconds: u64| MonoTime::from_millis(seconds * 1_000);
+        assert!(!names.is_resolved_again("a:1"), "there was no problem");
+        let due: Vec<u64> = (0..=120)
+            .step_by(2)
+            .filter(|second| names.is_due("a:1", at(*second)))
+            .collect();
+        assert_eq!(due, [0, 60, 120]);
+        assert!(names.is_due("b:1", at(120)), "each name for itself");
+        assert!(names.is_resolved_again("a:1"));
+        assert!(!names.is_resolved_again("a:1"));
+        // One that comes and goes is told no more often, and the end of what was not told is not told either.
+        assert!(!names.is_due("a:1", at(122)));
+        assert!(!names.is_resolved_again("a:1"));
+        assert!(names.is_due("a:1", at(180)));
+        assert!(names.is_resolved_again("a:1"));
+    }
+
+    #[tokio::test]
+    async fn what_does_not_resolve_is_remembered_as_told() {
+        let mut names = Names::new(found);
+        names.within = Duration::from_millis(20);
+        let list = ["good:1", "hangs:1"].map(str::to_owned);
+        names.resolve(&list).await;
+        assert_eq!(names.told.keys().collect::<Vec<_>>(), ["hangs:1"]);
+        names.take("hangs:1".to_owned(), Ok(vec![address("192.0.2.3:1")]));
+        assert!(!names.told["hangs:1"].stands);
+        names.resolve(&list[..1]).await;
+        assert!(
+            names.told.is_empty(),
+            "of names that are not asked for nothing is kept"
+        );
     }
 }

@@ -16,7 +16,7 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-use super::{ObserverFile, Roster, files::Files, follow, follow_observers, names::Names, passive};
+use super::{ObserverFile, Roster, anchors, files::Files, follow, follow_observers, names::Names, passive};
 use crate::serve::{Guard, Reached, open_metrics};
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
@@ -44,7 +44,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
         name: file.name.clone(),
         region: file.region.clone(),
         targets: listed,
-        anchors: file.anchors.clone(),
+        anchors: anchors::in_force("anchors", &file.anchors)?,
         consumers: consumers.iter().copied().collect(),
         tls: file.tls.identity()?,
         profile: file.profile.clone(),

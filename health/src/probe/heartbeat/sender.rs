@@ -17,8 +17,8 @@ use super::wire::{Challenge, MOST_BYTES, NONCE_BYTES, Nonce, encode_beat, key};
 /// How often, and how far apart, "stopping" is said: a lost datagram or two do not keep it from being heard.
 const GOODBYES: u32 = 4;
 const GOODBYE_EACH: Duration = Duration::from_millis(50);
-/// An observer that there is no way to is tried again after this long.
-const AGAIN: Duration = Duration::from_secs(1);
+/// How often the way to an observer is looked for anew.
+const LOOK: Duration = Duration::from_secs(1);
 /// Most observers that an agent sends to.
 const MOST_OBSERVERS: usize = 64;
 
@@ -41,6 +41,7 @@ pub struct HeartbeatSender {
     key: hmac::Key,
     observers: Vec<SocketAddr>,
     interval: Duration,
+    pub(super) look: Duration,
     boot: u64,
 }
 
@@ -73,6 +74,7 @@ impl HeartbeatSender {
                 key,
                 observers,
                 interval: interval.max(Duration::from_millis(1)),
+                look: LOOK,
                 boot: u64::from_be_bytes(boot),
             }),
             Err(problem) => Err(HeartbeatError::Key { agent, problem }),
@@ -80,19 +82,21 @@ impl HeartbeatSender {
     }
 
     /// Send until `stop`, then say "stopping" and end. An observer that there is no way to from here, for want of an address of its
-    /// family, say, is told of and tried again; the others hear it all the same.
+    /// family, say, is told of and tried again; the others hear it all the same. Where this host's address changes it goes on from
+    /// the new one.
     pub async fn run(self, stop: CancellationToken) {
         let this = Arc::new(self);
         let mut all = JoinSet::new();
         for observer in this.observers.clone() {
             let (this, stop) = (Arc::clone(&this), stop.clone());
             all.spawn(async move {
+                let mut way = Way::to(observer);
                 let reached = tokio::select! {
-                    socket = this.reach(observer) => Some(socket),
+                    socket = this.reach(&mut way) => Some(socket),
                     () = stop.cancelled() => None,
                 };
                 if let Some(socket) = reached {
-                    this.send_to(socket, stop).await;
+                    this.send_to(way, socket, stop).await;
                 }
             });
         }
@@ -100,60 +104,71 @@ impl HeartbeatSender {
     }
 
     /// A socket towards an observer, as soon as there can be one.
-    async fn reach(&self, observer: SocketAddr) -> UdpSocket {
-        let mut told = None;
+    async fn reach(&self, way: &mut Way) -> UdpSocket {
         loop {
-            match open(observer).await {
-                Ok(socket) => return socket,
-                Err(error) => {
-                    let error = error.to_string();
-                    if told.as_ref() != Some(&error) {
-                        tracing::warn!(agent = %self.agent, observer.addr = %observer, error, "hears no heartbeats: there is no way to it");
-                        told = Some(error);
-                    }
-                }
+            if let Some(socket) = way.open(&self.agent).await {
+                return socket;
             }
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(self.look).await;
         }
     }
 
-    async fn send_to(&self, socket: UdpSocket, stop: CancellationToken) {
+    pub(super) async fn send_to(&self, mut way: Way, mut socket: UdpSocket, stop: CancellationToken) {
         let mut nonce: Nonce = [0; NONCE_BYTES];
         let mut seq = 0;
         let mut ticks = interval(self.interval);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+        let mut looks = interval(self.look);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut bytes = [0; MOST_BYTES];
-        // A new socket is not known to be writable, and would lose the first beat. An error shows with the first answer.
-        let _ = socket.writable().await;
         loop {
-            tokio::select! {
+            let sent = tokio::select! {
                 () = stop.cancelled() => break,
                 _ = ticks.tick() => self.beat(&socket, &mut seq, &nonce, false),
+                _ = looks.tick() => {
+                    if way.renew(&self.agent, &mut socket, false).await {
+                        self.beat(&socket, &mut seq, &nonce, false)
+                    } else {
+                        Ok(())
+                    }
+                }
                 received = socket.recv(&mut bytes) => match received {
                     Ok(length) => {
                         let heard = bytes.get(..length).unwrap_or_default();
                         if let Some(new) = self.nonce_in(heard, seq).filter(|new| *new != nonce) {
                             // At once, so that the observer hears of the agent one round trip after its start.
                             nonce = new;
-                            self.beat(&socket, &mut seq, &nonce, false);
+                            self.beat(&socket, &mut seq, &nonce, false)
+                        } else {
+                            Ok(())
                         }
                     }
                     // The observer's port is closed: it hears the next beat, or one after it.
-                    Err(_) => { ticks.tick().await; }
+                    Err(_) => {
+                        ticks.tick().await;
+                        Ok(())
+                    }
                 },
+            };
+            if sent.is_err() {
+                way.renew(&self.agent, &mut socket, true).await;
             }
         }
         for _ in 0..GOODBYES {
-            self.beat(&socket, &mut seq, &nonce, true);
+            // One that cannot be sent is one that was lost.
+            let _ = self.beat(&socket, &mut seq, &nonce, true);
             tokio::time::sleep(GOODBYE_EACH).await;
         }
     }
 
-    fn beat(&self, socket: &UdpSocket, seq: &mut u64, nonce: &Nonce, stopping: bool) {
+    fn beat(&self, socket: &UdpSocket, seq: &mut u64, nonce: &Nonce, stopping: bool) -> io::Result<()> {
         *seq += 1;
         let bytes = encode_beat(&self.agent, (self.boot, *seq), nonce, stopping, &self.key);
-        // One that cannot be sent is one that was lost.
-        let _ = socket.try_send(&bytes);
+        match socket.try_send(&bytes) {
+            // The machine's queue is full, and another way would not empty it.
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(()),
+            sent => sent.map(drop),
+        }
     }
 
     /// A challenge to this boot counts when it answers a beat that was sent.
@@ -163,7 +178,59 @@ impl HeartbeatSender {
     }
 }
 
-async fn open(observer: SocketAddr) -> io::Result<UdpSocket> {
+/// The way to one observer.
+///
+/// A socket is connected to it, so that this host hears when its port is closed. That pins the socket's own address, which may be
+/// taken from this host, or lead nowhere any more, while the system tells nothing of it.
+pub(super) struct Way {
+    observer: SocketAddr,
+    /// The problem that was told last, until there is a way again.
+    told: Option<String>,
+}
+
+impl Way {
+    pub(super) fn to(observer: SocketAddr) -> Way {
+        Way { observer, told: None }
+    }
+
+    /// A new socket, from the address that the system chooses now.
+    async fn open(&mut self, agent: &str) -> Option<UdpSocket> {
+        match connected(self.observer).await {
+            Ok(socket) => {
+                self.told = None;
+                Some(socket)
+            }
+            Err(error) => {
+                let error = error.to_string();
+                if self.told.as_ref() != Some(&error) {
+                    tracing::warn!(agent, observer.addr = %self.observer, error, "hears no heartbeats: there is no way to it");
+                    self.told = Some(error);
+                }
+                None
+            }
+        }
+    }
+
+    /// Takes a new socket where the address would be another one, or where the one before has `failed`. Whether the address is
+    /// another one. Without a way now the socket stays, and with it what the observer may still answer.
+    async fn renew(&mut self, agent: &str, socket: &mut UdpSocket, failed: bool) -> bool {
+        let Some(fresh) = self.open(agent).await else {
+            return false;
+        };
+        let own = |socket: &UdpSocket| socket.local_addr().ok().map(|own| own.ip());
+        let (before, now) = (own(socket), own(&fresh));
+        let moved = before != now;
+        if moved && let (Some(before), Some(now)) = (before, now) {
+            tracing::info!(agent, observer.addr = %self.observer, %before, %now, "this host's address changed: heartbeats go on from the new one");
+        }
+        if moved || failed {
+            *socket = fresh;
+        }
+        moved
+    }
+}
+
+async fn connected(observer: SocketAddr) -> io::Result<UdpSocket> {
     let any: SocketAddr = if observer.is_ipv4() {
         (Ipv4Addr::UNSPECIFIED, 0).into()
     } else {
@@ -171,5 +238,7 @@ async fn open(observer: SocketAddr) -> io::Result<UdpSocket> {
     };
     let socket = UdpSocket::bind(any).await?;
     socket.connect(observer).await?;
+    // A new socket is not known to be writable, and would lose the first beat.
+    socket.writable().await?;
     Ok(socket)
 }

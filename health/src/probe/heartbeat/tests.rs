@@ -1,3 +1,6 @@
+use std::net::{IpAddr, Ipv4Addr};
+
+use super::sender::Way;
 use super::wire::encode_beat;
 use super::*;
 
@@ -174,6 +177,72 @@ fn parameters_of_an_agent() {
     assert!(message("", KEY, to.clone()).contains("1 to 63"));
     assert!(message("eu-1", b"short", to).contains("agent eu-1: its key: a key of 5 bytes"));
     assert!(message("eu-1", KEY, Vec::new()).contains("0 observers"));
+}
+
+/// The address a beat came from.
+async fn beat_from(observer: &tokio::net::UdpSocket) -> IpAddr {
+    let mut bytes = [0; 256];
+    let heard = tokio::time::timeout(Duration::from_secs(20), observer.recv_from(&mut bytes)).await;
+    let (length, from) = heard.unwrap().unwrap();
+    assert!(Beat::decode(&bytes[..length]).is_some_and(|beat| beat.agent == "eu-1"));
+    from.ip()
+}
+
+/// Each second, where the system sends on from an address that is no longer the right one and tells nothing.
+#[tokio::test]
+async fn beats_come_from_the_address_that_the_system_would_choose() {
+    let observer = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+    let to = observer.local_addr().unwrap();
+    let before = tokio::net::UdpSocket::bind("127.0.0.2:0").await.unwrap();
+    before.connect(to).await.unwrap();
+    before.writable().await.unwrap();
+    let mut sender = HeartbeatSender::new("eu-1", KEY, vec![to], Duration::from_millis(1)).unwrap();
+    sender.look = Duration::from_millis(50);
+    let stop = CancellationToken::new();
+    let token = stop.clone();
+    let sending = tokio::spawn(async move { sender.send_to(Way::to(to), before, token).await });
+    let (first, second) = (IpAddr::from([127, 0, 0, 2]), IpAddr::from([127, 0, 0, 1]));
+    while beat_from(&observer).await == first {}
+    for _ in 0..100 {
+        assert_eq!(beat_from(&observer).await, second, "and not from the first again");
+    }
+    stop.cancel();
+    sending.await.unwrap();
+}
+
+/// What is sent from an address that this host has no more is an error, and the next beat comes from the new one.
+#[tokio::test]
+#[ignore = "changes the addresses of its network namespace: just namespaces"]
+async fn beats_go_on_from_a_new_address() {
+    let ip = |words: &str| {
+        let done = std::process::Command::new("ip").args(words.split(' ')).output();
+        let done = done.unwrap();
+        assert!(done.status.success(), "ip {words}: {done:?}");
+    };
+    let move_to = |address: &str| {
+        ip(&format!("address add {address}/32 dev lo"));
+        ip(&format!("route replace local 10.214.0.9/32 dev lo src {address}"));
+    };
+    ip("link set lo up");
+    move_to("10.214.0.2");
+    // It is reached by an address that is only routed here: towards one of its own a host chooses that one.
+    let observer = tokio::net::UdpSocket::bind("0.0.0.0:0").await.unwrap();
+    let to = (
+        Ipv4Addr::new(10, 214, 0, 9),
+        observer.local_addr().unwrap().port(),
+    )
+        .into();
+    let mut sender = HeartbeatSender::new("eu-1", KEY, vec![to], Duration::from_millis(10)).unwrap();
+    // Only the errors show it.
+    sender.look = Duration::from_secs(3_600);
+    let stop = CancellationToken::new();
+    let sending = tokio::spawn(sender.run(stop.clone()));
+    assert_eq!(beat_from(&observer).await, IpAddr::from([10, 214, 0, 2]));
+    move_to("10.214.0.3");
+    ip("address del 10.214.0.2/32 dev lo");
+    while beat_from(&observer).await != IpAddr::from([10, 214, 0, 3]) {}
+    stop.cancel();
+    sending.await.unwrap();
 }
 
 /// One that this host has no way to, before one that it has.

@@ -171,7 +171,7 @@ impl Inside {
         let asked_until = around.clock.now() + Detector::first_round(&around.profile);
         let mut table = Table::new();
         loop {
-            tokio::select! {
+            let due = tokio::select! {
                 () = stop.cancelled() => return lines,
                 () = self.wanted.changed.notified() => {
                     self.listen(stop);
@@ -179,11 +179,13 @@ impl Inside {
                     self.connect(&mut lines, stop);
                     continue;
                 }
-                _ = ticks.tick() => {}
-            }
+                due = ticks.tick() => due,
+            };
             let now = around.clock.now();
             let reason = {
                 let mut check = around.check.lock();
+                // `watch_lag` may be woken after this.
+                check.record_lag(due.elapsed(), now);
                 check.judge_anchors(anchors.iter().map(|anchor| anchor.anchor(asked_until, now)), now);
                 check.abstains(now)
             };

@@ -358,10 +358,7 @@ fn who_cannot_take_over_is_warned_of() {
     assert!(code == 0 && told.contains(warning), "{told}");
     let server = Nameserver::start(&folder, &text);
     let (_, told) = folder.output(&["dns", "status", "--server", &server.url()]);
-    assert!(
-        told.contains(warning) && told.contains("1 of 1 needed"),
-        "{told}"
-    );
+    assert!(told.contains(warning) && told.contains("1 of 1 needed"), "{told}");
     // And so it is.
     eu.dies();
     server.until_answered("shop.example.org.", &["192.0.2.2", "192.0.2.3"]);
@@ -416,7 +413,10 @@ fn check_tells_every_mistake_and_fails() {
         ("identity: {nsid: 0xz}", "identity.nsid"),
         ("tcpKeepaliveSeconds: 6554", "allowed is 1 to 6553"),
         ("sampling: {file: queries.jsonl, oneIn: 0}", "sampling.oneIn"),
-        ("observers: {profile: {preset: fast}}", "minFresh is 3: allowed is at most 1"),
+        (
+            "observers: {profile: {preset: fast}}",
+            "minFresh is 3: allowed is at most 1",
+        ),
     ] {
         folder.write(
             "one.yaml",

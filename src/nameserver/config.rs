@@ -368,7 +368,12 @@ impl DnsFile {
             .map_err(|told| anyhow::anyhow!("{}: {told}", named()))?;
         if matches!(file.observers.probing(), Ok(Probing::Builtin)) {
             let decides = file.observers.profile().check_observers(1);
-            let told = || format!("{}: observers.profile: the builtin observer is one, and the preset single is for it", named());
+            let told = || {
+                format!(
+                    "{}: observers.profile: the builtin observer is one, and the preset single is for it",
+                    named()
+                )
+            };
             decides.with_context(told)?;
         }
         if let Some(given) = file.tcp_keepalive_seconds {

@@ -143,7 +143,11 @@ fn listed(config: &Observers) -> Option<Listed> {
 
 /// How many observers are named, each counted once.
 pub(super) fn once(config: &Observers) -> usize {
-    let names: BTreeSet<&str> = config.names.iter().map(|observer| observer.name.as_str()).collect();
+    let names: BTreeSet<&str> = config
+        .names
+        .iter()
+        .map(|observer| observer.name.as_str())
+        .collect();
     names.len()
 }
 

@@ -662,7 +662,10 @@ async fn replayed_first_packets_keep_nobody_out() {
     let label = ConsumerLabel {
         consumer: "dns-1".into(),
     };
-    until("a retry", || metrics.retried_connections.get_or_create(&label).get() > 0).await;
+    until("a retry", || {
+        metrics.retried_connections.get_or_create(&label).get() > 0
+    })
+    .await;
     let connection = dial(&theirs, &consumer).await;
     connection.send_datagram(datagram("o1", 1)).unwrap();
     until("its evidence", || count(&metrics, "accepted") == 1).await;

@@ -7,10 +7,10 @@ use quinn::crypto::rustls::{NoInitialCipherSuite, QuicClientConfig, QuicServerCo
 use quinn::{ClientConfig, IdleTimeout, ServerConfig, TransportConfig, VarInt};
 use rustls::pki_types::CertificateDer;
 use rustls::server::{VerifierBuilderError, WebPkiClientVerifier};
+use rustls::{RootCertStore, crypto::CryptoProvider, version::TLS13};
 use x509_parser::certificate::X509Certificate;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::FromDer;
-use rustls::{RootCertStore, crypto::CryptoProvider, version::TLS13};
 
 use super::window::FixedWindow;
 use super::{ALPN, CONSUMER_NAME, Identity, Role};

@@ -137,7 +137,11 @@ fn seen(family: &Value) -> [String; 5] {
     [
         format!("{}{frozen}", text(&family["verdict"])),
         format!("{:.0} s", family["sinceMs"].as_f64().unwrap_or(0.0) / 1000.0),
-        format!("{} of {} needed", text(&family["fresh"]), text(&family["minFresh"])),
+        format!(
+            "{} of {} needed",
+            text(&family["fresh"]),
+            text(&family["minFresh"])
+        ),
         text(&family["abstaining"]),
         rtt.map_or_else(|| "-".to_owned(), |rtt| format!("{rtt:.1} ms")),
     ]

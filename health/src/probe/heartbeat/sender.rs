@@ -221,7 +221,7 @@ impl Way {
         let (before, now) = (own(socket), own(&fresh));
         let moved = before != now;
         if moved && let (Some(before), Some(now)) = (before, now) {
-            tracing::info!(agent, observer.addr = %self.observer, %before, %now, "this host's address changed: heartbeats go on from the new one");
+            tracing::warn!(agent, observer.addr = %self.observer, %before, %now, "this host's address changed: heartbeats go on from the new one");
         }
         if moved || failed {
             *socket = fresh;

@@ -415,7 +415,7 @@ fn check_tells_every_mistake_and_fails() {
         ("sampling: {file: queries.jsonl, oneIn: 0}", "sampling.oneIn"),
         (
             "observers: {profile: {preset: fast}}",
-            "minFresh is 3: allowed is at most 1",
+            "minFresh is 3: it must be at most 1",
         ),
     ] {
         folder.write(

@@ -89,7 +89,7 @@ impl<'a> Starts<'a> {
                 None | Some(0) => break,
                 Some(length) => {
                     *slot = at;
-                    at = at.saturating_add(length + 1);
+                    at = at.saturating_add(length.saturating_add(1));
                     starts.count += 1;
                 }
             }

@@ -11,6 +11,7 @@
 use std::fmt;
 
 use crate::name::wire;
+use crate::wire::rtype;
 
 /// Octets of a set before its records.
 const SET_HEAD: usize = 12;
@@ -184,7 +185,13 @@ impl<'a> RecordSet<'a> {
             && self.rdata().count() == usize::from(self.count)
             && octets == self.records.len()
             && i32::try_from(self.ttl_s).is_ok()
+            && (!is_a_name(self.kind) || self.rdata().all(|data| wire::is_name(&data.to_ascii_lowercase())))
     }
+}
+
+/// Types whose data is one name and nothing else.
+fn is_a_name(kind: u16) -> bool {
+    matches!(kind, rtype::NS | rtype::CNAME | rtype::DNAME | rtype::ALIAS)
 }
 
 fn owner(octets: &[u8]) -> Option<(&[u8], u16, &[u8])> {

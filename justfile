@@ -53,10 +53,10 @@ bench-dns *arguments: build
 bench-detection *figures: bench-probes
     cargo bench --bench detection --locked -- {{figures}}
 
-# Evidence, recordings, zones and state that nobody would write, found by coverage: each fuzz target for a minute (`cargo install cargo-fuzz`).
-fuzz seconds="60":
-    tests/fuzz.sh health {{seconds}}
-    tests/fuzz.sh dns {{seconds}}
+# Evidence, recordings, zones and state that nobody would write, found by coverage: each fuzz target for a minute, from another seed each time (`cargo install cargo-fuzz`).
+fuzz seconds="60" seed="0":
+    tests/fuzz.sh health {{seconds}} {{seed}}
+    tests/fuzz.sh dns {{seconds}} {{seed}}
 
 # A real ping, and observers' processes in network namespaces: links that are cut, clusters that vanish without a word. Says so where that is not permitted.
 namespaces:

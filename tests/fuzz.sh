@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # tests/fuzz.sh CRATE SECONDS [SEED]: each fuzz target of a crate for so long, from its corpus and the seed (0: another one
-# each time, printed when an input breaks a property). What libFuzzer finds on the way is kept in target/fuzz-corpus, with its log; an input that breaks a property is kept in CRATE/fuzz/artifacts, and its path
-# printed.
+# each time, printed when an input breaks a property). What libFuzzer finds on the way is kept in target/fuzz-corpus, with
+# its log; an input that breaks a property is kept in CRATE/fuzz/artifacts, and its path printed.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 crate="${1:?CRATE}" seconds="${2:?SECONDS}" seed="${3:-0}"

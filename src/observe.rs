@@ -16,6 +16,7 @@ pub mod config;
 mod departed;
 pub(crate) mod files;
 mod follow;
+mod host_port;
 mod names;
 pub mod passive;
 pub mod process;

@@ -6,8 +6,10 @@ use serde_json::{Value, json};
 use super::policy::ClusterAffinity;
 
 mod dns;
+mod observer;
 
 pub(super) use dns::{addresses, dns_name, mailbox};
+pub(super) use observer::{consumers, region};
 
 /// Any JSON object, kept as it is.
 pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {

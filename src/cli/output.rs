@@ -21,6 +21,10 @@ pub(super) fn json(value: &Value) {
 
 /// Prints rows under headings, columns as wide as their widest cell.
 pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
+    let rows: Vec<Vec<String>> = rows
+        .iter()
+        .map(|row| row.iter().map(|cell| printable(cell)).collect())
+        .collect();
     let width = |column: usize| {
         let cells = rows
             .iter()
@@ -42,7 +46,31 @@ pub(super) fn table(headings: &[&str], rows: &[Vec<String>]) {
             .map(|&heading| heading.to_owned())
             .collect::<Vec<_>>(),
     );
-    for row in rows {
+    for row in &rows {
         print(row);
+    }
+}
+
+/// What others wrote moves no cursor and breaks no row.
+fn printable(cell: &str) -> String {
+    let mut text = String::with_capacity(cell.len());
+    for c in cell.chars() {
+        if c.is_control() {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn control_characters_are_told_and_not_sent() {
+        assert_eq!(printable("eu – 1"), "eu – 1");
+        assert_eq!(printable("a\u{1b}[31m\nb"), "a\\u{1b}[31m\\nb");
     }
 }

@@ -56,7 +56,7 @@ pub(crate) fn step(state: &mut State, world: &World<'_>) -> Braked {
             reason: HoldReason::Freeze,
             message: format!(
                 "{} of {} clusters look down: nothing is evicted until it is at most {} % for {} s",
-                looking_down(world, &members),
+                frozen.down.len(),
                 members.len(),
                 world.settings.freeze_above_percent,
                 world.settings.freeze_calm.as_secs()
@@ -102,23 +102,32 @@ pub(crate) fn share(down: usize, all: usize) -> DownShare {
     }
 }
 
-fn looking_down(world: &World<'_>, members: &BTreeSet<String>) -> usize {
-    members
-        .iter()
-        .filter(|cluster| world.health_of(cluster).looks_down())
-        .count()
+/// Members that look down. Under FREEZE one that looked down stays so while nothing is known of it: an end of the evidence is no
+/// calm.
+fn looking_down(state: &State, world: &World<'_>, members: &BTreeSet<String>) -> BTreeSet<String> {
+    let before = state.freeze.as_ref().map(|freeze| &freeze.down);
+    let down = |cluster: &&String| {
+        let health = world.health_of(cluster);
+        let unseen = health.is_unknown() && before.is_some_and(|before| before.contains(*cluster));
+        health.looks_down() || unseen
+    };
+    members.iter().filter(down).cloned().collect()
 }
 
 /// A path that is Down counts, be it one or both: a fleet whose API servers are all away at once says more
 /// about who is looking than about the fleet.
 fn step_freeze(state: &mut State, world: &World<'_>, members: &BTreeSet<String>) -> bool {
-    let share = share(looking_down(world, members), members.len());
-    let above = share.exceeds(world.settings.freeze_above_percent);
+    let down = looking_down(state, world, members);
+    let above = share(down.len(), members.len()).exceeds(world.settings.freeze_above_percent);
+    if let Some(freeze) = &mut state.freeze {
+        freeze.down.clone_from(&down);
+    }
     match &mut state.freeze {
         Some(freeze) if above => freeze.calm_since = None,
         None if above => {
             state.freeze = Some(Freeze {
                 since: world.now,
+                down,
                 calm_since: None,
             })
         }

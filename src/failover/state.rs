@@ -50,13 +50,15 @@ impl State {
 
     /// The brake of the eviction tier is on, and since when.
     pub fn frozen_since(&self) -> Option<MonoTime> {
-        self.freeze.map(|freeze| freeze.since)
+        self.freeze.as_ref().map(|freeze| freeze.since)
     }
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Freeze {
     pub(crate) since: MonoTime,
+    /// Members that looked down, and of which nothing was seen since.
+    pub(crate) down: BTreeSet<String>,
     /// Since when the share is no longer above the limit.
     pub(crate) calm_since: Option<MonoTime>,
 }

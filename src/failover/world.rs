@@ -47,6 +47,11 @@ impl ClusterHealth {
         self.traffic == Verdict::Up && self.control == Verdict::Up
     }
 
+    /// Nothing is known of either path.
+    pub fn is_unknown(&self) -> bool {
+        self.traffic == Verdict::Unknown && self.control == Verdict::Unknown
+    }
+
     /// At least one path looks down.
     pub fn looks_down(&self) -> bool {
         self.traffic == Verdict::Down || self.control == Verdict::Down

@@ -80,7 +80,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     let mut file = AgentFile::read(path)?;
     let paths = |file: &AgentFile| [path.to_owned(), file.key_file.clone()];
     let mut files = Files::look(paths(&file).iter().map(PathBuf::as_path));
-    let (mut names, mut addresses) = (Names::default(), BTreeSet::new());
+    let (mut names, mut addresses) = (Names::of("observers"), BTreeSet::new());
     // The one before stays silent about its end: the agent does not stop.
     let mut sending: Option<AbortOnDropHandle<()>> = None;
     tracing::info!(agent = %file.name, observers = file.observers.len(), "sends heartbeats");

@@ -16,6 +16,8 @@ use std::{
 use lifeboat_health::{MonoClock, MonoTime, probe::look_up};
 use tokio::{task::JoinSet, time::timeout};
 
+use super::host_port;
+
 /// How long is waited for lookups. What takes longer goes on, and counts at a later look.
 const WITHIN: Duration = Duration::from_secs(2);
 /// A problem of a name is told when it begins, and not again for this long.
@@ -24,6 +26,8 @@ const TOLD_FOR: Duration = Duration::from_secs(60);
 type Found = Pin<Box<dyn Future<Output = io::Result<Vec<SocketAddr>>> + Send>>;
 
 pub(super) struct Names {
+    /// The field they stand in, for messages.
+    field: &'static str,
     look_up: fn(String) -> Found,
     within: Duration,
     known: BTreeMap<String, BTreeSet<SocketAddr>>,
@@ -41,15 +45,14 @@ struct Told {
     stands: bool,
 }
 
-impl Default for Names {
-    fn default() -> Names {
-        Names::new(|name| Box::pin(look_up(name)))
-    }
-}
-
 impl Names {
-    fn new(look_up: fn(String) -> Found) -> Names {
+    pub(super) fn of(field: &'static str) -> Names {
+        Names::new(field, |name| Box::pin(look_up(name)))
+    }
+
+    fn new(field: &'static str, look_up: fn(String) -> Found) -> Names {
         Names {
+            field,
             look_up,
             within: WITHIN,
             known: BTreeMap::new(),
@@ -65,7 +68,9 @@ impl Names {
         self.known.retain(|name, _| names.contains(name));
         self.told.retain(|name, _| names.contains(name));
         for name in names {
-            if let Ok(address) = name.parse() {
+            if let Err(wrong) = host_port::check(name) {
+                self.tell(name, &wrong);
+            } else if let Ok(address) = name.parse() {
                 self.known.insert(name.clone(), BTreeSet::from([address]));
             } else if self.looking.insert(name.clone()) {
                 let (name, found) = (name.clone(), (self.look_up)(name.clone()));
@@ -97,7 +102,7 @@ impl Names {
             Ok(found) if found.is_empty() => self.tell(&name, "it has no address"),
             Ok(found) => {
                 if self.is_resolved_again(&name) {
-                    tracing::info!(name, addresses = ?found, "a name is resolved again");
+                    tracing::info!(field = self.field, name, addresses = ?found, "a name is resolved again");
                 }
                 self.known.insert(name, found.into_iter().collect());
             }
@@ -110,9 +115,14 @@ impl Names {
             return;
         }
         if self.known.contains_key(name) {
-            tracing::warn!(name, error, "a name is not resolved; its last addresses stay");
+            tracing::warn!(
+                field = self.field,
+                name,
+                error,
+                "a name is not resolved; its last addresses stay"
+            );
         } else {
-            tracing::warn!(name, error, "a name was never resolved");
+            tracing::warn!(field = self.field, name, error, "a name was never resolved");
         }
     }
 
@@ -162,7 +172,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_name_keeps_its_addresses_whatever_becomes_of_others() {
-        let mut names = Names::new(found);
+        let mut names = Names::new("consumers", found);
         let list = |list: &[&str]| list.iter().map(|name| (*name).to_owned()).collect::<Vec<_>>();
         let of = |texts: &[&str]| texts.iter().map(|text| address(text)).collect::<BTreeSet<_>>();
         let all = list(&["192.0.2.9:1", "good:1", "once:1"]);
@@ -184,7 +194,7 @@ mod tests {
 
     #[test]
     fn a_problem_is_told_once_a_minute_and_its_end_once() {
-        let mut names = Names::new(found);
+        let mut names = Names::new("consumers", found);
         let at = |seconds: u64| MonoTime::from_millis(seconds * 1_000);
         assert!(!names.is_resolved_again("a:1"), "there was no problem");
         let due: Vec<u64> = (0..=120)
@@ -203,8 +213,19 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn what_is_no_host_and_port_is_told_and_the_others_go_on() {
+        let mut names = Names::new("consumers", found);
+        let list = ["good:1", "a:99999", "192.0.2.1:0"].map(str::to_owned);
+        assert_eq!(
+            names.resolve(&list).await,
+            BTreeSet::from([address("192.0.2.1:1")])
+        );
+        assert_eq!(names.told.keys().collect::<Vec<_>>(), ["192.0.2.1:0", "a:99999"]);
+    }
+
+    #[tokio::test]
     async fn what_does_not_resolve_is_remembered_as_told() {
-        let mut names = Names::new(found);
+        let mut names = Names::new("consumers", found);
         names.within = Duration::from_millis(20);
         let list = ["good:1", "hangs:1"].map(str::to_owned);
         names.resolve(&list).await;

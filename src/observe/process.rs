@@ -35,7 +35,7 @@ pub async fn run(path: &Path, stop: CancellationToken) -> anyhow::Result<()> {
     register_own_certificates(&mut registry, metrics.own_certificates.clone());
     let targets = Arc::new(Targets::default());
     let listed = targets.list(&file);
-    let mut names = Names::default();
+    let mut names = Names::of("consumers");
     let consumers = tokio::select! {
         () = stop.cancelled() => return Ok(()),
         found = names.resolve(&file.consumers) => found,
@@ -252,19 +252,24 @@ async fn follow_clusters(
 /// Takes the consumers of the Observer object with its name.
 async fn follow_own(kubeconfig: PathBuf, name: String, named: Arc<Mutex<Vec<String>>>) {
     let mut said = String::new();
-    let adopt = |roster: &Roster| match roster.get(&name) {
-        Some(own) => named.lock().clone_from(&own.consumers),
-        None => tracing::warn!(
-            observer.name = %name,
-            "there are Observer objects and none of this name: this observer's evidence does not count"
-        ),
-    };
+    let adopt = |roster: &Roster| take_own(&name, roster, &named);
     while let Err(error) =
         async { anyhow::Ok(follow_observers(connect(&kubeconfig).await?, adopt).await?) }.await
     {
         not_followed("Observer objects", &mut said, &error, &kubeconfig);
         tokio::time::sleep(BEGIN_AGAIN).await;
     }
+}
+
+fn take_own(name: &str, roster: &Roster, named: &Mutex<Vec<String>>) {
+    let own = roster.get(name);
+    if own.is_none() {
+        tracing::warn!(
+            observer.name = %name,
+            "there are Observer objects and none of this name: this observer's evidence does not count"
+        );
+    }
+    *named.lock() = own.map(|own| own.consumers.clone()).unwrap_or_default();
 }
 
 /// Each reason is told once, while the kubeconfig is read again and again: it may be mounted late.
@@ -399,6 +404,21 @@ mod tests {
         tokio::time::resume();
         let asked = tokio::time::timeout(Duration::from_secs(30), server.accept()).await;
         assert!(asked.is_ok(), "the kubeconfig was not read again");
+    }
+
+    #[test]
+    fn consumers_of_an_object_that_is_gone_are_no_consumers() {
+        let named = Mutex::new(Vec::new());
+        let spec = |consumers: &[&str]| crate::api::ObserverSpec {
+            consumers: consumers.iter().map(|&name| name.to_owned()).collect(),
+            ..Default::default()
+        };
+        let mut roster = Roster::from([("o".to_owned(), spec(&["a:1"])), ("p".to_owned(), spec(&["b:1"]))]);
+        take_own("o", &roster, &named);
+        assert_eq!(*named.lock(), ["a:1"]);
+        roster.remove("o");
+        take_own("o", &roster, &named);
+        assert!(named.lock().is_empty(), "the consumers of its file count");
     }
 
     #[test]

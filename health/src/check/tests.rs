@@ -46,7 +46,7 @@ fn urls() {
     check("http://", Err("neither an address nor a host name"));
     check("http:///x", Err("neither an address nor a host name"));
     check("http://a b/", Err("visible ASCII"));
-    check("http://a:x/", Err("the port is not a number"));
+    check("http://a:x/", Err("the port is no number from 1 to 65535"));
     check("http://a:0/", Err("port 0"));
     check("http://127.0.0.1:0/", Err("port 0"));
     check("http://u@a/", Err("user information"));

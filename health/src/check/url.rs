@@ -115,7 +115,7 @@ impl<'a> Url<'a> {
             Some((name, port)) => (
                 name,
                 port.parse::<u16>()
-                    .map_err(|_| self.wrong("the port is not a number"))?,
+                    .map_err(|_| self.wrong("the port is no number from 1 to 65535"))?,
             ),
             None => (authority, self.scheme.port()),
         };

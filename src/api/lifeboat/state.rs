@@ -6,6 +6,8 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::api::schema;
+
 /// Head of the steering plan in force: its stamp and its shards.
 #[derive(CustomResource, Clone, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[kube(
@@ -154,10 +156,10 @@ pub struct ObserverSpec {
     /// Where DNS servers and controllers listen for its evidence: `HOST:PORT`, UDP. The observer takes them in place of the
     /// `consumers` of its file.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    #[schemars(length(max = 64))]
+    #[schemars(schema_with = "schema::consumers")]
     pub consumers: Vec<String>,
     /// Its failure domain. Counts in place of the one in its file.
-    #[schemars(length(min = 1, max = 63))]
+    #[schemars(schema_with = "schema::region")]
     pub region: String,
     /// When it was registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -70,6 +70,6 @@ pub(in crate::api) fn addresses(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-fn rule(rule: &str, message: &str) -> Value {
+pub(super) fn rule(rule: &str, message: &str) -> Value {
     json!({ "rule": rule, "message": message })
 }

@@ -80,3 +80,28 @@ fn freeze_holds_back_and_is_over_after_a_minute_of_calm() {
         "the hold begins anew when FREEZE ends"
     );
 }
+
+#[test]
+fn an_end_of_the_evidence_is_no_calm() {
+    let mut hindsight = hindsight();
+    hindsight.look(health(&FIVE));
+    assert_eq!(run(&mut hindsight, 10, 20).len(), 5);
+    // Nobody hears anything: FREEZE stays, however long.
+    let nothing = FIVE.map(|cluster| (cluster.to_owned(), ClusterHealth::UNKNOWN));
+    hindsight.look(BTreeMap::from(nothing));
+    assert_eq!(run(&mut hindsight, 21, 200), []);
+    assert!(hindsight.is_waiting());
+    // A minute after most are seen to be well it is over.
+    hindsight.look(health(&["a", "b"]));
+    let frozen = run(&mut hindsight, 201, 260);
+    assert!(
+        frozen
+            .iter()
+            .all(|(at, told)| *at == 204 && told.contains("frozen: 2 of 5")),
+        "{frozen:?}"
+    );
+    assert_eq!(
+        run(&mut hindsight, 261, 270),
+        [(264, "a lost".to_owned()), (264, "b lost".to_owned())]
+    );
+}

@@ -104,6 +104,8 @@ pub struct Prober {
     /// Probes that were missed and are listened to, to learn how late they come.
     lingering: AtomicUsize,
     told: Mutex<Told>,
+    /// Of a certificate that is good and ends soon.
+    certificate_told: Mutex<Told>,
     around: Arc<Surroundings>,
 }
 
@@ -314,6 +316,7 @@ impl Prober {
             under_way: AtomicUsize::new(0),
             lingering: AtomicUsize::new(0),
             told: Mutex::default(),
+            certificate_told: Mutex::default(),
             around,
         }
     }
@@ -456,6 +459,12 @@ impl Prober {
         let what = what.into();
         if self.told.lock().is_due(&what, self.around.clock.now()) {
             tracing::warn!(observer.name = %self.around.observer, targets = %self.label(), problem = %what, "a probe failed");
+        }
+    }
+
+    fn warn_of_certificate(&self, what: &str) {
+        if self.certificate_told.lock().is_due(what, self.around.clock.now()) {
+            tracing::warn!(observer.name = %self.around.observer, targets = %self.label(), certificate = %what, "a certificate ends soon");
         }
     }
 

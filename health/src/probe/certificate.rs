@@ -1,5 +1,6 @@
 //! How long a certificate has left: told by a metric always, by the log when it is not long.
 
+use rustls::CertificateError;
 use rustls::pki_types::CertificateDer;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
@@ -7,10 +8,26 @@ use x509_parser::prelude::FromDer;
 use super::Prober;
 
 const DAY_S: f64 = 86_400.0;
+const HOUR_S: i64 = 3_600;
 
 pub(super) fn look(prober: &Prober, certificate: &CertificateDer<'_>, warn_days: u16) {
     let Some(ends) = end(certificate) else { return };
-    let days = days_left(ends, now());
+    let left = ends.saturating_sub(now());
+    show(prober, left);
+    if days(left) < f64::from(warn_days) {
+        prober.warn_of_certificate(&format!("it expires in {}", rounded(left)));
+    }
+}
+
+/// The same of one that a handshake failed with because it has expired. The failure itself is told as such.
+pub(super) fn look_at_refused(prober: &Prober, error: &rustls::Error) {
+    if let rustls::Error::InvalidCertificate(CertificateError::ExpiredContext { not_after, .. }) = error {
+        let ends = i64::try_from(not_after.as_secs()).unwrap_or(i64::MAX);
+        show(prober, ends.saturating_sub(now()));
+    }
+}
+
+fn show(prober: &Prober, left: i64) {
     for name in prober.names.lock().clone() {
         let label = prober.certificate_label(name);
         let gauge = prober
@@ -18,13 +35,7 @@ pub(super) fn look(prober: &Prober, certificate: &CertificateDer<'_>, warn_days:
             .metrics
             .certificate_expiry
             .get_or_create_owned(&label);
-        gauge.set(days);
-    }
-    if days < f64::from(warn_days) {
-        prober.tell(format!(
-            "its certificate expires in {:.0} days",
-            days.max(0.0).floor()
-        ));
+        gauge.set(days(left));
     }
 }
 
@@ -34,8 +45,18 @@ fn end(certificate: &CertificateDer<'_>) -> Option<i64> {
     Some(parsed.validity().not_after.timestamp())
 }
 
-fn days_left(ends: i64, now: i64) -> f64 {
-    ends.saturating_sub(now) as f64 / DAY_S
+fn days(seconds: i64) -> f64 {
+    seconds as f64 / DAY_S
+}
+
+/// For people: days, and hours where there are few.
+fn rounded(left: i64) -> String {
+    let hours = left.max(0) / HOUR_S;
+    if hours < 48 {
+        format!("{hours} h")
+    } else {
+        format!("{} days", hours / 24)
+    }
 }
 
 #[expect(
@@ -52,9 +73,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn days() {
-        assert_eq!(days_left(86_400 * 20, 86_400 * 6), 14.0);
-        assert!(days_left(0, 1) < 0.0);
+    fn what_is_left() {
+        assert_eq!(days(86_400 * 14), 14.0);
+        assert!(days(-1) < 0.0);
+        assert_eq!(rounded(86_400 * 14 + 5), "14 days");
+        assert_eq!(rounded(48 * HOUR_S), "2 days");
+        assert_eq!(rounded(48 * HOUR_S - 1), "47 h");
+        assert_eq!(rounded(-1), "0 h");
     }
 
     #[test]

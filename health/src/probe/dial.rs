@@ -12,7 +12,7 @@ use tokio_rustls::client::TlsStream;
 
 use super::attempt::Attempt;
 use super::certificate;
-use super::error::{classify, tls_problem};
+use super::error::{classify, tls_error};
 use super::remote::Address;
 use super::trust::{Alpn, Secure};
 use super::wait::Waited;
@@ -109,8 +109,9 @@ impl Dial {
                 })
             }
             Waited::InTime(Err(error), _) => {
-                if let Some(problem) = tls_problem(&error) {
-                    attempt.tell(problem);
+                if let Some(error) = tls_error(&error) {
+                    certificate::look_at_refused(attempt.prober(), error);
+                    attempt.tell(format!("TLS: {error}"));
                 }
                 Err(classify(&error))
             }

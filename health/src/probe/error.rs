@@ -39,13 +39,9 @@ pub(super) fn is_exhaustion(error: &io::Error) -> bool {
     error.raw_os_error().is_some_and(|code| codes.contains(&code))
 }
 
-fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
+/// What is wrong with a handshake beyond a connection that broke.
+pub(super) fn tls_error(error: &io::Error) -> Option<&rustls::Error> {
     error.get_ref().and_then(|inner| inner.downcast_ref())
-}
-
-/// What is wrong with a handshake beyond a connection that broke, for the log.
-pub(super) fn tls_problem(error: &io::Error) -> Option<String> {
-    tls_error(error).map(|error| format!("TLS: {error}"))
 }
 
 /// How a request on a connection failed.

@@ -62,10 +62,16 @@ pub struct QosMetrics {
     pub infeasible: Family<ConsumerLabel, Gauge>,
 }
 
+/// Narrow where `fast` detects, wide enough for Karmada's timings.
+const DETECTION_S: [f64; 20] = [
+    0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 1.0, 1.5, 2.0, 5.0, 10.0, 30.0, 60.0,
+    120.0,
+];
+
 impl Default for QosMetrics {
     fn default() -> QosMetrics {
         QosMetrics {
-            detection: Family::new_with_constructor(|| Histogram::new(exponential_buckets(0.1, 1.3, 16))),
+            detection: Family::new_with_constructor(|| Histogram::new(DETECTION_S)),
             mistakes: Family::default(),
             mistake_duration: Family::new_with_constructor(|| {
                 Histogram::new(exponential_buckets(0.05, 2.0, 14))

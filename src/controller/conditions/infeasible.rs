@@ -56,14 +56,22 @@ fn tell(path: Path, estimate: &LossEstimate) -> String {
         wanted_s,
         ..
     } = estimate;
-    let hours = |seconds: f64| seconds / 3_600.0;
     format!(
         "{path} path: with {:.2} % of probes lost in bursts of {burst:.1}, and a correlation of {correlation:.2} between observers, \
-         a wrong Down is to be expected every {:.1} h; mistakeRecurrenceH asks for {:.0} h",
+         a wrong Down is to be expected every {}; mistakeRecurrenceH asks for {:.0} h",
         share * 100.0,
-        hours(recurrence_s.unwrap_or_default()),
-        hours(*wanted_s),
+        rounded(recurrence_s.unwrap_or_default()),
+        wanted_s / 3_600.0,
     )
+}
+
+/// For people.
+fn rounded(seconds: f64) -> String {
+    match seconds {
+        ..60.0 => format!("{seconds:.0} s"),
+        60.0..3_600.0 => format!("{:.0} min", seconds / 60.0),
+        _ => format!("{:.1} h", seconds / 3_600.0),
+    }
 }
 
 #[cfg(test)]
@@ -90,6 +98,11 @@ mod tests {
         let key = ("a".to_owned(), Path::Traffic, Family::V4);
         verdicts.cells.insert(key, cell);
         verdicts
+    }
+
+    #[test]
+    fn times_are_told_in_a_unit_that_shows_them() {
+        assert_eq!([12.0, 600.0, 7_200.0].map(rounded), ["12 s", "10 min", "2.0 h"]);
     }
 
     #[test]

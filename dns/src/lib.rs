@@ -68,6 +68,7 @@ pub use server::{EcsFrom, Listen, Server, ServerConfig, StartError};
 pub use snapshot::Snapshot;
 pub use snapshot::build::BuildError;
 pub use stamp::Stamp;
+pub use steer::Wrong as FilterProblem;
 pub use tcp::TcpLimits;
 pub use wire::Rcode;
 pub use zone::{RecordSet, Zone};

@@ -65,9 +65,9 @@ enum Select {
 
 /// A field of a filter and what is wrong with it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Wrong {
-    pub(crate) field: String,
-    pub(crate) reason: String,
+pub struct Wrong {
+    pub field: String,
+    pub reason: String,
 }
 
 impl Wrong {

@@ -7,9 +7,11 @@ use super::policy::ClusterAffinity;
 
 mod dns;
 mod observer;
+mod steer;
 
 pub(super) use dns::{addresses, dns_name, mailbox};
 pub(super) use observer::{consumers, region};
+pub(super) use steer::steer_chain;
 
 /// Any JSON object, kept as it is.
 pub(super) fn any_object(_: &mut SchemaGenerator) -> Schema {
@@ -70,56 +72,17 @@ pub(super) fn sync_mode(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-/// One step of a steering chain: an object with exactly one of the known keys.
-pub(super) fn steer_chain(_: &mut SchemaGenerator) -> Schema {
-    json_schema!({
-        "description": "Steps from candidates to answer; the last one is weighted, failover or all.",
-        "type": "array",
-        "minItems": 1,
-        "maxItems": 8,
-        "items": {
-            "description": "Exactly one of health, weighted, failover, all.",
-            "type": "object",
-            "minProperties": 1,
-            "maxProperties": 1,
-            "properties": {
-                "health": { "description": "Leave out clusters that are Down.", "type": "object" },
-                "weighted": {
-                    "description": "One cluster an answer, drawn anew for every query in proportion to the weights.",
-                    "type": "object",
-                },
-                "failover": {
-                    "description": "The first cluster of `order` that may answer.",
-                    "type": "object",
-                    "required": ["order"],
-                    "properties": {
-                        "order": {
-                            "description": "Names of member clusters, most wanted first.",
-                            "type": "array",
-                            "minItems": 1,
-                            "items": { "type": "string", "minLength": 1, "maxLength": 253 },
-                        },
-                    },
-                },
-                "all": {
-                    "description": "Every cluster that may answer, up to `max`.",
-                    "type": "object",
-                    "properties": {
-                        "max": { "type": "integer", "format": "int32", "minimum": 1, "maximum": 64 },
-                    },
-                },
-            },
-        },
-    })
-}
-
 /// Cluster name to a factor for its ready replicas.
 pub(super) fn weights(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "description": "Factor by member cluster for its ready replicas; 1 where not named, 0 keeps a cluster out.",
         "type": "object",
-        "additionalProperties": { "type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000 },
+        "additionalProperties": weight(),
     })
+}
+
+fn weight() -> Value {
+    json!({ "type": "integer", "format": "int64", "minimum": 0, "maximum": 1_000_000 })
 }
 
 /// Karmada's `ClusterAffinity`, with the operators that its own schema leaves open.

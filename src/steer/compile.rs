@@ -58,6 +58,8 @@ pub enum Reason {
     /// The Service that users are to reach is not propagated to a cluster that runs the workload.
     ServiceNotFound,
     UnknownCluster,
+    /// None of the clusters that `weighted` names is ready: the others share.
+    WeightsPassedOver,
     /// A cluster that runs the workload has no ingress address.
     NoAddress,
     /// No replica is ready anywhere: the name is left out until one is.
@@ -83,6 +85,7 @@ impl Reason {
             Self::WorkloadNotFound => "WorkloadNotFound",
             Self::ServiceNotFound => "ServiceNotFound",
             Self::UnknownCluster => "UnknownCluster",
+            Self::WeightsPassedOver => "WeightsPassedOver",
             Self::NoAddress => "NoAddress",
             Self::NotReady => "NotReady",
             Self::KeepsLastEndpoints => "KeepsLastEndpoints",
@@ -106,7 +109,12 @@ impl Problems {
 
     fn into_condition(self, object: ObjectKey, fine: &str) -> ObjectCondition {
         // A remark about a cluster that plays no part leaves the rest served as it was asked for.
-        let remark = |reason: &Reason| matches!(reason, Reason::UnknownCluster | Reason::NoAddress);
+        let remark = |reason: &Reason| {
+            matches!(
+                reason,
+                Reason::UnknownCluster | Reason::NoAddress | Reason::WeightsPassedOver
+            )
+        };
         let status = self.0.iter().all(|(reason, _)| remark(reason));
         let mut problems = self.0;
         // What names no cluster at all explains the least.

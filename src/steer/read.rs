@@ -3,14 +3,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use lifeboat_dns::{Failover, Filter, NameServerInput, RecordInput, SoaInput, ZoneInput};
+use lifeboat_dns::{NameServerInput, OnAllDown, RecordInput, SoaInput, ZoneInput};
 use serde_json::Value;
 
 use super::compile::{
     ClusterEdge, ObjectKey, PolicyView, Ready, WorkloadKey, WorkloadView, ZoneView, input::INGRESS_ADDRESSES,
 };
 use crate::{
-    api::{self, SteerStep, ViewError, validate::Validate, view},
+    api::{self, ViewError, validate::Validate, view},
     controller::{Kinds, reader},
     store::{Index, annotation, name, namespace, pointer_str},
 };
@@ -155,7 +155,9 @@ pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView 
         name: spec.name.clone(),
         zone: spec.zone.clone(),
         ttl: spec.ttl_seconds(),
-        steer: steer(&spec.steer),
+        steer: spec.steer.clone(),
+        on_all_down: spec.when_all_down(),
+        degraded_ttl: spec.degraded_ttl,
         weights: spec.weights.clone(),
         workload,
         service: spec.service.as_ref().map(|service| WorkloadKey {
@@ -179,6 +181,8 @@ fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
         zone: text("/spec/zone"),
         ttl: api::lifeboat::TrafficPolicySpec::DEFAULT_TTL_SECONDS,
         steer: Vec::new(),
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         weights: BTreeMap::new(),
         workload: WorkloadKey {
             api_version: String::new(),
@@ -189,30 +193,6 @@ fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
         service: None,
         invalid: Some(error.to_string()),
     }
-}
-
-/// The filters that the steps of a policy stand for: its choosing step, behind health. An order is one tier a cluster, and
-/// all clusters are rotated.
-fn steer(steps: &[SteerStep]) -> Vec<Filter> {
-    let mut filters = vec![Filter::Health {}];
-    let chosen = steps
-        .iter()
-        .rev()
-        .find(|step| !matches!(step, SteerStep::Health {}));
-    match chosen {
-        None | Some(SteerStep::Health {} | SteerStep::Weighted {}) => {
-            filters.push(Filter::Weighted(BTreeMap::new()));
-        }
-        Some(SteerStep::Failover { order }) => filters.push(Filter::Failover(Failover {
-            tiers: order.iter().map(|cluster| vec![cluster.clone()]).collect(),
-            trickle: 0,
-        })),
-        Some(SteerStep::All { max }) => {
-            filters.extend([Filter::All {}, Filter::Rotation {}]);
-            filters.extend(max.map(|max| Filter::Max(u16::try_from(max).unwrap_or(u16::MAX))));
-        }
-    }
-    filters
 }
 
 fn workload(binding: &Value, fresh: &BTreeSet<String>) -> Option<(WorkloadKey, WorkloadView)> {

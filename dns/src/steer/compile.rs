@@ -1,5 +1,6 @@
 //! From the filters of a plan to the chain of a snapshot: what names clusters becomes positions among the candidates.
 
+use std::collections::BTreeSet;
 use std::num::NonZeroU16;
 
 use super::capacity::{self, Capacity};
@@ -15,6 +16,23 @@ const MAX_CLUSTERS: usize = 64;
 
 /// The clusters of a record set's candidates, in their order.
 pub(crate) type Names<'a> = &'a [&'a str];
+
+impl Filter {
+    /// Whether these filters can steer a name that all clusters serve that they name.
+    ///
+    /// # Errors
+    /// The first field that cannot be.
+    pub fn check(filters: &[Filter]) -> Result<(), Wrong> {
+        let named = |cluster: &str| EndpointInput {
+            cluster: cluster.to_owned(),
+            addresses: Vec::new(),
+            weight: 1,
+        };
+        let clusters: BTreeSet<&str> = filters.iter().flat_map(Filter::clusters).collect();
+        let endpoints: Vec<EndpointInput> = clusters.into_iter().map(named).collect();
+        check(filters, &endpoints)
+    }
+}
 
 /// Whether these filters can steer a name with these endpoints.
 pub(crate) fn check(filters: &[Filter], endpoints: &[EndpointInput]) -> Result<(), Wrong> {

@@ -8,6 +8,9 @@ use kube::CustomResource;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use lifeboat_dns::OnAllDown;
+
+use super::steer::SteerStep;
 use crate::api::schema;
 
 /// A global name, the workload behind it, and how queries for it are steered.
@@ -42,9 +45,20 @@ use crate::api::schema;
 )]
 #[serde(rename_all = "camelCase")]
 pub struct TrafficPolicySpec {
+    /// Seconds that an answer may be cached while a cluster is withdrawn, held or ramping up; half of `ttl` where not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(range(min = 1, max = 86_400))]
+    pub degraded_ttl: Option<u32>,
+    /// Addresses that are answered while no cluster is known to be healthy, in place of `onAllDown`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    #[schemars(schema_with = "schema::addresses")]
+    pub fallback: Vec<IpAddr>,
     /// The whole name that users resolve, inside the zone.
     #[schemars(schema_with = "schema::dns_name")]
     pub name: String,
+    /// What is answered while no cluster is known to be healthy; `lastGood` where neither this nor `fallback` is given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub on_all_down: Option<WhenAllDown>,
     /// The service that users reach under the name.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub service: Option<TrafficService>,
@@ -88,25 +102,16 @@ pub struct TrafficWorkload {
     pub name: String,
 }
 
-/// One step of a steering chain.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize, Serialize)]
+/// What a name is answered while no cluster is known to be healthy.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
 #[serde(rename_all = "camelCase")]
-pub enum SteerStep {
-    /// Leave out clusters that are Down.
-    Health {},
-    /// One cluster an answer, in proportion to the weights.
-    Weighted {},
-    /// The first cluster that may answer.
-    Failover {
-        /// Names of member clusters, most wanted first.
-        order: Vec<String>,
-    },
-    /// Every cluster that may answer.
-    All {
-        /// At most this many.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        max: Option<u32>,
-    },
+pub enum WhenAllDown {
+    /// What was served just before.
+    LastGood,
+    /// Every cluster with a weight.
+    All,
+    /// An error, for which resolvers try elsewhere or answer what they have kept (RFC 8767).
+    Servfail,
 }
 
 /// Whether the policy is in force, and for whom.
@@ -128,6 +133,16 @@ impl TrafficPolicySpec {
     /// TTL of the answers in seconds.
     pub fn ttl_seconds(&self) -> u32 {
         self.ttl.unwrap_or(Self::DEFAULT_TTL_SECONDS)
+    }
+
+    /// What DNS servers do while no cluster is known to be healthy.
+    pub fn when_all_down(&self) -> OnAllDown {
+        match self.on_all_down {
+            None if !self.fallback.is_empty() => OnAllDown::Fallback(self.fallback.clone()),
+            None | Some(WhenAllDown::LastGood) => OnAllDown::LastGood,
+            Some(WhenAllDown::All) => OnAllDown::All,
+            Some(WhenAllDown::Servfail) => OnAllDown::Servfail,
+        }
     }
 
     /// Factor for the ready replicas of a cluster.

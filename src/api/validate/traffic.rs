@@ -1,5 +1,9 @@
 //! Checks of `TrafficPolicy` and `FailoverPolicy`.
 
+use std::collections::BTreeMap;
+
+use lifeboat_dns::Filter;
+
 use super::placement::cluster_affinity;
 use super::zone::{check_ttl, dns_name, within};
 use super::{FieldError, FieldErrorKind, Validate};
@@ -24,72 +28,104 @@ impl Validate for TrafficPolicySpec {
                 "one of service and workload must be given",
             ));
         }
+        all_down(self, &mut errors);
         steer_chain(&self.steer, &mut errors);
         errors
     }
 }
 
+fn all_down(spec: &TrafficPolicySpec, errors: &mut Vec<FieldError>) {
+    if spec.on_all_down.is_some() && !spec.fallback.is_empty() {
+        errors.push(FieldError {
+            field: "spec.fallback".into(),
+            kind: FieldErrorKind::Forbidden,
+            value: String::new(),
+            detail: "stands in place of spec.onAllDown: one of the two may be given".into(),
+        });
+    }
+    if let Some(ttl) = spec
+        .degraded_ttl
+        .filter(|ttl| !(1..=spec.ttl_seconds()).contains(ttl))
+    {
+        let allowed = format!("must be 1 to {} seconds, the policy's ttl", spec.ttl_seconds());
+        errors.push(FieldError::invalid("spec.degradedTtl", ttl, allowed));
+    }
+}
+
+/// What DNS servers ask of a chain, told with the fields of the policy.
 fn steer_chain(chain: &[SteerStep], errors: &mut Vec<FieldError>) {
-    let Some((last, before)) = chain.split_last() else {
+    if chain.is_empty() {
         errors.push(FieldError::required(
             "spec.steer",
             "at least one step must be given",
         ));
-        return;
-    };
-    for (index, step) in before.iter().enumerate() {
-        if !matches!(step, SteerStep::Health {}) {
-            errors.push(FieldError::invalid(
-                format!("spec.steer[{index}]"),
-                step_name(step),
-                "only the last step may choose the answer: weighted, failover or all",
-            ));
+    }
+    for (index, step) in chain.iter().enumerate() {
+        let field = format!("spec.steer[{index}]");
+        match step {
+            SteerStep::Failover { order, tiers, .. } => failover(&field, order, tiers, errors),
+            SteerStep::Capacity { headroom, .. } if *headroom >= 1_000 => errors.push(FieldError::invalid(
+                format!("{field}.capacity.headroom"),
+                headroom,
+                "must be 0 to 999 thousandths",
+            )),
+            SteerStep::All { max: Some(0) } => {
+                errors.push(FieldError::invalid(
+                    format!("{field}.all.max"),
+                    0,
+                    "must be at least 1",
+                ));
+            }
+            SteerStep::Health {}
+            | SteerStep::Geo(_)
+            | SteerStep::Latency(_)
+            | SteerStep::Capacity { .. }
+            | SteerStep::Weighted(_)
+            | SteerStep::Sticky(_)
+            | SteerStep::All { .. }
+            | SteerStep::Rotation {}
+            | SteerStep::Max(_) => {}
         }
     }
-    let field = format!("spec.steer[{}]", before.len());
-    match last {
-        SteerStep::Health {} => errors.push(FieldError::invalid(
-            field,
-            "health",
-            "the last step must choose the answer: weighted, failover or all",
-        )),
-        SteerStep::Failover { order } => failover_order(&field, order, errors),
-        SteerStep::All { max: Some(0) } => {
-            errors.push(FieldError::invalid(
-                format!("{field}.all.max"),
-                0,
-                "must be at least 1",
-            ));
-        }
-        SteerStep::Weighted {} | SteerStep::All { .. } => {}
+    if !errors.is_empty() {
+        return;
+    }
+    // How many are ready is not the policy's to say.
+    let ready = BTreeMap::from([(String::new(), 1)]);
+    if let Err(wrong) = Filter::check(&SteerStep::filters(chain, &ready)) {
+        errors.push(FieldError {
+            field: format!("spec.{}", wrong.field),
+            kind: FieldErrorKind::Forbidden,
+            value: String::new(),
+            detail: wrong.reason,
+        });
     }
 }
 
-fn failover_order(field: &str, order: &[String], errors: &mut Vec<FieldError>) {
-    if order.is_empty() {
-        errors.push(FieldError::required(
-            format!("{field}.failover.order"),
-            "at least one cluster must be named",
-        ));
+fn failover(field: &str, order: &[String], tiers: &[Vec<String>], errors: &mut Vec<FieldError>) {
+    let field = format!("{field}.failover");
+    match (order, tiers) {
+        ([], []) => errors.push(FieldError::required(
+            format!("{field}.order"),
+            "at least one cluster must be named, here or in tiers",
+        )),
+        ([_, ..], [_, ..]) => errors.push(FieldError {
+            field: format!("{field}.tiers"),
+            kind: FieldErrorKind::Forbidden,
+            value: String::new(),
+            detail: "stands in place of order: one of the two may be given".into(),
+        }),
+        ([], _) | (_, []) => {}
     }
     for (index, cluster) in order.iter().enumerate() {
         if order[..index].contains(cluster) {
             errors.push(FieldError {
-                field: format!("{field}.failover.order[{index}]"),
+                field: format!("{field}.order[{index}]"),
                 kind: FieldErrorKind::Duplicate,
                 value: cluster.clone(),
                 detail: "a cluster may be named only once".into(),
             });
         }
-    }
-}
-
-fn step_name(step: &SteerStep) -> &'static str {
-    match step {
-        SteerStep::Health {} => "health",
-        SteerStep::Weighted {} => "weighted",
-        SteerStep::Failover { .. } => "failover",
-        SteerStep::All { .. } => "all",
     }
 }
 
@@ -151,10 +187,46 @@ mod tests {
         check(json!({ "ttl": 90000 }), &["spec.ttl"]);
         check(json!({ "service": null }), &["spec"]);
         check(json!({ "steer": [] }), &["spec.steer"]);
-        check(json!({ "steer": [{ "health": {} }] }), &["spec.steer[0]"]);
+        check(json!({ "steer": [{ "health": {} }] }), &[]);
+        for (steer, field) in [
+            (json!([{ "weighted": {} }, { "all": {} }]), "spec.steer[1].all"),
+            (
+                json!([{ "weighted": {} }, { "health": {} }]),
+                "spec.steer[1].health",
+            ),
+            (
+                json!([{ "geo": { "continents": { "a": ["Europe"] } } }]),
+                "spec.steer[0].geo.continents.a[0]",
+            ),
+            (
+                json!([{ "failover": { "tiers": [["a"], ["b", "a"]] } }]),
+                "spec.steer[0].failover.tiers[1][1]",
+            ),
+            (
+                json!([{ "failover": { "order": ["a"], "tiers": [["b"]] } }]),
+                "spec.steer[0].failover.tiers",
+            ),
+            (
+                json!([{ "capacity": { "headroom": 1000 } }]),
+                "spec.steer[0].capacity.headroom",
+            ),
+            (
+                json!([{ "capacity": { "demand": 0 } }]),
+                "spec.steer[0].capacity.demand",
+            ),
+            (json!([{ "weighted": { "a": 0 } }]), "spec.steer[0].weighted"),
+            (json!([{ "max": 0 }]), "spec.steer[0].max"),
+            (
+                json!([{ "sticky": { "v4Prefix": 33 } }]),
+                "spec.steer[0].sticky.v4Prefix",
+            ),
+        ] {
+            check(json!({ "steer": steer }), &[field]);
+        }
+        check(json!({ "degradedTtl": 31 }), &["spec.degradedTtl"]);
         check(
-            json!({ "steer": [{ "weighted": {} }, { "all": {} }] }),
-            &["spec.steer[0]"],
+            json!({ "onAllDown": "servfail", "fallback": ["192.0.2.1"] }),
+            &["spec.fallback"],
         );
         check(
             json!({ "steer": [{ "failover": { "order": [] } }] }),

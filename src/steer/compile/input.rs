@@ -6,9 +6,10 @@ use std::{
     net::IpAddr,
 };
 
-use lifeboat_dns::{Filter, SnapshotInput, ZoneInput};
+use lifeboat_dns::{OnAllDown, SnapshotInput, ZoneInput};
 use serde::Serialize;
 
+use crate::api::SteerStep;
 use crate::failover::{ClusterHealth, Movement};
 
 /// Names an object whose condition is set.
@@ -70,7 +71,10 @@ pub struct PolicyView {
     pub zone: String,
     /// Seconds.
     pub ttl: u32,
-    pub steer: Vec<Filter>,
+    pub steer: Vec<SteerStep>,
+    pub on_all_down: OnAllDown,
+    /// Seconds.
+    pub degraded_ttl: Option<u32>,
     /// Weight of one ready replica by cluster; 1 where a cluster is not listed.
     pub weights: BTreeMap<String, u32>,
     pub workload: WorkloadKey,

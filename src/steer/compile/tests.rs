@@ -2,12 +2,12 @@ mod properties;
 
 use std::collections::BTreeMap;
 
-use lifeboat_dns::{Failover, Filter, NameServerInput, SoaInput, ZoneInput};
+use lifeboat_dns::{Filter, NameServerInput, OnAllDown, SoaInput, ZoneInput};
 use lifeboat_health::Verdict;
 
 use super::*;
 use crate::{
-    api::TargetCluster,
+    api::{SteerStep, TargetCluster},
     failover::{ClusterHealth, Movement, Phase},
     steer::invariants,
 };
@@ -87,7 +87,9 @@ fn policy(name: &str) -> PolicyView {
         name: format!("{name}.demo.example"),
         zone: "demo.example".to_owned(),
         ttl: 5,
-        steer: vec![Filter::Weighted(BTreeMap::new())],
+        steer: vec![SteerStep::Weighted(BTreeMap::new())],
+        on_all_down: OnAllDown::LastGood,
+        degraded_ttl: None,
         weights: BTreeMap::new(),
         workload: key(name),
         service: None,
@@ -527,10 +529,7 @@ fn addresses_are_read_from_the_annotation() {
 #[test]
 fn a_cluster_of_the_order_where_nothing_is_ready_is_passed_over() {
     let mut fixture = shop();
-    fixture.policies[0].steer = vec![Filter::Failover(Failover {
-        tiers: vec![vec!["d".to_owned()], vec!["b".to_owned()]],
-        trickle: 0,
-    })];
+    fixture.policies[0].steer = steps(r#"[{"failover": {"order": ["d", "b"]}}]"#);
     fixture.clusters.insert("d".to_owned(), ClusterEdge::default());
     let output = fixture.publish();
     let condition = condition(&output, "shop");
@@ -538,6 +537,64 @@ fn a_cluster_of_the_order_where_nothing_is_ready_is_passed_over() {
     // The DNS servers take it as it is.
     let (_, applied) = Catalog::default().applied(&output.plan).unwrap();
     assert_eq!((applied.names, applied.rejected), (1, Vec::new()));
+}
+
+fn steps(text: &str) -> Vec<SteerStep> {
+    serde_json::from_str(text).unwrap()
+}
+
+#[test]
+fn capacity_is_what_is_ready_whatever_a_replica_weighs() {
+    let mut fixture = shop();
+    fixture.policies[0].steer =
+        steps(r#"[{"capacity": {"headroom": 100}}, {"failover": {"order": ["a", "b"]}}]"#);
+    fixture.policies[0].weights.insert("a".to_owned(), 7);
+    let ready = fixture.workloads[&key("shop")].ready.clone();
+    let output = fixture.publish();
+    let Filter::Capacity(capacity) = &output.plan.names[0].steer[0] else {
+        panic!("{:?}", output.plan.names[0].steer);
+    };
+    assert!(!capacity.clusters.is_empty());
+    for (cluster, capacity) in &capacity.clusters {
+        let replicas = i64::from(ready[cluster].replicas);
+        assert_eq!(
+            (i64::from(capacity.ready), capacity.headroom),
+            (replicas, 100),
+            "{cluster}"
+        );
+    }
+    let (_, applied) = Catalog::default().applied(&output.plan).unwrap();
+    assert_eq!((applied.names, applied.rejected), (1, Vec::new()));
+}
+
+#[test]
+fn weights_of_which_none_is_left_are_passed_over_and_told() {
+    let mut fixture = shop();
+    fixture.policies[0].steer = steps(r#"[{"weighted": {"d": 70}}]"#);
+    fixture.clusters.insert("d".to_owned(), ClusterEdge::default());
+    let output = fixture.publish();
+    assert_eq!(output.plan.names[0].steer, [Filter::Weighted(BTreeMap::new())]);
+    let told = condition(&output, "shop");
+    assert_eq!((told.status, told.reason), (true, Reason::WeightsPassedOver));
+    fixture.policies[0].steer = steps(r#"[{"weighted": {"d": 70, "a": 30}}]"#);
+    let output = fixture.publish();
+    assert_eq!(condition(&output, "shop").reason, Reason::Published);
+    let Filter::Weighted(weights) = &output.plan.names[0].steer[0] else {
+        panic!("{:?}", output.plan.names[0].steer);
+    };
+    assert_eq!(weights["a"], 30);
+}
+
+#[test]
+fn what_a_policy_says_beside_its_filters_reaches_the_plan() {
+    let mut fixture = shop();
+    fixture.policies[0].on_all_down = OnAllDown::Servfail;
+    fixture.policies[0].degraded_ttl = Some(2);
+    let name = &fixture.publish().plan.names[0];
+    assert_eq!(
+        (&name.on_all_down, name.degraded_ttl),
+        (&OnAllDown::Servfail, Some(2))
+    );
 }
 
 #[test]

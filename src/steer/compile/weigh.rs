@@ -9,7 +9,9 @@
 //!
 //! A cluster without the Service that users are to reach is not a candidate.
 
-use lifeboat_dns::{EndpointInput, Filter, NameInput, OnAllDown};
+use std::collections::{BTreeMap, BTreeSet};
+
+use lifeboat_dns::{EndpointInput, Filter, NameInput};
 use lifeboat_health::Verdict;
 
 use super::{
@@ -17,6 +19,7 @@ use super::{
     claim::canonical,
     input::{Input, PolicyView, WorkloadView},
 };
+use crate::api::SteerStep;
 use crate::failover::{ClusterHealth, Phase};
 
 /// A single endpoint's weight at most: the sum over thousands of endpoints stays inside 32 bits.
@@ -30,20 +33,15 @@ pub(crate) fn name(
     live: Option<&NameInput>,
     problems: &mut Problems,
 ) -> Option<NameInput> {
-    let ordered = policy
-        .steer
-        .iter()
-        .filter_map(|filter| {
-            if let Filter::Failover(failover) = filter {
-                Some(failover.tiers.iter().flatten())
-            } else {
-                None
-            }
-        })
-        .flatten()
-        .map(|cluster| ("spec.steer failover.order", cluster));
-    let weighted = policy.weights.keys().map(|cluster| ("spec.weights", cluster));
-    let named = ordered.chain(weighted);
+    let filters = SteerStep::filters(&policy.steer, &BTreeMap::new());
+    let steered = filters.iter().flat_map(Filter::clusters);
+    let steered = steered.map(|cluster| ("spec.steer", cluster));
+    let weighted = policy
+        .weights
+        .keys()
+        .map(|cluster| ("spec.weights", cluster.as_str()));
+    let named: BTreeSet<(&str, &str)> = steered.chain(weighted).collect();
+    let named = named.into_iter();
     for (field, cluster) in named.filter(|(_, cluster)| !input.clusters.contains_key(*cluster)) {
         let known: Vec<&str> = input.clusters.keys().map(String::as_str).collect();
         let message = format!(
@@ -70,13 +68,39 @@ pub(crate) fn name(
         epoch: 0,
         seq: 0,
         ttl: policy.ttl,
-        steer: policy.steer.clone(),
-        on_all_down: OnAllDown::LastGood,
-        degraded_ttl: None,
+        steer: chain(policy, &endpoints, problems),
+        on_all_down: policy.on_all_down.clone(),
+        degraded_ttl: policy.degraded_ttl,
         https: None,
         svcb: None,
         endpoints,
     })
+}
+
+/// The filters for these endpoints. Weights of which none is left are passed over: a plan says who is to answer.
+fn chain(policy: &PolicyView, endpoints: &[EndpointInput], problems: &mut Problems) -> Vec<Filter> {
+    let ready = |endpoint: &EndpointInput| {
+        let factor = policy.weights.get(&endpoint.cluster).copied().unwrap_or(1);
+        (endpoint.cluster.clone(), endpoint.weight / factor.max(1))
+    };
+    let mut filters = SteerStep::filters(&policy.steer, &endpoints.iter().map(ready).collect());
+    for filter in &mut filters {
+        if let Filter::Weighted(weights) = filter
+            && !weights.is_empty()
+            && !endpoints
+                .iter()
+                .any(|endpoint| weights.get(&endpoint.cluster).is_some_and(|weight| *weight > 0))
+        {
+            let left: Vec<&str> = endpoints.iter().map(|e| e.cluster.as_str()).collect();
+            let message = format!(
+                "spec.steer weighted: none of its clusters is ready; those that are share by their replicas: {}",
+                left.join(", ")
+            );
+            problems.push(Reason::WeightsPassedOver, message);
+            weights.clear();
+        }
+    }
+    filters
 }
 
 /// Nothing can be said for the name: it stays as it was, or out.

@@ -30,14 +30,13 @@ use std::{
 
 use anyhow::{Context, bail};
 use lifeboat_chaos::{drill::LiveStats, fault::Faults};
-use lifeboat_health::Target;
 use prometheus_client::registry::Registry;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 pub use self::script::Script;
 use self::{fleet::DemoFleet, output::Printer, panorama::Console, plane::Plane, script::Stage};
-use crate::observe::{self, Roster};
+use crate::observe::{self, Roster, targets::Targets};
 
 /// Longest wait for an orderly end; after it the process ends all the same.
 const STOP_TIMEOUT: Duration = Duration::from_secs(8);
@@ -215,9 +214,9 @@ async fn start_and_run(
 
 /// Hands the targets of the registered clusters to everybody who probes or decides.
 async fn follow_clusters(kube: kube::Config, plane: Weak<Plane>) {
-    let adopt = |targets: &[Target]| {
+    let adopt = |found: &Targets| {
         if let Some(plane) = plane.upgrade() {
-            plane.adopt(targets);
+            plane.adopt(&found.targets);
         }
     };
     let profile = plane::profile();
@@ -231,7 +230,7 @@ async fn follow_clusters(kube: kube::Config, plane: Weak<Plane>) {
         }
     };
     tokio::select! {
-        followed = observe::follow(kube, &profile, adopt) => if let Err(error) = followed {
+        followed = observe::follow(kube, &profile, Targets::default(), adopt) => if let Err(error) = followed {
             tracing::error!(error = %error, "no client for the control plane: nothing is probed");
         },
         () = settle => {}

@@ -1,4 +1,4 @@
-//! `lifeboat dns`: the authoritative server with steering, as its configuration file says, without Kubernetes.
+//! `lifeboat dns`: the authoritative server with steering, as its configuration file says, by itself or fed from a control plane.
 //!
 //! ```text
 //! config ─┬─ entries ──> clusters ── targets ──> observers, consumer ── verdicts ──> gates ─┐
@@ -6,7 +6,7 @@
 //!         └─ zones (master files) ─┘
 //! ```
 //! Pure: `config`, `entries`, `targets`, `plan`, `unchecked`. IO: `zones` and `protocol` read files, `hearing` observes, `admin` tells, `control` takes
-//! orders (`overrides`), `keeper` looks for changes, `process` holds it together.
+//! orders (`overrides`), `kubernetes` follows a control plane in place of `entries` and `zones`, `keeper` looks for changes, `process` holds it together.
 
 mod admin;
 mod background;
@@ -16,6 +16,7 @@ mod control;
 mod entries;
 mod hearing;
 mod keeper;
+mod kubernetes;
 mod last;
 mod metrics;
 mod overrides;

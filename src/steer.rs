@@ -10,6 +10,7 @@
 //! Pure: the same inputs give the same plan, and a plan whose content did not change keeps its stamp.
 pub mod assembler;
 pub mod compile;
+pub mod follow;
 pub mod invariants;
 pub mod publisher;
 pub mod read;

@@ -7,6 +7,7 @@
 //! ```
 //! Objects are raw JSON here. Typed structs are views made from them, so that a field unknown to us
 //! survives every change we make.
+mod access;
 mod backoff;
 pub mod conditions;
 mod discover;
@@ -19,6 +20,7 @@ mod patient;
 mod watch;
 mod write;
 
+pub use access::access;
 pub use backoff::Backoff;
 pub use discover::{Discovery, Served};
 pub use index::{Index, Key};

@@ -2,6 +2,11 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "nameserver/kubernetes.rs"]
+mod kubernetes;
+#[expect(dead_code, reason = "shared with the tests of observers")]
+#[path = "observers/plane.rs"]
+mod plane;
 #[path = "nameserver/privileges.rs"]
 mod privileges;
 #[path = "nameserver/process.rs"]
@@ -693,9 +698,13 @@ fn the_documented_configurations_are_good() {
         .skip(1)
         .map(|rest| rest.split("```").next().unwrap())
         .collect();
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), 5);
     let secret = "e5e973e5a6b2a43f48e7dc849e37bfcf";
-    let folder = Folder::with(&[("example.org.zone", ZONE), ("cookies.secrets", secret)]);
+    let folder = Folder::with(&[
+        ("example.org.zone", ZONE),
+        ("cookies.secrets", secret),
+        ("control-plane.kubeconfig", kubernetes::KUBECONFIG),
+    ]);
     folder.certificates(&[
         "--observers",
         "observer-paris",

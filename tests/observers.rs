@@ -11,6 +11,9 @@ mod heard;
 mod namespaces;
 #[path = "observers/objects.rs"]
 mod objects;
+#[expect(dead_code, reason = "shared with the tests of the nameserver")]
+#[path = "observers/plane.rs"]
+mod plane;
 #[path = "observers/relay.rs"]
 mod relay;
 

@@ -28,7 +28,7 @@ use thiserror::Error;
 use tokio_util::sync::CancellationToken;
 
 use crate::answer::Transport;
-use crate::catalog::{Applied, Catalog, Held, Refused};
+use crate::catalog::{Applied, Catalog, Held, Problem, Refused};
 use crate::gate::{GateView, Override, OverrideRefused};
 use crate::geo::GeoTable;
 use crate::input::SnapshotInput;
@@ -37,6 +37,7 @@ use crate::metrics::{Counters, register_all};
 use crate::protocol::Protocol;
 use crate::sample::{Sampler, Sampling};
 use crate::snapshot::build::BuildError;
+use crate::stamp::Stamp;
 use crate::{tcp, udp};
 pub use config::{EcsFrom, Listen, ServerConfig};
 use explain::{ExplainError, Explanation};
@@ -151,6 +152,12 @@ impl Server {
         self.shared.snapshot.load().stamp().is_some()
     }
 
+    /// Whether it is the plan of this stamp that is answered from.
+    #[must_use]
+    pub fn serves_plan(&self, stamp: &Stamp) -> bool {
+        self.shared.snapshot.load().stamp() == Some(stamp)
+    }
+
     /// Frees the snapshots that were served before and that no answer needs any more. [`Self::apply`] begins with it; whoever
     /// reads large zones calls it before.
     pub fn release(&self) {
@@ -241,6 +248,12 @@ impl Server {
     #[must_use]
     pub fn local_addrs(&self) -> Vec<SocketAddr> {
         self.local_addrs.clone()
+    }
+
+    /// What the last plan held that was not taken.
+    #[must_use]
+    pub fn problems(&self) -> Vec<Problem> {
+        self.shared.told().problems
     }
 
     #[must_use]

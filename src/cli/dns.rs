@@ -1,4 +1,4 @@
-//! `lifeboat dns`: an authoritative DNS server with steering, without Kubernetes.
+//! `lifeboat dns`: an authoritative DNS server with steering, by itself or fed from a control plane.
 
 use std::{
     path::{Path, PathBuf},
@@ -77,28 +77,34 @@ impl Dns {
             .into());
         };
         if check {
-            return checked(&config);
+            return checked(&config).await;
         }
         process::run(&config, state, until_told()?).await?;
         Ok(ExitCode::SUCCESS)
     }
 }
 
-fn checked(path: &Path) -> anyhow::Result<ExitCode> {
+async fn checked(path: &Path) -> anyhow::Result<ExitCode> {
     let file = DnsFile::read(path)?;
-    let found = check::check(&file, path);
+    let found = check::check(&file, path).await;
     for error in &found.errors {
         output::line(format!("error: {error}"));
     }
     for warning in &found.warnings {
         output::line(format!("warning: {warning}"));
     }
+    let served = match file.kubernetes {
+        Some(_) => "zones, names and clusters come from the control plane".to_owned(),
+        None => format!(
+            "{}, {}, {}",
+            counted(found.zones, "zone"),
+            counted(found.names, "name"),
+            counted(found.clusters, "cluster")
+        ),
+    };
     output::line(format!(
-        "{}: {}, {}, {}; {}, {}",
+        "{}: {served}; {}, {}",
         path.display(),
-        counted(found.zones, "zone"),
-        counted(found.names, "name"),
-        counted(found.clusters, "cluster"),
         counted(found.errors.len(), "error"),
         counted(found.warnings.len(), "warning")
     ));

@@ -1,4 +1,4 @@
-//! Brings the published steering plan to one DNS server: a watch on its objects, on a thread of its own.
+//! Brings the published steering plan to one DNS server, on a thread of its own.
 
 use std::{sync::Arc, thread, time::Duration};
 
@@ -6,13 +6,9 @@ use lifeboat_dns::Server;
 use tokio_util::sync::CancellationToken;
 
 use crate::{
-    controller::Kinds,
-    steer::assembler,
-    store::{self, Index, Watches},
+    steer::follow::{News, Plans},
+    store,
 };
-
-/// The plan is looked at anew at least this often, events or not.
-const RESYNC: Duration = Duration::from_secs(1);
 
 pub(super) struct Feeder {
     stop: CancellationToken,
@@ -64,31 +60,18 @@ async fn feed(name: &str, kube: kube::Config, server: &Server) {
             return;
         }
     };
-    let (index, kinds) = (Index::default(), Kinds::default());
-    let watches = Watches::new(client, index.clone());
-    watches.start(&kinds.steering_plan);
-    watches.start(&kinds.steering_plan_shard);
-    let mut changes = index.subscribe();
-    let mut applied = None;
+    let mut plans = Plans::watch(client);
     loop {
-        match assembler::published(&index, &kinds) {
-            Ok(Some(plan)) if applied.as_ref() != Some(&plan.stamp) => {
-                let stamp = plan.stamp.clone();
-                match server.apply(plan) {
-                    Ok(_) => applied = Some(stamp),
-                    Err(refused) => {
-                        tracing::warn!(server = name, reason = %refused, "steering plan refused");
-                        applied = Some(stamp);
-                    }
+        match plans.next().await {
+            News::Plan(plan) => {
+                if let Err(refused) = server.apply(plan) {
+                    tracing::warn!(server = name, reason = %refused, "steering plan refused");
                 }
             }
-            Ok(_) => {}
-            // A shard may arrive after the head that names it.
-            Err(error) => tracing::debug!(server = name, error = %error, "steering plan incomplete"),
-        }
-        tokio::select! {
-            _ = changes.changed() => {}
-            () = tokio::time::sleep(RESYNC) => {}
+            News::Incomplete(error) => {
+                tracing::debug!(server = name, error = %error, "steering plan incomplete");
+            }
+            News::Unpublished => {}
         }
     }
 }

@@ -10,6 +10,7 @@ use super::{
     config::{ClusterEntry, Probing},
     entries::{Entries, entries},
     hearing,
+    kubernetes::reach,
     plan::plan,
     privileges::Account,
     protocol::protocol,
@@ -31,7 +32,7 @@ pub struct Found {
 }
 
 /// Reads every zone and checks the rest. `path` is where the file was read.
-pub fn check(file: &DnsFile, path: &Path) -> Found {
+pub async fn check(file: &DnsFile, path: &Path) -> Found {
     let folder = path.parent().unwrap_or_else(|| Path::new(""));
     let entries = entries(file, folder, &Entries::default());
     let mut found = Found {
@@ -73,6 +74,11 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
         }
         Err(refused) => found.errors.push(refused.to_string()),
     }
+    if let Some(entry) = &file.kubernetes
+        && let Err(error) = reach(entry).await
+    {
+        found.errors.push(format!("{error:#}"));
+    }
     let profile = file.observers.profile();
     if let Err(error) = profile.validate() {
         found.errors.push(format!("observers.profile: {error}"));
@@ -110,7 +116,8 @@ pub fn check(file: &DnsFile, path: &Path) -> Found {
     }
     found.warnings.extend(unread(file, &entries.clusters));
     let probes_itself = matches!(file.observers.probing(), Ok(Probing::Builtin));
-    if probes_itself && !targets.is_empty() && file.observers.anchors.is_empty() {
+    let probes = !targets.is_empty() || file.kubernetes.is_some();
+    if probes_itself && probes && file.observers.anchors.is_empty() {
         found.warnings.push(format!("observers.anchors: {NO_ANCHORS}"));
     }
     if let Some(address) = file.admin

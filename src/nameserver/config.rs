@@ -49,6 +49,10 @@ pub struct DnsFile {
     /// `USER` or `USER:GROUP` that the server becomes once its ports are bound.
     #[serde(default)]
     pub user: Option<String>,
+    /// Kubernetes mode: zones, names and clusters come from a control plane's objects, and `zones`, `clusters` and `names` are
+    /// not given. `{}` finds it by KUBECONFIG, the home folder's kubeconfig or a pod's service account.
+    #[serde(default)]
+    pub kubernetes: Option<KubernetesEntry>,
     #[serde(default)]
     #[schemars(with = "Vec<ZoneEntry>")]
     pub zones: Vec<Value>,
@@ -86,6 +90,18 @@ pub struct DnsFile {
     /// Queries that are written to a file; none where not given.
     #[serde(default)]
     pub sampling: Option<SamplingEntry>,
+}
+
+/// The control plane that feeds the server.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "camelCase", deny_unknown_fields)]
+pub struct KubernetesEntry {
+    /// Relative to this file's folder. It is read at the start, and again while it cannot be used.
+    #[serde(default)]
+    pub kubeconfig: Option<PathBuf>,
+    /// The kubeconfig's current one where not given.
+    #[serde(default)]
+    pub context: Option<String>,
 }
 
 /// Databases of networks. They are read again when they change.
@@ -363,6 +379,9 @@ impl DnsFile {
                 named()
             );
         }
+        if let (Some(_), Some(told)) = (&file.kubernetes, file.beside_kubernetes()) {
+            anyhow::bail!("{}: {told}", named());
+        }
         file.observers
             .probing()
             .map_err(|told| anyhow::anyhow!("{}: {told}", named()))?;
@@ -396,9 +415,12 @@ impl DnsFile {
         let geo = file.geo.databases.iter_mut().chain(&mut file.geo.networks_files);
         let cookies = file.cookies.iter_mut().map(|cookies| &mut cookies.secrets_file);
         let sampling = file.sampling.iter_mut().map(|sampling| &mut sampling.file);
+        let kubernetes = file.kubernetes.iter_mut();
+        let kubernetes = kubernetes.filter_map(|entry| entry.kubeconfig.as_mut());
         for relative in tls
             .chain(cookies)
             .chain(sampling)
+            .chain(kubernetes)
             .chain(&mut file.admin_token_file)
             .chain(geo)
             .chain([&mut file.state])
@@ -406,6 +428,19 @@ impl DnsFile {
             *relative = folder.join(&relative);
         }
         Ok(file)
+    }
+
+    /// What is given here and comes from the control plane in Kubernetes mode.
+    fn beside_kubernetes(&self) -> Option<String> {
+        let lists = [
+            ("zones", &self.zones, "Zone"),
+            ("clusters", &self.clusters, "Cluster"),
+            ("names", &self.names, "TrafficPolicy"),
+        ];
+        let (field, _, kind) = lists.into_iter().find(|(_, list, _)| !list.is_empty())?;
+        Some(format!(
+            "{field}: is given beside kubernetes, with which it comes from {kind} objects of the control plane; allowed is one of the two"
+        ))
     }
 }
 

@@ -15,6 +15,7 @@ use super::{
     config::{ClusterEntry, DnsFile, Observers, Probing},
     entries::{Entries, entries},
     hearing::{self, Hearing},
+    kubernetes,
     last::Good,
     metrics::ReloadMetrics,
     plan::plan,
@@ -24,7 +25,7 @@ use super::{
     status::Configuration,
     targets,
     unchecked::unchecked,
-    zones::Zones,
+    zones::{ZoneRead, Zones},
 };
 use crate::observe::files::Files;
 
@@ -154,35 +155,44 @@ impl Keeper {
     }
 
     /// What is to be probed, and what is wrong with checks.
-    fn targets(&self) -> (Vec<Target>, Vec<String>) {
+    pub(super) fn targets(&self) -> (Vec<Target>, Vec<String>) {
         let held = self.running.hearing.read().as_ref().map(Hearing::targets);
+        let held = held.unwrap_or_default();
+        if let Some(plane) = &self.running.plane {
+            return (self.followed_targets(plane, &held), Vec::new());
+        }
         let profile = self.file.observers.profile();
-        targets::targets(self.entries.probed(), &profile, &held.unwrap_or_default())
+        targets::targets(self.entries.probed(), &profile, &held)
     }
 
     /// Brings targets, and what else of observers can change, into force. What cannot be observed at the start is answered as it was
     /// when the server ended.
     fn try_to_hear(&self) -> anyhow::Result<()> {
         let (targets, _) = self.targets();
+        let observers = self.observers();
+        let plane = self.running.plane.as_ref();
+        let unknown = plane.is_some_and(|plane| !plane.known());
         let mut hearing = self.running.hearing.write();
         let result = match &*hearing {
             Some(hearing) => {
                 // A certificate that cannot be used keeps no target from being taken.
-                let adopted = hearing.adopt(&self.file.observers);
+                let adopted = hearing.adopt(&observers);
                 hearing.set_targets(&targets).and(adopted)
             }
-            None if targets.is_empty() && self.file.observers.listen.is_none() => Ok(()),
+            None if unknown || targets.is_empty() && observers.listen.is_none() => Ok(()),
             None => Hearing::start(
                 &self.running.server,
                 NAME,
-                &self.file.observers,
+                &observers,
                 &targets,
                 &self.hearing_metrics,
                 &self.running.timeline,
             )
             .map(|started| *hearing = started),
         };
-        let unheard = if hearing.is_none() && result.is_err() {
+        let unheard = if unknown {
+            kubernetes::nothing_known(&self.running.server.clusters())
+        } else if hearing.is_none() && result.is_err() {
             let quorum = Quorum::new(targets, self.file.observers.profile());
             quorum.view(self.running.clock.now())
         } else {
@@ -229,6 +239,9 @@ impl Keeper {
 
     /// Reads zones that have changed, and makes and applies a plan where anything is new.
     pub(super) async fn apply(&mut self, changed: bool) {
+        if let Some(plane) = self.running.plane.clone() {
+            return self.settle(&plane, changed);
+        }
         let (mut zones, asked) = (mem::take(&mut self.zones), self.entries.zones.clone());
         let (running, serving) = (self.running.clone(), self.serving());
         let read = background::run(serving, move || {
@@ -264,10 +277,20 @@ impl Keeper {
         problems.extend(self.entries.departed.iter().map(departed));
         problems.extend(self.targets().1);
         problems.extend(planned.problems);
-        problems.extend(self.geo_problem.clone());
-        problems.extend(self.hearing_problem.clone());
-        problems.extend(self.protocol_problems.clone());
+        problems.extend(self.settings_problems());
         problems.extend(rejected);
+        self.tell(all, problems, warnings);
+    }
+
+    /// What is wrong with settings beside zones, clusters and names.
+    pub(super) fn settings_problems(&self) -> Vec<String> {
+        let single = [&self.geo_problem, &self.hearing_problem];
+        let single = single.into_iter().flatten();
+        single.chain(&self.protocol_problems).cloned().collect()
+    }
+
+    /// Logs what is new of problems and warnings, and shows all in metrics and status.
+    pub(super) fn tell(&mut self, all: Vec<ZoneRead>, problems: Vec<String>, warnings: Vec<String>) {
         for problem in problems
             .iter()
             .filter(|problem| !self.configuration.problems.contains(problem))
@@ -288,7 +311,7 @@ impl Keeper {
             configuration: self.configuration.clone(),
             entries: self.entries.clone(),
             zones: all,
-            named: self.file.observers.names.clone(),
+            named: self.observers().names,
             min_fresh: self.file.observers.profile().min_fresh,
         }));
     }
@@ -316,6 +339,7 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         admin_hosts,
         state,
         user,
+        kubernetes,
         zones,
         clusters,
         names,
@@ -337,6 +361,7 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         ("adminHosts", admin_hosts != held.admin_hosts),
         ("state", state != held.state),
         ("user", user != held.user),
+        ("kubernetes", kubernetes != held.kubernetes),
         ("observers.builtin", observers.builtin != before.builtin),
         ("observers.listen", observers.listen != before.listen),
         ("observers.anchors", observers.anchors != before.anchors),
@@ -344,6 +369,12 @@ fn taken(held: &DnsFile, read: DnsFile) -> (DnsFile, Vec<&'static str>) {
         ("overrides", overrides != held.overrides),
         ("ecs", ecs != held.ecs),
     ];
+    // Until the restart, the mode and what is served in it stay.
+    let (zones, clusters, names) = if kubernetes.is_some() == held.kubernetes.is_some() {
+        (zones, clusters, names)
+    } else {
+        (held.zones.clone(), held.clusters.clone(), held.names.clone())
+    };
     let taken = DnsFile {
         zones,
         clusters,

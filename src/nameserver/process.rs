@@ -17,11 +17,12 @@ use tokio_util::sync::CancellationToken;
 
 use super::{
     admin,
-    config::ListenEntry,
+    config::{DnsFile, ListenEntry, Probing},
     control,
     entries::{Entries, entries},
     hearing,
     keeper::Keeper,
+    kubernetes::{self, ControlPlane},
     metrics::ReloadMetrics,
     overrides::{Overrides, today},
     plan::FLEET,
@@ -56,20 +57,16 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
     let account = file.user.as_deref().map(Account::find).transpose()?;
     let found = entries(&file, folder(&good.path), &Entries::default());
     let probed = found.clusters.iter().any(|cluster| !cluster.checks.is_empty());
+    let probing = !matches!(file.observers.probing(), Ok(Probing::Nobody));
+    let follows = file.kubernetes.is_some() && probing;
     let server = Server::start(ServerConfig {
-        start_grace: if probed { GRACE } else { Duration::ZERO },
+        start_grace: if probed || follows { GRACE } else { Duration::ZERO },
         wait_for_plan: true,
         min_active_clusters: file.overrides.min_active,
         ecs: EcsFrom::from(&file.ecs),
         ..ServerConfig::new(NAME, file.listen.iter().map(listen), &file.state)
     })?;
-    if let Some(held) = server.held().stamp.filter(|stamp| stamp.fleet_uid != FLEET) {
-        anyhow::bail!(
-            "state: {} holds plans of the control plane {}; a server of its own needs a folder of its own",
-            file.state.display(),
-            held.fleet_uid
-        );
-    }
+    check_fleet(&file, &server)?;
     let mut registry = Registry::default();
     server.register(&mut registry);
     let metrics = ReloadMetrics::register(&mut registry);
@@ -77,6 +74,10 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         consumer: ConsumerMetrics::register(&mut registry),
         observer: ObserverMetrics::register(&mut registry),
     };
+    let followed = file.kubernetes.clone();
+    let plane = followed
+        .as_ref()
+        .map(|_| Arc::new(ControlPlane::of(&file.state, &mut registry)));
     let clock = MonoClock::new();
     let running = Arc::new(Running {
         server,
@@ -86,10 +87,14 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         unheard: ArcSwap::default(),
         idle: Mutex::new(None),
         told: ArcSwap::default(),
+        plane: plane.clone(),
     });
     let admin = admin::listen(&file, running.clone(), registry).await?;
     if let Some(account) = &account {
         account.become_it(&file.state)?;
+    }
+    if let Some(entry) = &followed {
+        kubernetes::may_start(entry, &running.server).await?;
     }
     if refused.is_some() {
         // What is on disk is not what is in force.
@@ -121,15 +126,22 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
     };
     held.speak();
     held.hear();
+    let following = plane.zip(followed).map(|(plane, entry)| {
+        kubernetes::follow(running.clone(), plane, entry, held.file.observers.profile())
+    });
     let state = held.file.state.clone();
     let overrides = Arc::new(Overrides::new(state.clone()));
     let ended = async {
         held.locate(false).await;
         held.apply(true).await;
-        overrides.restore(&running.server, today());
-        running.tick();
-        let _control = control::listen(&state, running.clone(), overrides)?;
+        let mut control = None;
         loop {
+            // Orders are of clusters and names that are served.
+            if control.is_none() && (running.plane.is_none() || running.server.serves()) {
+                overrides.restore(&running.server, today());
+                running.tick();
+                control = Some(control::listen(&state, running.clone(), overrides.clone())?);
+            }
             let force = tokio::select! {
                 () = tokio::time::sleep(LOOK) => false,
                 _ = hangup.recv() => {
@@ -145,8 +157,31 @@ pub async fn run(path: &Path, state: Option<PathBuf>, stop: CancellationToken) -
         () = stop.cancelled() => Ok(()),
         ended = ended => ended,
     };
+    if let Some(following) = following {
+        // It holds the server while it hands over a plan.
+        following.abort();
+        let _ended = following.await;
+    }
     drop((admin, held));
     end(running).await.and(ended)
+}
+
+/// # Errors
+/// The state folder holds the plans of another mode.
+fn check_fleet(file: &DnsFile, server: &Server) -> anyhow::Result<()> {
+    let Some(held) = server.held().stamp.map(|stamp| stamp.fleet_uid) else {
+        return Ok(());
+    };
+    let state = file.state.display();
+    match (&file.kubernetes, held == FLEET) {
+        (None, false) => anyhow::bail!(
+            "state: {state} holds plans of the control plane {held}; a server of its own needs a folder of its own"
+        ),
+        (Some(_), true) => anyhow::bail!(
+            "state: {state} holds what a server without `kubernetes` serves; one that is fed from a control plane needs a folder of its own"
+        ),
+        (None, true) | (Some(_), false) => Ok(()),
+    }
 }
 
 fn listen(entry: &ListenEntry) -> Listen {

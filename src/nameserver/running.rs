@@ -15,6 +15,7 @@ use super::{
     config::ObserverEntry,
     entries::Entries,
     hearing::Hearing,
+    kubernetes::{self, ControlPlane},
     status::{self, Configuration, Status},
     zones::ZoneRead,
 };
@@ -36,6 +37,8 @@ pub(super) struct Running {
     /// Brings orders into force where there are no verdicts to bring it into force with.
     pub(super) idle: Mutex<Option<GateSink>>,
     pub(super) told: ArcSwap<Told>,
+    /// In Kubernetes mode.
+    pub(super) plane: Option<Arc<ControlPlane>>,
 }
 
 /// What the last look at the files came to.
@@ -101,10 +104,18 @@ impl Running {
     pub(super) fn status(&self) -> Status {
         let told = self.told.load();
         let view = self.view();
+        let server = self.server.status();
+        let control_plane = self.plane.as_ref().map(|plane| plane.status(&server.problems));
+        let held = self.server.held();
+        let zones = match &control_plane {
+            Some(plane) => kubernetes::zones(&held, plane.current),
+            None => status::zones(&told.zones, &held),
+        };
         Status {
             version: env!("CARGO_PKG_VERSION"),
             configuration: told.configuration.clone(),
-            zones: status::zones(&told.zones, &self.server.held()),
+            control_plane,
+            zones,
             clusters: status::clusters(told.entries.probed(), &view, &self.server, told.min_fresh),
             observers: view::observers(
                 &view,
@@ -112,7 +123,7 @@ impl Running {
                     .iter()
                     .map(|entry| (entry.name.as_str(), entry.region.as_str())),
             ),
-            server: self.server.status(),
+            server,
         }
     }
 }

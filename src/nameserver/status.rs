@@ -6,7 +6,7 @@ use lifeboat_dns::{Held, Server, Status as ServerStatus};
 use lifeboat_health::{Cell, Family, FleetView, Path};
 use serde::Serialize;
 
-use super::{config::ClusterEntry, zones::ZoneRead};
+use super::{config::ClusterEntry, kubernetes::ControlPlaneStatus, zones::ZoneRead};
 use crate::serve::state::Observer;
 
 /// What became of the configuration, as of the last look at its files.
@@ -31,7 +31,8 @@ pub(super) struct Configuration {
 #[serde(rename_all = "camelCase")]
 pub(super) struct ZoneStatus {
     pub(super) name: String,
-    pub(super) file: PathBuf,
+    /// `None` in Kubernetes mode.
+    pub(super) file: Option<PathBuf>,
     pub(super) serving: Serving,
     pub(super) errors: usize,
     pub(super) warnings: usize,
@@ -45,8 +46,10 @@ pub(super) struct ZoneStatus {
 pub(super) enum Serving {
     /// The file as it is.
     File,
-    /// The file as it was when it was last good.
+    /// The file, or the plan, as it was when it was last good.
     LastKnownGood,
+    /// The control plane's plan as it is.
+    Plan,
     /// SERVFAIL.
     Nothing,
 }
@@ -90,6 +93,9 @@ pub(super) struct FamilyStatus {
 pub(super) struct Status {
     pub(super) version: &'static str,
     pub(super) configuration: Configuration,
+    /// In Kubernetes mode.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) control_plane: Option<ControlPlaneStatus>,
     pub(super) zones: Vec<ZoneStatus>,
     pub(super) clusters: Vec<ClusterStatus>,
     pub(super) observers: Vec<Observer>,
@@ -99,7 +105,7 @@ pub(super) struct Status {
 pub(super) fn zones(zones: &[ZoneRead], held: &Held) -> Vec<ZoneStatus> {
     let status = |read: &ZoneRead| ZoneStatus {
         name: read.apex.to_string(),
-        file: read.file.clone(),
+        file: Some(read.file.clone()),
         serving: match &read.zone {
             Ok(_) => Serving::File,
             Err(_) if held.zones.contains(&read.apex) => Serving::LastKnownGood,

@@ -15,23 +15,25 @@ const RESYNC: Duration = Duration::from_secs(10);
 /// Events within this time are handled together.
 const GATHER: Duration = Duration::from_millis(20);
 
-/// Hands over the targets when they change, with the clusters' overrides of the profile `fleet`. Runs until dropped.
+/// Hands over the targets, with the clusters' overrides of the profile `fleet`, once the objects are read and when anything
+/// of it changes. `held` is what was in force before. Runs until dropped.
 ///
 /// # Errors
 /// No client can be made from `kube`.
 pub async fn follow(
     kube: kube::Config,
     fleet: &Profile,
-    mut adopt: impl FnMut(&[Target]),
+    held: Targets,
+    mut adopt: impl FnMut(&Targets),
 ) -> Result<(), kube::Error> {
     let (index, kinds) = (Index::default(), Kinds::default());
     let watches = Watches::new(store::connect(kube)?, index.clone());
     watches.start(&kinds.cluster);
     let mut changes = index.subscribe();
-    let mut held = Targets::default();
+    let (mut held, mut told) = (held, false);
     loop {
         if index.synced([&kinds.cluster]) {
-            let found = targets::targets(&index.list(&kinds.cluster), fleet, &held.targets);
+            let mut found = targets::targets(&index.list(&kinds.cluster), fleet, &held.targets);
             for problem in found
                 .problems
                 .iter()
@@ -57,13 +59,13 @@ pub async fn follow(
                 );
             }
             // An API that lost every cluster at once is not believed: verdicts outlive it.
-            let lost_all = found.targets.is_empty() && !held.targets.is_empty();
-            if found.targets != held.targets && !lost_all {
-                adopt(&found.targets);
+            if found.targets.is_empty() && !held.targets.is_empty() {
+                found.targets.clone_from(&held.targets);
+                found.regions.clone_from(&held.regions);
             }
-            (held.problems, held.overrides) = (found.problems, found.overrides);
-            if !lost_all {
-                held.targets = found.targets;
+            if !told || found != held {
+                adopt(&found);
+                (held, told) = (found, true);
             }
         }
         tokio::select! {

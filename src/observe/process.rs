@@ -16,8 +16,12 @@ use parking_lot::Mutex;
 use prometheus_client::registry::Registry;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
+use super::targets::Targets as Found;
 use super::{ObserverFile, Roster, anchors, files::Files, follow, follow_observers, names::Names, passive};
-use crate::serve::{Guard, Reached, open_metrics};
+use crate::{
+    serve::{Guard, Reached, open_metrics},
+    store::access,
+};
 
 /// How often the configuration, the certificates and the consumers' addresses are looked at.
 const LOOK: Duration = Duration::from_secs(2);
@@ -235,14 +239,24 @@ async fn follow_clusters(
     targets: Arc<Targets>,
 ) {
     let mut said = String::new();
-    let adopt = |found: &[Target]| {
-        *targets.followed.lock() = found.to_vec();
+    let adopt = |found: &Found| {
+        targets.followed.lock().clone_from(&found.targets);
         if let Err(error) = observer.set_targets(targets.now()) {
             tracing::error!(error = %error, "targets refused");
         }
     };
-    while let Err(error) =
-        async { anyhow::Ok(follow(connect(&kubeconfig).await?, &profile, adopt).await?) }.await
+    while let Err(error) = async {
+        anyhow::Ok(
+            follow(
+                access(Some(&kubeconfig), None).await?,
+                &profile,
+                Found::default(),
+                adopt,
+            )
+            .await?,
+        )
+    }
+    .await
     {
         not_followed("Cluster objects", &mut said, &error, &kubeconfig);
         tokio::time::sleep(BEGIN_AGAIN).await;
@@ -254,7 +268,7 @@ async fn follow_own(kubeconfig: PathBuf, name: String, named: Arc<Mutex<Vec<Stri
     let mut said = String::new();
     let adopt = |roster: &Roster| take_own(&name, roster, &named);
     while let Err(error) =
-        async { anyhow::Ok(follow_observers(connect(&kubeconfig).await?, adopt).await?) }.await
+        async { anyhow::Ok(follow_observers(access(Some(&kubeconfig), None).await?, adopt).await?) }.await
     {
         not_followed("Observer objects", &mut said, &error, &kubeconfig);
         tokio::time::sleep(BEGIN_AGAIN).await;
@@ -279,11 +293,6 @@ fn not_followed(what: &str, said: &mut String, error: &anyhow::Error, kubeconfig
         tracing::error!(error, kubeconfig = %kubeconfig.display(), "{what} are not followed, trying on");
         *said = error;
     }
-}
-
-async fn connect(kubeconfig: &Path) -> anyhow::Result<kube::Config> {
-    let kubeconfig = kube::config::Kubeconfig::read_from(kubeconfig)?;
-    Ok(kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default()).await?)
 }
 
 /// Every file that may change.

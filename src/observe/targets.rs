@@ -2,7 +2,7 @@
 
 mod annotated;
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use lifeboat_health::{Check, Family, Path, Profile, ProfilePatch, StatusRange, Target, check_targets};
 use serde_json::Value;
@@ -26,9 +26,11 @@ pub const DETECTION: &str = "lifeboat.dev/detection";
 const INGRESS_PORT: u16 = 443;
 
 /// The targets of all clusters, and what is wrong with their checks, by cluster.
-#[derive(Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct Targets {
     pub targets: Vec<Target>,
+    /// Where each cluster stands, `spec.region`; all clusters are in it.
+    pub regions: BTreeMap<String, String>,
     /// Paths that are not probed, or as they were before the mistake.
     pub problems: Vec<(String, Path, String)>,
     /// What is wrong with overrides, by cluster.
@@ -57,6 +59,8 @@ pub fn targets(clusters: &[Arc<Value>], fleet: &Profile, held: &[Target]) -> Tar
     let mut found = Targets::default();
     for cluster in clusters {
         let name = name(cluster);
+        let region = pointer_str(cluster, "/spec/region");
+        found.regions.insert(name.to_owned(), region.to_owned());
         let before = || held.iter().filter(|target| target.cluster == name);
         let detection = detection(cluster, fleet).unwrap_or_else(|problem| {
             found.overrides.push((name.to_owned(), problem));

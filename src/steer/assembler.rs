@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// Why there is no plan to hand on.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PlanError {
     #[error("SteeringPlan {HEAD}: spec.{0} is missing")]
     Field(&'static str),

@@ -51,7 +51,7 @@ pub enum CutError {
 }
 
 /// Why shards do not make a plan.
-#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AssembleError {
     #[error("the head names {count} shards, at most {SHARDS_MAX} are allowed")]
     TooManyShards { count: usize },

@@ -1,83 +1,25 @@
 //! Observers as objects in the API: whose evidence counts, to whom it is sent, and what is heard of them.
 
 use std::collections::BTreeSet;
-use std::net::Ipv4Addr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use lifeboat::api;
-use lifeboat::controller::{Controller, ControllerConfig, ControllerMetrics, Kinds};
+use lifeboat::controller::{Controller, ControllerConfig, ControllerMetrics};
 use lifeboat::failover::Settings;
 use lifeboat::observe::{follow_observers, listed};
-use lifeboat::store::{self, Index, Key, Kind, Op, Outcome, Watches, Write, Writer, conditions};
+use lifeboat::store::{self, Key, Op, Outcome, Write, conditions};
 use lifeboat::timeline::Timeline;
-use lifeboat_chaos::apiserver::{ApiServer, ApiServerConfig};
-use lifeboat_chaos::fault::Gate;
 use lifeboat_health::{MonoClock, Verdict};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 
 use super::fleet::{Fleet, OBSERVERS, Plan, name};
+use super::plane::ControlPlane;
 use super::{ONE_FLEET, Site};
 
 const DEADLINE: Duration = Duration::from_secs(60);
 
-/// A control plane's API with our kinds in it.
-struct ControlPlane {
-    server: ApiServer,
-    config: kube::Config,
-    writer: Writer,
-    index: Index,
-    kinds: Kinds,
-    watches: Watches,
-}
-
 impl ControlPlane {
-    async fn start() -> ControlPlane {
-        let server = ApiServer::start(ApiServerConfig {
-            name: "lifeboat".to_owned(),
-            listen: (Ipv4Addr::LOCALHOST, 0).into(),
-            gate: Gate::new(),
-            history: 1_024,
-        });
-        let server = server.await.unwrap();
-        let config = kube::Config::new(format!("http://{}", server.addr()).parse().unwrap());
-        let client = store::connect(config.clone()).unwrap();
-        let (index, kinds) = (Index::default(), Kinds::default());
-        let plane = ControlPlane {
-            server,
-            config,
-            writer: Writer::new(client.clone(), Index::default()),
-            index: index.clone(),
-            kinds,
-            watches: Watches::new(client, index),
-        };
-        let definitions = Kind::new(
-            "apiextensions.k8s.io/v1",
-            "CustomResourceDefinition",
-            "customresourcedefinitions",
-            false,
-        );
-        for definition in api::crds() {
-            let mut definition = serde_json::to_value(definition).unwrap();
-            definition["apiVersion"] = json!("apiextensions.k8s.io/v1");
-            definition["kind"] = json!("CustomResourceDefinition");
-            plane.apply(&definitions, definition).await;
-        }
-        plane.watches.start(&plane.kinds.observer);
-        plane
-    }
-
-    async fn apply(&self, kind: &Kind, object: Value) {
-        let write = Write {
-            kind: kind.clone(),
-            key: Key::of(&object),
-            op: Op::Apply(object),
-        };
-        let done = self.writer.one(&write).await;
-        assert!(matches!(done, Ok(Outcome::Done)), "{write:?}: {done:?}");
-    }
-
     async fn register(&self, observer: usize, consumers: &[String]) {
         let object = json!({
             "apiVersion": "lifeboat.dev/v1alpha1", "kind": "Observer",
@@ -146,6 +88,7 @@ fn objects_say_who_counts_and_who_is_told() {
     });
     let consumers: Vec<String> = consumers.lock().iter().cloned().collect();
     runtime.block_on(async {
+        plane.watches.start(&plane.kinds.observer);
         for observer in 1..=OBSERVERS {
             plane.register(observer, &consumers).await;
         }

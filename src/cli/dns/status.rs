@@ -21,7 +21,7 @@ pub(super) fn print(status: &Value) -> anyhow::Result<()> {
         text(&status["version"]),
         listen.join(", "),
         text(&server["stamp"]["seq"]),
-        source(&server["source"]),
+        source(status),
     ));
     output::line(format!(
         "configuration {}: {}",
@@ -40,12 +40,19 @@ pub(super) fn print(status: &Value) -> anyhow::Result<()> {
     for warning in list(&configuration["warnings"]) {
         output::line(format!("  warning: {}", text(warning)));
     }
+    if let Some(plane) = status.get("controlPlane") {
+        output::line(format!("control plane: {}", contact(plane)));
+        for problem in list(&plane["problems"]) {
+            output::line(format!("  {}", text(problem)));
+        }
+    }
     section(
         "ZONES",
         &["NAME", "SERVES", "ERRORS", "WARNINGS", "FILE"],
         rows(&status["zones"], |zone| {
             let serving = match zone["serving"].as_str() {
                 Some("file") => "its file",
+                Some("plan") => "the steering plan",
                 Some("lastKnownGood") => "the last good version",
                 _ => "SERVFAIL",
             };
@@ -96,8 +103,23 @@ fn in_force(configuration: &Value) -> String {
     }
 }
 
-fn source(source: &Value) -> &str {
-    match source.as_str() {
+fn contact(plane: &Value) -> String {
+    let last = |words: &str| plane["lastReached"].as_str().map(|at| format!("{words} {at}"));
+    match (plane["reached"].as_bool(), plane["unreachableSince"].as_str()) {
+        (Some(true), _) => last("reached, last").unwrap_or_default(),
+        (_, Some(since)) => format!(
+            "UNREACHABLE since {since}{}",
+            last(", last reached").unwrap_or_default()
+        ),
+        (_, None) => "not reached yet".to_owned(),
+    }
+}
+
+fn source(status: &Value) -> &str {
+    let followed = status.get("controlPlane");
+    match status["server"]["source"].as_str() {
+        _ if followed.is_some_and(|plane| plane["current"] == true) => "the control plane",
+        Some("plan") if followed.is_some() => "the control plane, not the one it has now",
         Some("plan") => "the configuration",
         Some("lastKnownGood") => "last-known-good",
         _ => "nowhere: nothing is served",

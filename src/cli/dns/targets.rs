@@ -20,6 +20,11 @@ pub(super) struct Targets {
 impl Targets {
     pub(super) fn run(self) -> anyhow::Result<ExitCode> {
         let file = DnsFile::read(&self.config)?;
+        anyhow::ensure!(
+            file.kubernetes.is_none(),
+            "{}: kubernetes: what is probed comes from Cluster objects; observers follow them by `kubeconfig` in their own files",
+            self.config.display()
+        );
         let (targets, problems) = check::targets(&file, &self.config);
         for problem in &problems {
             output::error(problem);

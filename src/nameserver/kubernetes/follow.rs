@@ -76,7 +76,7 @@ async fn ask(client: Client, plane: &ControlPlane) {
     loop {
         match tokio::time::timeout(PATIENCE, heads.get_opt(HEAD)).await {
             Ok(Ok(_)) => plane.reached(now()),
-            Ok(Err(error)) => plane.failed(now(), format!("{:#}", anyhow::Error::new(error))),
+            Ok(Err(error)) => plane.failed(now(), store::reason(&error)),
             Err(_) => plane.failed(now(), format!("no answer within {} s", PATIENCE.as_secs())),
         }
         tokio::time::sleep(ASK).await;

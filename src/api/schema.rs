@@ -1,5 +1,6 @@
 //! Schema fragments that the derive macro cannot express, named after the fields that use them.
 
+use lifeboat_dns::ServiceInput;
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
@@ -109,6 +110,29 @@ pub(super) fn steer_chain(_: &mut SchemaGenerator) -> Schema {
             },
         },
     })
+}
+
+/// HTTPS records of a steered name.
+pub(super) fn https(generator: &mut SchemaGenerator) -> Schema {
+    with(
+        service(generator),
+        "HTTPS records (RFC 9460) that follow the name's addresses: their hints are what A and AAAA are answered.",
+    )
+}
+
+/// SVCB records of a steered name.
+pub(super) fn svcb(generator: &mut SchemaGenerator) -> Schema {
+    with(
+        service(generator),
+        "The same as `https` in SVCB records, for other protocols.",
+    )
+}
+
+/// A structural schema may not deny unknown fields: API servers prune them.
+fn service(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<ServiceInput>();
+    schema.remove("additionalProperties");
+    schema
 }
 
 /// Cluster name to a factor for its ready replicas.

@@ -157,6 +157,8 @@ pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView 
         ttl: spec.ttl_seconds(),
         steer: steer(&spec.steer),
         weights: spec.weights.clone(),
+        https: spec.https.clone(),
+        svcb: spec.svcb.clone(),
         workload,
         service: spec.service.as_ref().map(|service| WorkloadKey {
             api_version: "v1".to_owned(),
@@ -180,6 +182,8 @@ fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
         ttl: api::lifeboat::TrafficPolicySpec::DEFAULT_TTL_SECONDS,
         steer: Vec::new(),
         weights: BTreeMap::new(),
+        https: None,
+        svcb: None,
         workload: WorkloadKey {
             api_version: String::new(),
             kind: String::new(),

@@ -116,7 +116,7 @@ impl Plane {
                 "apiVersion": "lifeboat.dev/v1alpha1", "kind": "TrafficPolicy",
                 "metadata": { "namespace": "default", "name": "shop" },
                 "spec": {
-                    "name": "shop.example.org", "zone": "example.org", "ttl": 5,
+                    "name": "shop.example.org", "zone": "example.org", "ttl": 5, "https": { "alpn": ["h2"] },
                     "workload": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "shop" },
                     "steer": [{ "health": {} }, { "failover": { "order": order } }],
                 },
@@ -242,6 +242,9 @@ fn a_control_plane_feeds_the_server_and_is_not_needed_for_answers() {
     let server = Nameserver::start(&folder, MODE);
     server.until_answered(SHOP, &[EU]);
     assert_eq!(server.ask("example.org.", RecordType::SOA).answers.len(), 1);
+    // Itself, and the other cluster as an alternate.
+    assert_eq!(server.ask(SHOP, RecordType::HTTPS).answers.len(), 2);
+    assert_eq!(server.addresses("us.shop.example.org."), [US]);
     server.until("all to be in force", |status| {
         status["controlPlane"]["reached"] == true
             && status["controlPlane"]["problems"] == json!([])

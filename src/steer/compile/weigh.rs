@@ -73,8 +73,8 @@ pub(crate) fn name(
         steer: policy.steer.clone(),
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
-        https: None,
-        svcb: None,
+        https: policy.https.clone(),
+        svcb: policy.svcb.clone(),
         endpoints,
     })
 }

@@ -316,9 +316,6 @@ fn a_control_plane_feeds_the_server_and_is_not_needed_for_answers() {
     );
 
     // A server that starts meanwhile answers as it did, and observes what it did.
-    server.until("the gate to be kept", |status| {
-        status["server"]["gates"].to_string().contains("\"gate\":0")
-    });
     server.terminate();
     let server = Nameserver::start(&folder, MODE);
     assert_eq!(server.addresses(SHOP), [EU]);
@@ -336,6 +333,54 @@ fn a_control_plane_feeds_the_server_and_is_not_needed_for_answers() {
     plane.wants(&["eu", "us"]);
     plane.publishes();
     server.until_answered(SHOP, &[EU]);
+}
+
+/// No fleet that it could begin with, no kubeconfig even: what was withdrawn stays so, and nobody is.
+#[test]
+fn a_server_that_does_not_know_what_to_probe_moves_nobody() {
+    let (eu, us) = (Cluster::start(), Cluster::start());
+    let folder = Folder::with(&[]);
+    let plane = Plane::with(&folder, &eu, &us);
+    let seq = plane.publishes();
+    let server = Nameserver::start(&folder, MODE);
+    server.until_answered(SHOP, &[EU]);
+    server.until("the plan to be kept", |status| {
+        status["server"]["lastKnownGood"]["saved"]["seq"] == seq
+    });
+    eu.dies();
+    server.until_answered(SHOP, &[US]);
+    let ended = plane.ends();
+    server.terminate();
+    folder.write("state/fleet.json", "{");
+    let kubeconfig = folder.read("kubeconfig");
+    std::fs::remove_file(folder.path("kubeconfig")).unwrap();
+    let server = Nameserver::start(&folder, MODE);
+    server.until("it to be said", |status| {
+        problems(status).contains("kubernetes.kubeconfig")
+    });
+    looked(&server, MODE);
+    assert_eq!(server.addresses(SHOP), [US]);
+    assert!(
+        folder
+            .read("dns.log")
+            .contains("the fleet of the last run cannot be read")
+    );
+    let _plane = ended.returns();
+    folder.write("kubeconfig", &kubeconfig);
+    server.until("what is seen", |status| {
+        status["clusters"][0]["families"][0]["verdict"] == "Down" && problems(status) == "[]"
+    });
+    eu.returns();
+    server.until_answered(SHOP, &[EU]);
+}
+
+/// The server has taken changes of its file, and with that gone through everything.
+fn looked(server: &Nameserver<'_>, text: &str) {
+    for times in 1..=2 {
+        server.configure(&format!("{text}identity: {{nsid: '{times}'}}\n"));
+        let taken = format!("lifeboat_dns_config_reloads_total{{result=\"taken\"}} {times}");
+        server.until("a look at all", |_| server.get("/metrics").1.contains(&taken));
+    }
 }
 
 #[test]
@@ -378,11 +423,7 @@ fn a_refused_plan_is_told_until_a_good_one_comes() {
     server.until("the clusters to be read", |status| {
         problems(status).contains("no URL")
     });
-    for times in 1..=2 {
-        server.configure(&format!("{MODE}identity: {{nsid: '{times}'}}\n"));
-        let taken = format!("lifeboat_dns_config_reloads_total{{result=\"taken\"}} {times}");
-        server.until("a look at all", |_| server.get("/metrics").1.contains(&taken));
-    }
+    looked(&server, MODE);
     assert_eq!(server.status()["clusters"][0]["region"], "europe");
     plane.cluster("us", "america", US, &us.url());
     stamped(&plane, "a-fleet", 1);

@@ -443,6 +443,18 @@ fn a_refused_plan_is_told_until_a_good_one_comes() {
     assert_eq!(server.addresses(SHOP), [US]);
     plane.plane.gate.restore();
     server.until("no problem", |status| problems(status) == "[]");
+
+    // It moves, and the kubeconfig says where to, after a mistake.
+    let mut ended = plane.ends();
+    ended.address.set_port(0);
+    let plane = ended.returns();
+    folder.write("kubeconfig", "clusters: 7\n");
+    folder.until_told("dns.log", "a change cannot be used");
+    folder.write("kubeconfig", &plane.plane.server.kubeconfig());
+    server.until("no problem", |status| problems(status) == "[]");
+    plane.wants(&["eu", "us"]);
+    plane.publishes();
+    server.until_answered(SHOP, &[EU]);
 }
 
 #[test]

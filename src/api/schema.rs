@@ -7,10 +7,12 @@ use super::policy::ClusterAffinity;
 
 mod dns;
 mod observer;
+mod service;
 mod steer;
 
 pub(super) use dns::{addresses, dns_name, mailbox};
 pub(super) use observer::{consumers, region};
+pub(super) use service::{https, svcb};
 pub(super) use steer::steer_chain;
 
 /// Any JSON object, kept as it is.
@@ -130,6 +132,28 @@ pub(super) fn settle(generator: &mut SchemaGenerator) -> Schema {
         duration(generator),
         "How long a returned cluster must be Up before replicas move back; 60s where no policy says so.",
     )
+}
+
+/// The schema of a type of another crate.
+fn fields_of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Schema {
+    let mut schema = generator.subschema_for::<T>();
+    if let Some(map) = schema.as_object_mut() {
+        map.values_mut().for_each(structural);
+        map.remove("additionalProperties");
+    }
+    schema
+}
+
+/// A structural schema may not deny unknown fields: API servers drop them.
+fn structural(schema: &mut Value) {
+    if let Some(map) = schema.as_object_mut() {
+        if map.get("additionalProperties") == Some(&Value::Bool(false)) {
+            map.remove("additionalProperties");
+        }
+        map.values_mut().for_each(structural);
+    } else if let Some(items) = schema.as_array_mut() {
+        items.iter_mut().for_each(structural);
+    }
 }
 
 fn with(mut schema: Schema, description: &str) -> Schema {

@@ -96,7 +96,7 @@ pub struct DnsFile {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "camelCase", deny_unknown_fields)]
 pub struct KubernetesEntry {
-    /// Relative to this file's folder. It is read at the start, and again while it cannot be used.
+    /// Relative to this file's folder. It is read again when it changes, and while it cannot be used.
     #[serde(default)]
     pub kubeconfig: Option<PathBuf>,
     /// The kubeconfig's current one where not given.

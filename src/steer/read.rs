@@ -159,6 +159,8 @@ pub(crate) fn policy(object: &Value, policy: &api::TrafficPolicy) -> PolicyView 
         on_all_down: spec.when_all_down(),
         degraded_ttl: spec.degraded_ttl,
         weights: spec.weights.clone(),
+        https: spec.https.clone(),
+        svcb: spec.svcb.clone(),
         workload,
         service: spec.service.as_ref().map(|service| WorkloadKey {
             api_version: "v1".to_owned(),
@@ -184,6 +186,8 @@ fn unreadable(object: &Value, error: &ViewError) -> PolicyView {
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
         weights: BTreeMap::new(),
+        https: None,
+        svcb: None,
         workload: WorkloadKey {
             api_version: String::new(),
             kind: String::new(),

@@ -116,7 +116,7 @@ impl Plane {
                 "apiVersion": "lifeboat.dev/v1alpha1", "kind": "TrafficPolicy",
                 "metadata": { "namespace": "default", "name": "shop" },
                 "spec": {
-                    "name": "shop.example.org", "zone": "example.org", "ttl": 5,
+                    "name": "shop.example.org", "zone": "example.org", "ttl": 5, "https": { "alpn": ["h2"] },
                     "workload": { "apiVersion": "apps/v1", "kind": "Deployment", "name": "shop" },
                     "steer": [{ "health": {} }, { "failover": { "order": order } }],
                 },
@@ -242,6 +242,9 @@ fn a_control_plane_feeds_the_server_and_is_not_needed_for_answers() {
     let server = Nameserver::start(&folder, MODE);
     server.until_answered(SHOP, &[EU]);
     assert_eq!(server.ask("example.org.", RecordType::SOA).answers.len(), 1);
+    // Itself, and the other cluster as an alternate.
+    assert_eq!(server.ask(SHOP, RecordType::HTTPS).answers.len(), 2);
+    assert_eq!(server.addresses("us.shop.example.org."), [US]);
     server.until("all to be in force", |status| {
         status["controlPlane"]["reached"] == true
             && status["controlPlane"]["problems"] == json!([])
@@ -313,9 +316,6 @@ fn a_control_plane_feeds_the_server_and_is_not_needed_for_answers() {
     );
 
     // A server that starts meanwhile answers as it did, and observes what it did.
-    server.until("the gate to be kept", |status| {
-        status["server"]["gates"].to_string().contains("\"gate\":0")
-    });
     server.terminate();
     let server = Nameserver::start(&folder, MODE);
     assert_eq!(server.addresses(SHOP), [EU]);
@@ -333,6 +333,54 @@ fn a_control_plane_feeds_the_server_and_is_not_needed_for_answers() {
     plane.wants(&["eu", "us"]);
     plane.publishes();
     server.until_answered(SHOP, &[EU]);
+}
+
+/// No fleet that it could begin with, no kubeconfig even: what was withdrawn stays so, and nobody is.
+#[test]
+fn a_server_that_does_not_know_what_to_probe_moves_nobody() {
+    let (eu, us) = (Cluster::start(), Cluster::start());
+    let folder = Folder::with(&[]);
+    let plane = Plane::with(&folder, &eu, &us);
+    let seq = plane.publishes();
+    let server = Nameserver::start(&folder, MODE);
+    server.until_answered(SHOP, &[EU]);
+    server.until("the plan to be kept", |status| {
+        status["server"]["lastKnownGood"]["saved"]["seq"] == seq
+    });
+    eu.dies();
+    server.until_answered(SHOP, &[US]);
+    let ended = plane.ends();
+    server.terminate();
+    folder.write("state/fleet.json", "{");
+    let kubeconfig = folder.read("kubeconfig");
+    std::fs::remove_file(folder.path("kubeconfig")).unwrap();
+    let server = Nameserver::start(&folder, MODE);
+    server.until("it to be said", |status| {
+        problems(status).contains("kubernetes.kubeconfig")
+    });
+    looked(&server, MODE);
+    assert_eq!(server.addresses(SHOP), [US]);
+    assert!(
+        folder
+            .read("dns.log")
+            .contains("the fleet of the last run cannot be read")
+    );
+    let _plane = ended.returns();
+    folder.write("kubeconfig", &kubeconfig);
+    server.until("what is seen", |status| {
+        status["clusters"][0]["families"][0]["verdict"] == "Down" && problems(status) == "[]"
+    });
+    eu.returns();
+    server.until_answered(SHOP, &[EU]);
+}
+
+/// The server has taken changes of its file, and with that gone through everything.
+fn looked(server: &Nameserver<'_>, text: &str) {
+    for times in 1..=2 {
+        server.configure(&format!("{text}identity: {{nsid: '{times}'}}\n"));
+        let taken = format!("lifeboat_dns_config_reloads_total{{result=\"taken\"}} {times}");
+        server.until("a look at all", |_| server.get("/metrics").1.contains(&taken));
+    }
 }
 
 #[test]
@@ -375,11 +423,7 @@ fn a_refused_plan_is_told_until_a_good_one_comes() {
     server.until("the clusters to be read", |status| {
         problems(status).contains("no URL")
     });
-    for times in 1..=2 {
-        server.configure(&format!("{MODE}identity: {{nsid: '{times}'}}\n"));
-        let taken = format!("lifeboat_dns_config_reloads_total{{result=\"taken\"}} {times}");
-        server.until("a look at all", |_| server.get("/metrics").1.contains(&taken));
-    }
+    looked(&server, MODE);
     assert_eq!(server.status()["clusters"][0]["region"], "europe");
     plane.cluster("us", "america", US, &us.url());
     stamped(&plane, "a-fleet", 1);
@@ -399,6 +443,18 @@ fn a_refused_plan_is_told_until_a_good_one_comes() {
     assert_eq!(server.addresses(SHOP), [US]);
     plane.plane.gate.restore();
     server.until("no problem", |status| problems(status) == "[]");
+
+    // It moves, and the kubeconfig says where to, after a mistake.
+    let mut ended = plane.ends();
+    ended.address.set_port(0);
+    let plane = ended.returns();
+    folder.write("kubeconfig", "clusters: 7\n");
+    folder.until_told("dns.log", "a change cannot be used");
+    folder.write("kubeconfig", &plane.plane.server.kubeconfig());
+    server.until("no problem", |status| problems(status) == "[]");
+    plane.wants(&["eu", "us"]);
+    plane.publishes();
+    server.until_answered(SHOP, &[EU]);
 }
 
 #[test]

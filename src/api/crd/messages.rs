@@ -212,6 +212,30 @@ fn shapes_of_ipv6_addresses() {
 }
 
 #[test]
+fn service_records() {
+    let store = server();
+    let with = |https: Value| merged(traffic_policy("shop.demo.example"), &json!({ "https": https }));
+    let good = json!({ "alpn": ["h2", "h3"], "noDefaultAlpn": true, "port": 8443, "mandatory": ["alpn"], "alternates": 0 });
+    assert_eq!(answer(&store, "TrafficPolicy", &with(good)), "");
+    for (https, field) in [
+        (json!({ "port": 0 }), "spec.https.port: Invalid value: 0"),
+        (json!({ "port": 70_000 }), "spec.https.port: Invalid value: 70000"),
+        (
+            json!({ "alternates": 9 }),
+            "spec.https.alternates: Invalid value: 9",
+        ),
+        (json!({ "alpn": "h2" }), "spec.https.alpn: Invalid value"),
+        (
+            json!({ "mandatory": ["hint"] }),
+            "spec.https.mandatory[0]: Unsupported value: \"hint\"",
+        ),
+    ] {
+        let told = answer(&store, "TrafficPolicy", &with(https));
+        assert!(told.contains(field), "{told}");
+    }
+}
+
+#[test]
 fn durations_and_operators() {
     let store = server();
     let kind = "FailoverPolicy";

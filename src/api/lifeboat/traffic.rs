@@ -5,10 +5,9 @@ use std::net::IpAddr;
 
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Condition;
 use kube::CustomResource;
+use lifeboat_dns::{OnAllDown, ServiceInput};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-
-use lifeboat_dns::OnAllDown;
 
 use super::steer::SteerStep;
 use crate::api::schema;
@@ -53,6 +52,9 @@ pub struct TrafficPolicySpec {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(schema_with = "schema::addresses")]
     pub fallback: Vec<IpAddr>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::https")]
+    pub https: Option<Box<ServiceInput>>,
     /// The whole name that users resolve, inside the zone.
     #[schemars(schema_with = "schema::dns_name")]
     pub name: String,
@@ -64,6 +66,9 @@ pub struct TrafficPolicySpec {
     pub service: Option<TrafficService>,
     #[schemars(schema_with = "schema::steer_chain")]
     pub steer: Vec<SteerStep>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "schema::svcb")]
+    pub svcb: Option<Box<ServiceInput>>,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "ttl")]
     pub ttl: Option<u32>,

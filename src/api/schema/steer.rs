@@ -5,7 +5,7 @@ use lifeboat_dns::{Geo, Latency, Sticky};
 use schemars::{Schema, SchemaGenerator, json_schema};
 use serde_json::{Value, json};
 
-use super::weight;
+use super::{fields_of, weight, with};
 
 /// The keys of a step.
 const STEPS: &str = "health, geo, latency, failover, capacity, weighted, sticky, all, rotation or max";
@@ -16,7 +16,8 @@ pub(in crate::api) fn steer_chain(generator: &mut SchemaGenerator) -> Schema {
     let clusters = json!({ "type": "array", "minItems": 1, "maxItems": 256, "items": cluster });
     let permille = json!({ "type": "integer", "format": "int32", "minimum": 0, "maximum": 999 });
     let addresses = json!({ "type": "integer", "format": "int32", "minimum": 1, "maximum": 64 });
-    let with = |mut schema: Value, description: &str| {
+    let about = |schema: &Value, description: &str| {
+        let mut schema = schema.clone();
         schema["description"] = description.into();
         schema
     };
@@ -39,19 +40,19 @@ pub(in crate::api) fn steer_chain(generator: &mut SchemaGenerator) -> Schema {
                     "description": "The first tier with a cluster that may answer.",
                     "type": "object",
                     "properties": {
-                        "order": with(clusters.clone(), "Names of member clusters, most wanted first: each a tier of its own."),
+                        "order": about(&clusters, "Names of member clusters, most wanted first: each a tier of its own."),
                         "tiers": {
                             "description": "Names of member clusters by tier, the most wanted first; in place of `order`.",
                             "type": "array", "minItems": 1, "maxItems": 64, "items": clusters,
                         },
-                        "trickle": with(permille.clone(), "Thousandths of the answers that go to the next tier all the same."),
+                        "trickle": about(&permille, "Thousandths of the answers that go to the next tier all the same."),
                     },
                 },
                 "capacity": {
                     "description": "No cluster gets more than its ready replicas can take while others have room.",
                     "type": "object",
                     "properties": {
-                        "headroom": with(permille, "Thousandths of the ready replicas to be left free."),
+                        "headroom": about(&permille, "Thousandths of the ready replicas to be left free."),
                         "demand": {
                             "description": "What all clients ask for, in the load that one replica can take. Without it, as much as \
                                             all clusters can take.",
@@ -69,29 +70,11 @@ pub(in crate::api) fn steer_chain(generator: &mut SchemaGenerator) -> Schema {
                 "all": {
                     "description": "Every cluster that may answer, another address first each time.",
                     "type": "object",
-                    "properties": { "max": with(addresses.clone(), "At most so many addresses.") },
+                    "properties": { "max": about(&addresses, "At most so many addresses.") },
                 },
                 "rotation": { "description": "Begins each answer at another address.", "type": "object" },
-                "max": with(addresses, "At most so many addresses an answer."),
+                "max": about(&addresses, "At most so many addresses an answer."),
             },
         },
     })
-}
-
-/// A filter's own schema, in which fields that Kubernetes does not know are dropped and not refused.
-fn fields_of<T: schemars::JsonSchema>(generator: &mut SchemaGenerator) -> Value {
-    let mut schema = generator.subschema_for::<T>().to_value();
-    structural(&mut schema);
-    schema
-}
-
-fn structural(schema: &mut Value) {
-    if let Some(map) = schema.as_object_mut() {
-        if map.get("additionalProperties") == Some(&Value::Bool(false)) {
-            map.remove("additionalProperties");
-        }
-        map.values_mut().for_each(structural);
-    } else if let Some(items) = schema.as_array_mut() {
-        items.iter_mut().for_each(structural);
-    }
 }

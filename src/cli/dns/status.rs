@@ -104,13 +104,9 @@ fn in_force(configuration: &Value) -> String {
 }
 
 fn contact(plane: &Value) -> String {
-    let last = |words: &str| plane["lastReached"].as_str().map(|at| format!("{words} {at}"));
     match (plane["reached"].as_bool(), plane["unreachableSince"].as_str()) {
-        (Some(true), _) => last("reached, last").unwrap_or_default(),
-        (_, Some(since)) => format!(
-            "UNREACHABLE since {since}{}",
-            last(", last reached").unwrap_or_default()
-        ),
+        (Some(true), _) => format!("reached, last {}", text(&plane["lastReached"])),
+        (_, Some(since)) => format!("UNREACHABLE since {since}"),
         (_, None) => "not reached yet".to_owned(),
     }
 }

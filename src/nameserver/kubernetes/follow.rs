@@ -12,7 +12,7 @@ use super::{ControlPlane, reach};
 use crate::{
     controller::Kinds,
     nameserver::{background, config::KubernetesEntry, running::Running},
-    observe,
+    observe::{self, files::Files},
     steer::{
         follow::{News, Plans},
         publisher::HEAD,
@@ -36,16 +36,36 @@ pub(in crate::nameserver) fn follow(
 ) -> AbortOnDropHandle<()> {
     AbortOnDropHandle::new(tokio::spawn(async move {
         loop {
-            let ended = async {
+            let mut files = Files::look(entry.kubeconfig.as_deref());
+            let heard = async {
                 let config = reach(&entry).await?;
                 hear(config, &running, &plane, &fleet).await
             };
-            if let Err(error) = ended.await {
+            let ended = tokio::select! {
+                ended = heard => ended,
+                () = renewed(&entry, &mut files) => continue,
+            };
+            if let Err(error) = ended {
                 plane.failed(now(), format!("{error:#}"));
             }
             tokio::time::sleep(BEGIN_AGAIN).await;
         }
     }))
+}
+
+/// Until there is another kubeconfig, which can be used: credentials in it end.
+async fn renewed(entry: &KubernetesEntry, files: &mut Files) {
+    loop {
+        tokio::time::sleep(ASK).await;
+        if files.changed(entry.kubeconfig.as_deref()) {
+            match reach(entry).await {
+                Ok(_) => return,
+                Err(error) => {
+                    tracing::error!(error = %format!("{error:#}"), "a change cannot be used; what was in force stays");
+                }
+            }
+        }
+    }
 }
 
 /// Runs until dropped.
@@ -76,7 +96,7 @@ async fn ask(client: Client, plane: &ControlPlane) {
     loop {
         match tokio::time::timeout(PATIENCE, heads.get_opt(HEAD)).await {
             Ok(Ok(_)) => plane.reached(now()),
-            Ok(Err(error)) => plane.failed(now(), format!("{:#}", anyhow::Error::new(error))),
+            Ok(Err(error)) => plane.failed(now(), store::reason(&error)),
             Err(_) => plane.failed(now(), format!("no answer within {} s", PATIENCE.as_secs())),
         }
         tokio::time::sleep(ASK).await;

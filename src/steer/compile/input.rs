@@ -6,7 +6,7 @@ use std::{
     net::IpAddr,
 };
 
-use lifeboat_dns::{OnAllDown, SnapshotInput, ZoneInput};
+use lifeboat_dns::{OnAllDown, ServiceInput, SnapshotInput, ZoneInput};
 use serde::Serialize;
 
 use crate::api::SteerStep;
@@ -77,6 +77,8 @@ pub struct PolicyView {
     pub degraded_ttl: Option<u32>,
     /// Weight of one ready replica by cluster; 1 where a cluster is not listed.
     pub weights: BTreeMap<String, u32>,
+    pub https: Option<Box<ServiceInput>>,
+    pub svcb: Option<Box<ServiceInput>>,
     pub workload: WorkloadKey,
     /// `spec.service`: what users are to reach in every cluster that is answered.
     pub service: Option<WorkloadKey>,

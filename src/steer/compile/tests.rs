@@ -2,7 +2,7 @@ mod properties;
 
 use std::collections::BTreeMap;
 
-use lifeboat_dns::{Filter, NameServerInput, OnAllDown, SoaInput, ZoneInput};
+use lifeboat_dns::{Filter, NameServerInput, OnAllDown, ServiceInput, SoaInput, ZoneInput};
 use lifeboat_health::Verdict;
 
 use super::*;
@@ -91,6 +91,8 @@ fn policy(name: &str) -> PolicyView {
         on_all_down: OnAllDown::LastGood,
         degraded_ttl: None,
         weights: BTreeMap::new(),
+        https: None,
+        svcb: None,
         workload: key(name),
         service: None,
         invalid: None,
@@ -610,4 +612,27 @@ fn what_the_dns_servers_refuse_is_told_of_the_policy() {
     let condition = condition(&output, "shop");
     assert_eq!((condition.status, condition.reason), (false, Reason::Refused));
     assert!(condition.message.contains("192.0.2.77"), "{}", condition.message);
+}
+
+#[test]
+fn service_records_are_in_the_plan_and_mistakes_in_them_are_told_of_the_policy() {
+    let mut fixture = shop();
+    fixture.policies[0].https = Some(Box::new(ServiceInput {
+        alpn: vec!["h2".to_owned()],
+        ..ServiceInput::default()
+    }));
+    let output = fixture.publish();
+    assert!(condition(&output, "shop").status);
+    assert_eq!(output.plan.names[0].https, fixture.policies[0].https);
+    // A change of theirs is one of the name.
+    let before = output.plan.names[0].seq;
+    fixture.policies[0].svcb = Some(Box::new(ServiceInput {
+        port: Some(0),
+        ..ServiceInput::default()
+    }));
+    let output = fixture.publish();
+    assert!(output.plan.names[0].seq > before);
+    let condition = condition(&output, "shop");
+    assert_eq!((condition.status, condition.reason), (false, Reason::Refused));
+    assert!(condition.message.contains("svcb.port"), "{}", condition.message);
 }

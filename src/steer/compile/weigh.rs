@@ -71,8 +71,8 @@ pub(crate) fn name(
         steer: chain(policy, &endpoints, problems),
         on_all_down: policy.on_all_down.clone(),
         degraded_ttl: policy.degraded_ttl,
-        https: None,
-        svcb: None,
+        https: policy.https.clone(),
+        svcb: policy.svcb.clone(),
         endpoints,
     })
 }
